@@ -1,0 +1,91 @@
+//! Counting the values of one attribute.
+//!
+//! A catalog has thousands of attribute names and hundreds of values a product: no column for each. The values
+//! of one name are neighbours in the term dictionary, so they are read from there, and each one's postings are
+//! counted against the matches, the commonest first. A value cannot be counted more often than it occurs, so the
+//! long tail of rare values is never walked once a hundred better ones are known.
+
+use std::{cmp::Reverse, collections::BinaryHeap, ops::Range};
+
+use crate::{
+    compile::Matches,
+    error::Error,
+    facets::{MAX_VALUES, most_frequent},
+    generation::Generation,
+    hits::ValueCount,
+    postings::{self, Found},
+    query::Facet,
+    schema::attribute_term,
+};
+
+/// A value that occurs. Ordered by how often, then by value.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Value {
+    /// Documents that have it, whether they match or not, deleted ones included: a bound on its count.
+    documents: u64,
+    /// Its place among the values in descending order.
+    place: Reverse<usize>,
+}
+
+/// The values of an attribute, in order, each as spans of what all of them share.
+#[derive(Default)]
+struct Values {
+    texts: Vec<u8>,
+    found: Vec<Found>,
+    spans: Vec<(Range<usize>, Range<usize>)>,
+}
+
+/// Counts the values of an attribute among the matches.
+pub(crate) fn count(
+    name: &str,
+    generation: &Generation,
+    matches: &[Matches],
+) -> Result<Vec<ValueCount>, Error> {
+    let facet = Facet::Attribute(name.to_owned());
+    let sets: Vec<_> = matches.iter().map(|matches| matches.counted_by(&facet)).collect();
+    let indexes = generation.indexes(generation.fields.attribute, |ordinal| !sets[ordinal].is_empty())?;
+    let mut values = Values::default();
+    let mut bounds = Vec::new();
+    postings::for_each_term(&indexes, attribute_term(name, "").as_bytes(), |value, found| {
+        let documents = found.iter().map(|(_, term)| u64::from(term.doc_freq)).sum();
+        bounds.push(Value { documents, place: Reverse(values.spans.len()) });
+        values.push(value, found);
+    })?;
+    // A heap, since only its top is wanted: sorting fifty thousand values would take longer than counting.
+    let mut bounds = BinaryHeap::from(bounds);
+    let mut counts = Vec::new();
+    let mut best: BinaryHeap<Reverse<u64>> = BinaryHeap::with_capacity(MAX_VALUES + 1);
+    while let Some(Value { documents, place: Reverse(place) }) = bounds.pop() {
+        if best.len() == MAX_VALUES && best.peek().is_some_and(|Reverse(worst)| documents < *worst) {
+            break;
+        }
+        let (text, found) = values.get(place);
+        let mut count = 0;
+        for (ordinal, term) in found {
+            let index = generation.segments[*ordinal].reader.inverted_index(generation.fields.attribute)?;
+            count += postings::count_in(&index, term, &sets[*ordinal])?;
+        }
+        if count > 0 {
+            counts.push(ValueCount { value: String::from_utf8_lossy(text).into_owned(), count });
+            best.push(Reverse(count));
+            if best.len() > MAX_VALUES {
+                best.pop();
+            }
+        }
+    }
+    Ok(most_frequent(counts))
+}
+
+impl Values {
+    fn push(&mut self, text: &[u8], found: &[Found]) {
+        let (text_start, found_start) = (self.texts.len(), self.found.len());
+        self.texts.extend_from_slice(text);
+        self.found.extend_from_slice(found);
+        self.spans.push((text_start..self.texts.len(), found_start..self.found.len()));
+    }
+
+    fn get(&self, place: usize) -> (&[u8], &[Found]) {
+        let (text, found) = &self.spans[place];
+        (&self.texts[text.clone()], &self.found[found.clone()])
+    }
+}

@@ -1,0 +1,74 @@
+//! The category tree of one segment, as its documents spell it.
+//!
+//! Every document has one chain of categories, from the root to its leaf, so one ordinal a document is enough:
+//! whether a filter accepts it, and which counts it raises, is decided once for each distinct chain.
+
+use std::collections::HashMap;
+
+use crate::{document::Category, error::Error, query::CategoryKey, segment::Values};
+
+/// The chains of a segment and the categories in them.
+#[derive(Debug)]
+pub(crate) struct Categories {
+    /// By document, the ordinal of its chain; the number of chains where there is none.
+    pub(crate) ords: Vec<u32>,
+    /// By ordinal, the categories of the chain from the root on, each once, as places in `nodes`.
+    pub(crate) chains: Vec<Vec<u32>>,
+    /// Every category that occurs.
+    pub(crate) nodes: Vec<Node>,
+}
+
+/// A category and where it stands.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) category: Category,
+    /// The names from the root to the category itself.
+    pub(crate) path: Vec<String>,
+}
+
+impl Categories {
+    /// From the column of chains, each as JSON.
+    pub(crate) fn new(chains: Values) -> Result<Self, Error> {
+        let mut categories = Self { ords: Vec::new(), chains: Vec::new(), nodes: Vec::new() };
+        let mut places = HashMap::new();
+        for ord in 0..u32::try_from(chains.len()).unwrap_or(u32::MAX) {
+            let chain: Vec<Category> = serde_json::from_slice(chains.get(ord))
+                .map_err(|error| Error::Corrupt(format!("a category chain cannot be read: {error}")))?;
+            let chain = categories.place(&chain, &mut places);
+            categories.chains.push(chain);
+        }
+        categories.ords = chains.ords;
+        Ok(categories)
+    }
+
+    fn place(&mut self, chain: &[Category], places: &mut HashMap<i64, u32>) -> Vec<u32> {
+        let mut placed = Vec::with_capacity(chain.len());
+        for (depth, category) in chain.iter().enumerate() {
+            let place = *places.entry(category.id).or_insert_with(|| {
+                let path = chain[..=depth].iter().map(|category| category.name.clone()).collect();
+                self.nodes.push(Node { category: category.clone(), path });
+                u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
+            });
+            if !placed.contains(&place) {
+                placed.push(place);
+            }
+        }
+        placed
+    }
+
+    /// By ordinal (and last for "none"), whether the chain holds one of the keys.
+    pub(crate) fn accepted(&self, keys: &[CategoryKey]) -> Vec<bool> {
+        let meant: Vec<bool> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                keys.iter().any(|key| match key {
+                    CategoryKey::Id(id) => node.category.id == *id,
+                    CategoryKey::Slug(slug) => node.category.slug == *slug,
+                })
+            })
+            .collect();
+        let accepted = self.chains.iter().map(|chain| chain.iter().any(|&node| meant[node as usize]));
+        accepted.chain([false]).collect()
+    }
+}

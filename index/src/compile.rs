@@ -1,0 +1,161 @@
+//! From a query to sets of documents: one for each filter, in one segment.
+//!
+//! Filters whose kind can be counted as a facet stay apart, because that facet is counted without them; the
+//! others are applied at once.
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::{
+    bits::Bits,
+    error::Error,
+    generation::{Generation, Segment},
+    postings,
+    price::PriceColumn,
+    query::{Facet, Query, SortField, Visibility},
+    rank::TextQuery,
+    schema::attribute_term,
+    segment::{NO_VENDOR, Values},
+};
+
+/// What matches a query in one segment.
+pub(crate) struct Matches {
+    /// What matches.
+    pub(crate) all: Bits,
+    /// What matches but for the filters in `own`.
+    base: Bits,
+    /// The filters that a facet's counts leave out.
+    own: Vec<(Facet, Bits)>,
+    /// The prices at the query's instant.
+    pub(crate) prices: Arc<PriceColumn>,
+    /// By document, how well it matches; empty when the order does not ask.
+    pub(crate) scores: Vec<f32>,
+}
+
+impl Matches {
+    /// What matches a query in a segment of the generation in which its text was looked up.
+    pub(crate) fn find(
+        query: &Query,
+        text: Option<&TextQuery>,
+        generation: &Generation,
+        ordinal: usize,
+    ) -> Result<Self, Error> {
+        let segment = &generation.segments[ordinal];
+        let prices = segment.view.prices.at(query.at);
+        let mut base = visible(query.visibility, segment);
+        let mut scores = Vec::new();
+        if let Some(text) = text {
+            let scored = query.sort.iter().any(|key| key.field == SortField::Relevance);
+            let matches = text.matches(generation, ordinal, scored)?;
+            base.and(&matches.docs);
+            scores = matches.scores;
+        }
+        if let Some(vendor) = query.vendor_id {
+            base.and(&Bits::of(&segment.view.vendors, |other| other == vendor && other != NO_VENDOR));
+        }
+        if query.on_sale {
+            base.and(&prices.sale);
+        }
+        let own = own_filters(query, generation, segment, &prices)?;
+        let mut all = base.clone();
+        own.iter().for_each(|(_, filter)| all.and(filter));
+        Ok(Self { all, base, own, prices, scores })
+    }
+
+    /// What a facet counts: what matches every filter but its own.
+    pub(crate) fn counted_by(&self, facet: &Facet) -> Cow<'_, Bits> {
+        if self.own.iter().all(|(own, _)| own != facet) {
+            return Cow::Borrowed(&self.all);
+        }
+        let mut counted = self.base.clone();
+        self.own.iter().filter(|(own, _)| own != facet).for_each(|(_, filter)| counted.and(filter));
+        Cow::Owned(counted)
+    }
+}
+
+fn visible(visibility: Visibility, segment: &Segment) -> Bits {
+    let owned = |vendor| Bits::of(&segment.view.vendors, |other| other == vendor && other != NO_VENDOR);
+    let hidden = || {
+        let mut hidden = segment.live.clone();
+        hidden.and_not(&segment.view.active);
+        hidden
+    };
+    match visibility {
+        Visibility::Active => segment.offered.clone(),
+        Visibility::All => segment.live.clone(),
+        Visibility::Inactive => hidden(),
+        Visibility::InactiveOf(vendor) => {
+            let mut seen = hidden();
+            seen.and(&owned(vendor));
+            seen
+        }
+        Visibility::ActiveOrOf(vendor) => {
+            let mut seen = owned(vendor);
+            seen.or(&segment.view.active);
+            seen.and(&segment.live);
+            seen
+        }
+    }
+}
+
+fn own_filters(
+    query: &Query,
+    generation: &Generation,
+    segment: &Segment,
+    prices: &PriceColumn,
+) -> Result<Vec<(Facet, Bits)>, Error> {
+    let view = &segment.view;
+    let mut own = Vec::new();
+    if !query.categories.is_empty() {
+        let accepted = view.categories.accepted(&query.categories);
+        own.push((Facet::Category, Bits::of(&view.categories.ords, |ord| accepted[ord as usize])));
+    }
+    if !query.brands.is_empty() {
+        own.push((Facet::Brand, having(&view.brands, &query.brands)));
+    }
+    if query.price_min.is_some() || query.price_max.is_some() {
+        let (min, max) = (query.price_min.unwrap_or(i64::MIN), query.price_max.unwrap_or(i64::MAX));
+        own.push((Facet::Price, Bits::of(&prices.prices, |price| min <= price && price <= max)));
+    }
+    if let Some(in_stock) = query.in_stock {
+        let mut filter = view.in_stock.clone();
+        if !in_stock {
+            filter = Bits::all(view.documents());
+            filter.and_not(&view.in_stock);
+        }
+        own.push((Facet::Availability, filter));
+    }
+    if let Some(least) = query.rating_min {
+        own.push((Facet::Rating, Bits::of(&view.ratings, |rating| rating >= f64::from(least))));
+    }
+    for (name, values) in &query.attributes {
+        let filter = with_attribute(name, values, generation, segment)?;
+        own.push((Facet::Attribute(name.clone()), filter));
+    }
+    Ok(own)
+}
+
+/// The documents that have one of the values.
+fn having(column: &Values, values: &[String]) -> Bits {
+    let mut accepted = vec![false; column.len() + 1];
+    for ord in values.iter().filter_map(|value| column.find(value.as_bytes())) {
+        accepted[ord as usize] = true;
+    }
+    Bits::of(&column.ords, |ord| accepted[ord as usize])
+}
+
+/// The documents whose attribute of this name has one of the values.
+fn with_attribute(
+    name: &str,
+    values: &[String],
+    generation: &Generation,
+    segment: &Segment,
+) -> Result<Bits, Error> {
+    let index = segment.reader.inverted_index(generation.fields.attribute)?;
+    let mut filter = Bits::none(segment.view.documents());
+    for value in values.iter().filter(|value| !value.is_empty()) {
+        if let Some(term) = index.terms().get(attribute_term(name, value))? {
+            postings::collect(&index, &term, &mut filter)?;
+        }
+    }
+    Ok(filter)
+}

@@ -1,0 +1,224 @@
+//! The engine: one index directory, and the generation of it that searches see.
+
+use std::{
+    fmt, fs,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use tantivy::{
+    Index, IndexReader, IndexSettings, ReloadPolicy, TantivyDocument, Term, directory::MmapDirectory,
+    schema::IndexRecordOption,
+};
+
+use crate::{
+    collation::Collation,
+    document::Document,
+    error::Error,
+    generation::Generation,
+    hits::{Hits, Status},
+    postings,
+    query::Query,
+    record,
+    schema::{self, Fields},
+    writer::Writer,
+};
+
+/// An open index: answers queries from memory-mapped segments, and hands out the writer that changes them.
+///
+/// Cheap to clone, and every clone is the same engine. Searches run on the caller's thread; they never block
+/// each other, nor wait for the writer. A search sees one generation from beginning to end; see
+/// [`Engine::generation`].
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// What engines and their writer share.
+pub(crate) struct Shared {
+    pub(crate) directory: PathBuf,
+    pub(crate) index: Index,
+    pub(crate) fields: Arc<Fields>,
+    pub(crate) collation: Collation,
+    reader: IndexReader,
+    current: RwLock<Arc<Generation>>,
+}
+
+impl Engine {
+    /// Opens the index in a directory, or creates an empty one there (and the directory, when it is missing).
+    ///
+    /// # Errors
+    /// [`Error::Schema`] when the index was made by a program with another [`fingerprint`](crate::fingerprint),
+    /// [`Error::Directory`] when the directory cannot be used, [`Error::Corrupt`] or [`Error::Engine`] when what
+    /// is in it cannot be read.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        let fields = Arc::new(Fields::new());
+        let index = open_index(directory, &fields)?;
+        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let payload = index.load_metas()?.payload;
+        let generation = Generation::new(reader.searcher(), payload, Arc::clone(&fields), None)?;
+        let shared = Shared {
+            directory: directory.to_owned(),
+            index,
+            fields,
+            collation: Collation::new()?,
+            reader,
+            current: RwLock::new(Arc::new(generation)),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Answers a query from the current generation.
+    ///
+    /// # Errors
+    /// Only when the index below cannot be read: no query is wrong in itself.
+    pub fn search(&self, query: &Query) -> Result<Hits, Error> {
+        self.shared.current().search(query)
+    }
+
+    /// The number of the generation that searches see now. Every commit makes a larger one, and no two
+    /// generations in this process share a number, not even those of different engines: an answer that is kept
+    /// by its number is never taken for another one's.
+    pub fn generation(&self) -> u64 {
+        self.shared.current().number
+    }
+
+    /// What the visible commit was given to remember; `None` before the first one.
+    pub fn payload(&self) -> Option<String> {
+        self.shared.current().payload.clone()
+    }
+
+    /// How many documents searches see.
+    pub fn len(&self) -> u64 {
+        self.shared.current().documents()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The document of an id, active or not.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn get(&self, id: i64) -> Result<Option<Document>, Error> {
+        let generation = self.shared.current();
+        let term = Term::from_field_i64(generation.fields.id, id);
+        for (ordinal, segment) in (0..).zip(&generation.segments) {
+            let index = segment.reader.inverted_index(generation.fields.id)?;
+            let Some(term) = index.get_term_info(&term)? else { continue };
+            let mut found = None;
+            postings::for_each_block(&index, &term, IndexRecordOption::Basic, |docs, _| {
+                found = found.or_else(|| docs.iter().copied().find(|&doc| segment.live.contains(doc)));
+            })?;
+            if let Some(doc) = found {
+                return generation.document(ordinal, doc).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Visits every document of the current generation, in no particular order, until `visit` breaks. Later
+    /// commits do not show. What is stored is what is visited: should the index hold an id twice, it comes twice.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] at the first document that cannot be read.
+    pub fn for_each(&self, mut visit: impl FnMut(Document) -> ControlFlow<()>) -> Result<(), Error> {
+        let generation = self.shared.current();
+        for segment in &generation.segments {
+            // One block at a time is all that reading in order needs.
+            let store = segment.reader.get_store_reader(1)?;
+            for stored in store.iter::<TantivyDocument>(segment.reader.alive_bitset()) {
+                if visit(record::decode(&stored?, &generation.fields)?).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the current generation holds.
+    pub fn status(&self) -> Status {
+        let generation = self.shared.current();
+        Status {
+            documents: generation.documents(),
+            segments: generation.segments.len() as u64,
+            bytes: generation.bytes(),
+        }
+    }
+
+    /// Reads every file of the last commit and compares it with the checksum it was written with.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] names the files that differ.
+    pub fn validate_checksums(&self) -> Result<(), Error> {
+        let damaged = self.shared.index.validate_checksum()?;
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let mut names: Vec<String> = damaged.iter().map(|path| path.display().to_string()).collect();
+        names.sort_unstable();
+        Err(Error::Corrupt(format!("these files differ from their checksums: {}", names.join(", "))))
+    }
+
+    /// Opens the writer, of which there is one at a time.
+    ///
+    /// `heap_bytes` bounds the memory in which documents are gathered before they become a segment; it is
+    /// raised to 15 MB, which the indexing thread needs in any case. A commit writes a segment whatever is left.
+    ///
+    /// # Errors
+    /// [`Error::WriterBusy`] while another one is open, here or in another process.
+    pub fn writer(&self, heap_bytes: usize) -> Result<Writer, Error> {
+        Writer::open(Arc::clone(&self.shared), heap_bytes)
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Engine")
+            .field("directory", &self.shared.directory)
+            .field("generation", &self.generation())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn current(&self) -> Arc<Generation> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes the last commit what searches see, and returns its generation's number. Everything slow happens
+    /// before the swap.
+    pub(crate) fn publish(&self) -> Result<u64, Error> {
+        self.reader.reload()?;
+        let payload = self.index.load_metas()?.payload;
+        let before = self.current();
+        let fields = Arc::clone(&self.fields);
+        let generation = Generation::new(self.reader.searcher(), payload, fields, Some(&before))?;
+        let number = generation.number;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
+        Ok(number)
+    }
+}
+
+fn open_index(directory: &Path, fields: &Fields) -> Result<Index, Error> {
+    fs::create_dir_all(directory)
+        .map_err(|source| Error::Directory { path: directory.to_owned(), source })?;
+    let files = MmapDirectory::open(directory).map_err(tantivy::TantivyError::from)?;
+    let index = if Index::exists(&files).map_err(tantivy::TantivyError::from)? {
+        Index::open(files)?
+    } else {
+        Index::create(files, fields.schema.clone(), IndexSettings::default())?
+    };
+    if index.schema() != fields.schema {
+        return Err(Error::Schema {
+            found: schema::fingerprint_of(&index.schema()),
+            expected: schema::fingerprint().to_owned(),
+        });
+    }
+    schema::register_tokenizer(index.tokenizers());
+    Ok(index)
+}

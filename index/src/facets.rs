@@ -1,0 +1,127 @@
+//! Counting what matches, by value.
+//!
+//! Each facet counts one column of each segment over the set that its own filter leaves alone, by ordinal; only
+//! the values that occur are then spelled out and merged. Prices have rules of their own, in
+//! [`price_facet`](crate::price_facet).
+
+use std::{cmp::Reverse, collections::HashMap};
+
+use crate::{
+    attribute_facet,
+    category::Node,
+    compile::Matches,
+    error::Error,
+    generation::Generation,
+    hits::{Availability, CategoryCount, Facets, RatingCount, ValueCount},
+    price_facet,
+    query::{Facet, Query},
+    segment::SegmentView,
+};
+
+/// How many values a facet lists at most: beyond it nobody reads, and it bounds the answer.
+pub(crate) const MAX_VALUES: usize = 100;
+
+/// Counts the facets that a query asks for.
+pub(crate) fn count(query: &Query, generation: &Generation, matches: &[Matches]) -> Result<Facets, Error> {
+    let mut facets = Facets::default();
+    let views: Vec<&SegmentView> = generation.segments.iter().map(|segment| segment.view.as_ref()).collect();
+    for facet in &query.facets {
+        match facet {
+            Facet::Category => facets.category = Some(categories(&views, matches)),
+            Facet::Brand => facets.brand = Some(brands(&views, matches)),
+            Facet::Price => facets.price = Some(price_facet::count(matches)),
+            Facet::Availability => facets.availability = Some(availability(&views, matches)),
+            Facet::Rating => facets.rating = Some(ratings(&views, matches)),
+            Facet::Attribute(name) => {
+                facets.attributes.insert(name.clone(), attribute_facet::count(name, generation, matches)?);
+            }
+        }
+    }
+    Ok(facets)
+}
+
+/// The most frequent values, then in order of value.
+pub(crate) fn most_frequent(mut counts: Vec<ValueCount>) -> Vec<ValueCount> {
+    counts.sort_unstable_by(|one, other| {
+        (Reverse(one.count), &one.value).cmp(&(Reverse(other.count), &other.value))
+    });
+    counts.truncate(MAX_VALUES);
+    counts
+}
+
+/// How often each ordinal occurs among the matches; the last place is that of "none".
+fn count_ords(ords: &[u32], values: usize, facet: &Facet, matches: &Matches) -> Vec<u64> {
+    // Two counters in turn: equal neighbours, which are common, would otherwise wait for each other.
+    let mut even = vec![0_u32; values + 1];
+    let mut odd = even.clone();
+    matches.counted_by(facet).for_each(|doc| {
+        let counts = if doc % 2 == 0 { &mut even } else { &mut odd };
+        counts[ords[doc as usize] as usize] += 1;
+    });
+    even.into_iter().zip(odd).map(|(even, odd)| u64::from(even) + u64::from(odd)).collect()
+}
+
+fn brands(views: &[&SegmentView], matches: &[Matches]) -> Vec<ValueCount> {
+    let mut counts: HashMap<&[u8], u64> = HashMap::new();
+    for (view, matches) in views.iter().zip(matches) {
+        let by_ord = count_ords(&view.brands.ords, view.brands.len(), &Facet::Brand, matches);
+        for (ord, &count) in (0..).zip(&by_ord[..view.brands.len()]).filter(|(_, count)| **count > 0) {
+            *counts.entry(view.brands.get(ord)).or_default() += count;
+        }
+    }
+    let spelled = counts
+        .into_iter()
+        .map(|(value, count)| ValueCount { value: String::from_utf8_lossy(value).into_owned(), count });
+    most_frequent(spelled.collect())
+}
+
+fn categories(views: &[&SegmentView], matches: &[Matches]) -> Vec<CategoryCount> {
+    let mut counts: HashMap<i64, (&Node, u64)> = HashMap::new();
+    for (view, matches) in views.iter().zip(matches) {
+        let tree = &view.categories;
+        let by_chain = count_ords(&tree.ords, tree.chains.len(), &Facet::Category, matches);
+        let mut by_node = vec![0; tree.nodes.len()];
+        for (chain, &count) in tree.chains.iter().zip(&by_chain) {
+            chain.iter().for_each(|&node| by_node[node as usize] += count);
+        }
+        for (node, &count) in tree.nodes.iter().zip(&by_node).filter(|(_, count)| **count > 0) {
+            counts.entry(node.category.id).or_insert((node, 0)).1 += count;
+        }
+    }
+    let mut counts: Vec<(&Node, u64)> = counts.into_values().collect();
+    counts.sort_unstable_by_key(|(node, count)| (Reverse(*count), &node.category.name, node.category.id));
+    counts.into_iter().map(|(node, count)| spell(node, count)).collect()
+}
+
+fn spell(node: &Node, count: u64) -> CategoryCount {
+    let category = node.category.clone();
+    CategoryCount {
+        id: category.id,
+        name: category.name,
+        slug: category.slug,
+        path: node.path.clone(),
+        count,
+    }
+}
+
+fn availability(views: &[&SegmentView], matches: &[Matches]) -> Availability {
+    let mut availability = Availability::default();
+    for (view, matches) in views.iter().zip(matches) {
+        let counted = matches.counted_by(&Facet::Availability);
+        let in_stock = counted.count_and(&view.in_stock);
+        availability.in_stock += in_stock;
+        availability.out_of_stock += counted.count() - in_stock;
+    }
+    availability
+}
+
+fn ratings(views: &[&SegmentView], matches: &[Matches]) -> Vec<RatingCount> {
+    let mut counts = [4, 3, 2, 1].map(|from| RatingCount { from, count: 0 });
+    for (view, matches) in views.iter().zip(matches) {
+        matches.counted_by(&Facet::Rating).for_each(|doc| {
+            let rating = view.ratings[doc as usize];
+            counts.iter_mut().for_each(|count| count.count += u64::from(rating >= f64::from(count.from)));
+        });
+    }
+    counts.to_vec()
+}

@@ -1,0 +1,133 @@
+//! What is answered: [`Hits`] and their [`Facets`], and what an engine says about itself, as plain data.
+//!
+//! Every number is exact for the one generation that answered: nothing is estimated, sampled or cut off, but
+//! for the lists of values, which end after the hundred most frequent.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::Document;
+
+/// The answer to a query.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hits {
+    /// How many documents match, on all pages.
+    pub total: u64,
+    /// The page that was asked for, in order.
+    pub hits: Vec<Hit>,
+    /// The counts that were asked for.
+    pub facets: Facets,
+    /// What the text was read as, when that differs from what was written.
+    pub corrected_query: Option<String>,
+    /// The generation that answered; see [`Engine::generation`](crate::Engine::generation).
+    pub generation: u64,
+}
+
+/// One document of a page.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hit {
+    /// The document as it was indexed.
+    pub document: Document,
+    /// How well it matches the text; larger is better, and only comparable within one answer. 0 unless the
+    /// query has a text and its order asks for relevance.
+    pub score: f32,
+}
+
+/// Counts by facet; those that were not asked for are absent.
+///
+/// They are disjunctive: the filter on what a facet counts does not narrow that facet, every other filter does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facets {
+    /// Each category that holds a match, or has a descendant that does: most frequent first, then by name and
+    /// id. A document counts once for its category and once for each ancestor. All of them, without a limit.
+    pub category: Option<Vec<CategoryCount>>,
+    /// The hundred most frequent brands, then in order of value.
+    pub brand: Option<Vec<ValueCount>>,
+    /// Prices.
+    pub price: Option<PriceFacet>,
+    /// In stock or not.
+    pub availability: Option<Availability>,
+    /// How many are rated at least 4, 3, 2 and 1, in this order.
+    pub rating: Option<Vec<RatingCount>>,
+    /// By attribute name, its hundred most frequent values, then in order of value. A document counts once for
+    /// each value that itself or any of its variants has.
+    pub attributes: BTreeMap<String, Vec<ValueCount>>,
+}
+
+/// A category and its count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CategoryCount {
+    /// Identifies the category.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its slug.
+    pub slug: String,
+    /// The names from the root to the category itself.
+    pub path: Vec<String>,
+    /// Matching documents in it and below.
+    pub count: u64,
+}
+
+/// A text value and its count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValueCount {
+    /// The value as a filter would name it.
+    pub value: String,
+    /// Matching documents that have it.
+    pub count: u64,
+}
+
+/// The prices of the matching documents, in hundredths, at the query's instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceFacet {
+    /// The lowest price; none without a match.
+    pub min: Option<i64>,
+    /// The highest price; none without a match.
+    pub max: Option<i64>,
+    /// At most ten consecutive ranges of one round width (1, 2 or 5 times a power of ten) that cover `min` to
+    /// `max`, without those that hold nothing. Empty without a match.
+    pub buckets: Vec<PriceBucket>,
+}
+
+/// A range of prices and its count. Both bounds are multiples of the common width, also in the last bucket:
+/// its `to` lies above the highest price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceBucket {
+    /// The lowest price in it, in hundredths.
+    pub from: i64,
+    /// The lowest price above it, in hundredths.
+    pub to: i64,
+    /// Matching documents in it; never 0.
+    pub count: u64,
+}
+
+/// In stock and out of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Availability {
+    /// Matching documents that can be bought now.
+    pub in_stock: u64,
+    /// Matching documents that cannot.
+    pub out_of_stock: u64,
+}
+
+/// A least rating and its count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RatingCount {
+    /// The least rating.
+    pub from: u8,
+    /// Matching documents rated at least so.
+    pub count: u64,
+}
+
+/// What an engine holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Documents that searches see.
+    pub documents: u64,
+    /// Segments that searches read.
+    pub segments: u64,
+    /// Bytes on disk of what searches read.
+    pub bytes: u64,
+}

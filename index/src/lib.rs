@@ -1,0 +1,93 @@
+//! duka's search engine: documents in, exact hits and counts out.
+//!
+//! An [`Engine`] keeps one index directory. Its [`Writer`] takes [`Document`]s (complete products, as plain
+//! data) and commits them together; every commit is a new generation, which searches see at once. A [`Query`]
+//! says which documents, in which order, which page, and what to count; [`Hits`] answer it from one generation.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use duka_index::{Document, Engine, Facet, PriceStep, Query, SortField, SortKey};
+//!
+//! let directory = tempfile::tempdir()?;
+//! let engine = Engine::open(directory.path())?;
+//! let mut writer = engine.writer(15_000_000)?;
+//! for (id, name, brand, price) in
+//!     [(1, "Trail running shoe", "Kifaru", 89_00), (2, "Running socks", "Kifaru", 9_50), (3, "Teapot", "Chai", 30_00)]
+//! {
+//!     let prices = vec![PriceStep { from: i64::MIN, effective_price: price, discount: None }];
+//!     let (name, brand) = (name.to_owned(), brand.to_owned());
+//!     writer.upsert(&Document { id, name, brand, prices, is_active: true, ..Document::default() })?;
+//! }
+//! writer.commit("a word to remember")?;
+//!
+//! let text = Some("RUNNING sho".to_owned());
+//! let hits = engine.search(&Query { text, limit: 10, ..Query::default() })?;
+//! assert_eq!((hits.total, hits.hits[0].document.id), (1, 1));
+//!
+//! let sort = vec![SortKey { field: SortField::Price, descending: false }];
+//! let facets = vec![Facet::Brand];
+//! let hits = engine.search(&Query { price_max: Some(50_00), sort, facets, limit: 1, ..Query::default() })?;
+//! assert_eq!((hits.total, hits.hits[0].document.id), (2, 2));
+//! assert_eq!(hits.facets.brand.unwrap()[0].value, "Chai");
+//! # let _: BTreeMap<(), ()>;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it promises
+//! - **Exact numbers.** Totals and counts are those of a full scan, and each facet leaves out its own filter.
+//! - **One order.** The id decides last, so equal queries on one generation give equal pages.
+//! - **One price.** What is filtered, sorted and counted is [`Document::price_at`] the query's instant, to the
+//!   microsecond.
+//! - **All or nothing.** A commit shows wholly or not at all, also after a crash, and remembers a payload.
+//! - **No surprise.** No query is an error; operators and brackets are just separators.
+//!
+//! # How it answers
+//! Below lies tantivy: term dictionaries, postings, a document store, atomic commits. On top, every segment is
+//! unpacked into plain columns once it becomes visible ([`segment`]); each filter of a query becomes a bitset
+//! ([`compile`]), their intersection is what matches, a facet counts the intersection without its own filter
+//! ([`facets`]), and the best of a page are selected, never sorted in full ([`sort`]). Text is a filter like the
+//! others, with scores on the side ([`rank`]).
+//!
+//! It knows documents, queries and segments, and will never know the database they come from, the protocol they
+//! are asked over, or who may ask.
+#![warn(missing_docs)]
+// The page names the modules that hold each step, for whoever reads the source.
+#![allow(rustdoc::private_intra_doc_links)]
+
+mod document;
+mod hits;
+mod query;
+
+mod collation;
+mod record;
+mod schema;
+mod text;
+
+mod engine;
+mod error;
+mod generation;
+mod search;
+mod writer;
+
+mod bits;
+mod category;
+mod postings;
+mod price;
+mod segment;
+
+mod attribute_facet;
+mod compile;
+mod facets;
+mod price_facet;
+mod rank;
+mod sort;
+
+pub use document::{AttributeValue, Category, Discount, Document, PriceStep, Variant};
+pub use engine::Engine;
+pub use error::Error;
+pub use hits::{
+    Availability, CategoryCount, Facets, Hit, Hits, PriceBucket, PriceFacet, RatingCount, Status, ValueCount,
+};
+pub use query::{CategoryKey, Facet, Query, SortField, SortKey, Visibility};
+pub use schema::fingerprint;
+pub use writer::Writer;

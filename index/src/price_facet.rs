@@ -1,0 +1,114 @@
+//! Counting prices: their range, and round buckets over it.
+
+use crate::{
+    bits::Bits,
+    compile::Matches,
+    hits::{PriceBucket, PriceFacet},
+    query::Facet,
+};
+
+/// How many buckets there are at most: a filter that fits beside a list of products.
+const MAX_BUCKETS: i128 = 10;
+
+/// Counts the prices of what matches every filter but the price's.
+pub(crate) fn count(matches: &[Matches]) -> PriceFacet {
+    let sets: Vec<_> = matches.iter().map(|matches| matches.counted_by(&Facet::Price)).collect();
+    let priced =
+        || sets.iter().zip(matches).map(|(set, matches)| (set.as_ref(), matches.prices.prices.as_slice()));
+    let Some((min, max)) = range(priced()) else { return PriceFacet::default() };
+    let width = width(min, max);
+    let first = i128::from(min).div_euclid(width) * width;
+    let mut counts = [0_u64; MAX_BUCKETS as usize];
+    for (set, prices) in priced() {
+        count_into(&mut counts, set, prices, first, width);
+    }
+    let bound = |position: usize| saturate(first + width * position as i128);
+    let buckets = counts
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count > 0)
+        .map(|(position, &count)| PriceBucket { from: bound(position), to: bound(position + 1), count });
+    PriceFacet { min: Some(min), max: Some(max), buckets: buckets.collect() }
+}
+
+fn range<'a>(priced: impl Iterator<Item = (&'a Bits, &'a [i64])>) -> Option<(i64, i64)> {
+    let (mut min, mut max) = (i64::MAX, i64::MIN);
+    for (set, prices) in priced {
+        set.for_each(|doc| {
+            let price = prices[doc as usize];
+            min = min.min(price);
+            max = max.max(price);
+        });
+    }
+    (min <= max).then_some((min, max))
+}
+
+/// The least of 1, 2, 5, 10, 20, 50 … with which ten buckets that begin at multiples of it cover the range.
+fn width(min: i64, max: i64) -> i128 {
+    let (min, max) = (i128::from(min), i128::from(max));
+    let mut power = 1;
+    loop {
+        for width in [power, 2 * power, 5 * power] {
+            if max.div_euclid(width) - min.div_euclid(width) < MAX_BUCKETS {
+                return width;
+            }
+        }
+        power *= 10;
+    }
+}
+
+fn count_into(counts: &mut [u64], set: &Bits, prices: &[i64], first: i128, width: i128) {
+    // Shops have prices that fit in 32 bits above the first bucket, where a division takes a quarter of the time.
+    let span = width * MAX_BUCKETS;
+    if let (Ok(first), Ok(width), Ok(_)) = (i64::try_from(first), u32::try_from(width), u32::try_from(span)) {
+        set.for_each(|doc| {
+            let above = prices[doc as usize].abs_diff(first) as u32;
+            counts[(above / width) as usize] += 1;
+        });
+    } else {
+        set.for_each(|doc| {
+            let bucket = (i128::from(prices[doc as usize]) - first) / width;
+            counts[usize::try_from(bucket).unwrap_or(0)] += 1;
+        });
+    }
+}
+
+fn saturate(value: i128) -> i64 {
+    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_are_round_and_as_narrow_as_ten_buckets_allow() {
+        assert_eq!(width(500, 500), 1);
+        assert_eq!(width(0, 9), 1);
+        assert_eq!(width(0, 10), 2);
+        assert_eq!(width(995, 10_400), 1_000 * 2);
+        assert_eq!(width(1_000, 10_999), 1_000);
+        assert_eq!(width(-5, 4), 1);
+        assert!(width(i64::MIN, i64::MAX) > 0);
+    }
+
+    #[test]
+    fn every_price_falls_in_its_bucket() {
+        for (prices, first) in [
+            (vec![995, 1_999, 2_000, 10_400], 0),
+            (vec![-30, -1, 0, 60], -30),
+            (vec![i64::MIN, 0, i64::MAX], i64::MIN),
+        ] {
+            let width = width(prices[0], prices[prices.len() - 1]);
+            let first_bound = i128::from(prices[0]).div_euclid(width) * width;
+            assert_eq!(saturate(first_bound), first);
+            let mut counts = [0; 10];
+            count_into(&mut counts, &Bits::all(prices.len() as u32), &prices, first_bound, width);
+            for (position, count) in (0..).zip(counts) {
+                let from = first_bound + width * position;
+                let inside = |price: &&i64| (from..from + width).contains(&i128::from(**price));
+                assert_eq!(count, prices.iter().filter(inside).count() as u64);
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A segment as queries see it: plain columns in memory.
+//!
+//! tantivy keeps its columns packed on disk; a scan through its accessors costs ten times one over a plain
+//! slice. So each segment is unpacked once, when it becomes visible, and its [`SegmentView`] serves every later
+//! generation that still holds the segment (about a hundred bytes a document). Segments never change but for
+//! deletions, which are [`generation`](crate::generation)'s business.
+
+use std::{fmt::Debug, ops::Range};
+
+use tantivy::{
+    SegmentReader,
+    columnar::{BytesColumn, Column, DynamicColumn, HasAssociatedColumnType},
+};
+
+use crate::{
+    bits::Bits,
+    category::Categories,
+    error::Error,
+    price::{Prices, Step},
+    rank,
+    schema::column,
+};
+
+/// Stands for "no vendor": below every id that a database hands out.
+pub(crate) const NO_VENDOR: i64 = i64::MIN;
+
+/// Stands for "no rating": below every rating, so that no filter accepts it.
+pub(crate) const UNRATED: f64 = f64::NEG_INFINITY;
+
+/// The columns of a segment, each indexed by document number.
+#[derive(Debug)]
+pub(crate) struct SegmentView {
+    pub(crate) ids: Vec<i64>,
+    pub(crate) active: Bits,
+    pub(crate) in_stock: Bits,
+    /// [`NO_VENDOR`] for none.
+    pub(crate) vendors: Vec<i64>,
+    pub(crate) dates: Vec<i64>,
+    /// [`UNRATED`] for none.
+    pub(crate) ratings: Vec<f64>,
+    pub(crate) popularity: Vec<i64>,
+    /// What a text match is multiplied with; see [`rank::prior`].
+    pub(crate) priors: Vec<f32>,
+    /// Collation keys.
+    pub(crate) names: Values,
+    pub(crate) brands: Values,
+    pub(crate) categories: Categories,
+    pub(crate) prices: Prices,
+}
+
+impl SegmentView {
+    /// Unpacks the columns of a segment, deleted documents included.
+    pub(crate) fn load(reader: &SegmentReader) -> Result<Self, Error> {
+        let in_stock: Vec<bool> = numbers(reader, column::IN_STOCK, false)?;
+        let popularity = numbers(reader, column::POPULARITY, 0)?;
+        let priors =
+            popularity.iter().zip(&in_stock).map(|(&wanted, &stock)| rank::prior(wanted, stock)).collect();
+        Ok(Self {
+            ids: numbers(reader, column::ID, 0)?,
+            active: Bits::of(&numbers(reader, column::ACTIVE, false)?, |active| active),
+            in_stock: Bits::of(&in_stock, |stock| stock),
+            vendors: numbers(reader, column::VENDOR, NO_VENDOR)?,
+            dates: numbers(reader, column::DATE_ADDED, 0)?,
+            ratings: numbers(reader, column::RATING, UNRATED)?,
+            popularity,
+            priors,
+            names: Values::load(reader, reader.fast_fields().bytes(column::NAME_KEY)?)?,
+            brands: Values::load(reader, reader.fast_fields().str(column::BRAND)?.map(Into::into))?,
+            categories: Categories::new(Values::load(
+                reader,
+                reader.fast_fields().str(column::CATEGORY)?.map(Into::into),
+            )?)?,
+            prices: prices(reader)?,
+        })
+    }
+
+    /// How many documents, deleted ones included.
+    pub(crate) fn documents(&self) -> u32 {
+        u32::try_from(self.ids.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// A column of byte strings: each distinct one once, in order, and by document its place among them.
+#[derive(Debug)]
+pub(crate) struct Values {
+    /// By document, an ordinal of `bounds`; the number of values where there is none.
+    pub(crate) ords: Vec<u32>,
+    bytes: Vec<u8>,
+    /// Where in `bytes` each value ends.
+    ends: Vec<usize>,
+}
+
+impl Values {
+    fn load(reader: &SegmentReader, packed: Option<BytesColumn>) -> Result<Self, Error> {
+        let documents = reader.max_doc();
+        let Some(packed) = packed else {
+            return Ok(Self { ords: vec![0; documents as usize], bytes: Vec::new(), ends: Vec::new() });
+        };
+        let mut bytes = Vec::new();
+        let mut ends = Vec::with_capacity(packed.num_terms());
+        let mut values = packed.dictionary().stream()?;
+        while values.advance() {
+            bytes.extend_from_slice(values.key());
+            ends.push(bytes.len());
+        }
+        let ords = unpack(packed.ords(), documents, ends.len() as u64);
+        let ords = ords.into_iter().map(|ord| u32::try_from(ord).unwrap_or(u32::MAX)).collect();
+        Ok(Self { ords, bytes, ends })
+    }
+
+    /// How many distinct values: one more than the largest ordinal, and the ordinal of "none".
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The value of an ordinal; empty for "none".
+    pub(crate) fn get(&self, ord: u32) -> &[u8] {
+        &self.bytes[self.range(ord as usize)]
+    }
+
+    fn range(&self, ord: usize) -> Range<usize> {
+        let start = ord.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let start = start.unwrap_or(if ord == 0 { 0 } else { self.bytes.len() });
+        start..self.ends.get(ord).copied().unwrap_or(self.bytes.len())
+    }
+
+    /// The ordinal of a value.
+    pub(crate) fn find(&self, value: &[u8]) -> Option<u32> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match self.bytes[self.range(middle)].cmp(value) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return u32::try_from(middle).ok(),
+            }
+        }
+        None
+    }
+}
+
+/// A column of one value a document.
+fn numbers<T>(reader: &SegmentReader, name: &str, missing: T) -> Result<Vec<T>, Error>
+where
+    T: HasAssociatedColumnType + PartialOrd + Debug + Copy + Send + Sync + 'static,
+    DynamicColumn: Into<Option<Column<T>>>,
+{
+    let documents = reader.max_doc();
+    Ok(match reader.fast_fields().column_opt::<T>(name)? {
+        Some(column) => unpack(&column, documents, missing),
+        None => vec![missing; documents as usize],
+    })
+}
+
+fn unpack<T>(column: &Column<T>, documents: u32, missing: T) -> Vec<T>
+where
+    T: PartialOrd + Debug + Copy + Send + Sync + 'static,
+{
+    if column.get_cardinality().is_full() {
+        let mut values = vec![missing; documents as usize];
+        column.values.get_range(0, &mut values);
+        return values;
+    }
+    (0..documents).map(|doc| column.first(doc).unwrap_or(missing)).collect()
+}
+
+fn prices(reader: &SegmentReader) -> Result<Prices, Error> {
+    let base = numbers(reader, column::PRICE, 0)?;
+    let sale = Bits::of(&numbers(reader, column::SALE, false)?, |sale| sale);
+    let columns = reader.fast_fields();
+    let mut steps = Vec::new();
+    if let (Some(from), Some(price), Some(sale)) = (
+        columns.column_opt::<i64>(column::STEP_FROM)?,
+        columns.column_opt::<i64>(column::STEP_PRICE)?,
+        columns.column_opt::<bool>(column::STEP_SALE)?,
+    ) {
+        for doc in 0..reader.max_doc() {
+            let values =
+                from.values_for_doc(doc).zip(price.values_for_doc(doc)).zip(sale.values_for_doc(doc));
+            steps.extend(values.map(|((from, price), sale)| Step { doc, from, price, sale }));
+        }
+    }
+    Ok(Prices::new(base, sale, steps))
+}

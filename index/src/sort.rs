@@ -1,0 +1,168 @@
+//! The order of hits, and the page of it that is asked for.
+//!
+//! Within a segment every sort key is a column of numbers, and one pass over the matches keeps the best ones in
+//! a buffer twice the page's end, cut in half when it is full: never a full sort, whatever the depth. Then the
+//! segments' candidates meet, names by their collation keys, and only the page itself is sorted.
+
+use std::cmp::Ordering;
+
+use tantivy::{f64_to_u64, i64_to_u64};
+
+use crate::{
+    compile::Matches,
+    generation::Segment,
+    query::{Query, SortField},
+    segment::{SegmentView, UNRATED, Values},
+};
+
+/// A hit before its document is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate {
+    pub(crate) segment: u32,
+    pub(crate) doc: u32,
+    /// Its first sort key: nearly every comparison ends here.
+    key: u64,
+}
+
+/// The hits of a query's page, in order.
+pub(crate) fn page(query: &Query, segments: &[Segment], matches: &[Matches]) -> Vec<Candidate> {
+    let end = query.offset.saturating_add(query.limit);
+    if query.limit == 0 {
+        return Vec::new();
+    }
+    let orders: Vec<Order<'_>> = segments
+        .iter()
+        .zip(matches)
+        .map(|(segment, matches)| Order::new(query, &segment.view, matches))
+        .collect();
+    let mut candidates = Vec::new();
+    for ((segment, order), matches) in (0..).zip(&orders).zip(matches) {
+        order.first(matches, end, segment, &mut candidates);
+    }
+    if query.offset >= candidates.len() {
+        return Vec::new();
+    }
+    let order = |one: &Candidate, other: &Candidate| compare(&orders, one, other);
+    if query.offset > 0 {
+        candidates.select_nth_unstable_by(query.offset, order);
+        candidates.drain(..query.offset);
+    }
+    if query.limit < candidates.len() {
+        candidates.select_nth_unstable_by(query.limit, order);
+        candidates.truncate(query.limit);
+    }
+    candidates.sort_unstable_by(order);
+    candidates
+}
+
+fn compare(orders: &[Order<'_>], one: &Candidate, other: &Candidate) -> Ordering {
+    let (left, right) = (&orders[one.segment as usize], &orders[other.segment as usize]);
+    if one.segment == other.segment {
+        return left.compare(one.key, one.doc, other.key, other.doc);
+    }
+    let mut keys = left.keys.iter().zip(&right.keys);
+    keys.find_map(|(left, right)| {
+        let ordering = match (left.column, right.column) {
+            // Ordinals only mean something within their segment.
+            (Column::Name(left_names), Column::Name(right_names)) => {
+                let ordering = left_names
+                    .get(left_names.ords[one.doc as usize])
+                    .cmp(right_names.get(right_names.ords[other.doc as usize]));
+                if left.descending { ordering.reverse() } else { ordering }
+            }
+            _ => left.of(one.doc).cmp(&right.of(other.doc)),
+        };
+        ordering.is_ne().then_some(ordering)
+    })
+    .unwrap_or(Ordering::Equal)
+}
+
+/// The order of one segment's documents: keys, of which the last is the id.
+struct Order<'a> {
+    keys: Vec<Key<'a>>,
+}
+
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    column: Column<'a>,
+    descending: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Column<'a> {
+    Score(&'a [f32]),
+    Number(&'a [i64]),
+    Rating(&'a [f64]),
+    Name(&'a Values),
+}
+
+impl Key<'_> {
+    /// The key of a document, as a number whose plain order is the order asked for.
+    #[inline]
+    fn of(&self, doc: u32) -> u64 {
+        let doc = doc as usize;
+        let key = match self.column {
+            // Scores are never negative, and their plain order is best first.
+            Column::Score(scores) => u64::from(!scores[doc].to_bits()),
+            Column::Number(numbers) => i64_to_u64(numbers[doc]),
+            Column::Rating(ratings) if ratings[doc] <= UNRATED => return u64::MAX,
+            Column::Rating(ratings) => f64_to_u64(ratings[doc]),
+            Column::Name(names) => u64::from(names.ords[doc]),
+        };
+        if self.descending { !key } else { key }
+    }
+}
+
+impl<'a> Order<'a> {
+    fn new(query: &Query, view: &'a SegmentView, matches: &'a Matches) -> Self {
+        let mut keys: Vec<Key<'a>> = Vec::with_capacity(query.sort.len() + 1);
+        for (position, key) in query.sort.iter().enumerate() {
+            let column = match key.field {
+                // Without a text all are equally relevant.
+                SortField::Relevance if matches.scores.is_empty() => continue,
+                // A key that came before leaves nothing to decide.
+                field if query.sort[..position].iter().any(|before| before.field == field) => continue,
+                SortField::Relevance => Column::Score(&matches.scores),
+                SortField::Price => Column::Number(&matches.prices.prices),
+                SortField::Name => Column::Name(&view.names),
+                SortField::DateAdded => Column::Number(&view.dates),
+                SortField::Rating => Column::Rating(&view.ratings),
+                SortField::Popularity => Column::Number(&view.popularity),
+            };
+            keys.push(Key { column, descending: key.descending });
+        }
+        keys.push(Key { column: Column::Number(&view.ids), descending: false });
+        Self { keys }
+    }
+
+    fn compare(&self, one_key: u64, one: u32, other_key: u64, other: u32) -> Ordering {
+        one_key.cmp(&other_key).then_with(|| {
+            let mut orderings = self.keys[1..].iter().map(|key| key.of(one).cmp(&key.of(other)));
+            orderings.find(|ordering| ordering.is_ne()).unwrap_or(Ordering::Equal)
+        })
+    }
+
+    /// Adds the first `count` matches to `candidates`, in no order.
+    fn first(&self, matches: &Matches, count: usize, segment: u32, candidates: &mut Vec<Candidate>) {
+        let order = |one: &Candidate, other: &Candidate| self.compare(one.key, one.doc, other.key, other.doc);
+        let start = candidates.len();
+        let full = count.saturating_mul(2);
+        let mut worst: Option<Candidate> = None;
+        matches.all.for_each(|doc| {
+            let candidate = Candidate { segment, doc, key: self.keys[0].of(doc) };
+            if worst.is_some_and(|worst| candidate.key > worst.key || order(&candidate, &worst).is_ge()) {
+                return;
+            }
+            candidates.push(candidate);
+            if candidates.len() - start == full {
+                let (_, last, _) = candidates[start..].select_nth_unstable_by(count - 1, order);
+                worst = Some(*last);
+                candidates.truncate(start + count);
+            }
+        });
+        if candidates.len() - start > count {
+            candidates[start..].select_nth_unstable_by(count - 1, order);
+            candidates.truncate(start + count);
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The writer: gathers changes and commits them, all or none.
+
+use std::{fmt, sync::Arc};
+
+use tantivy::{
+    IndexWriter, TantivyError, Term, directory::error::LockError, indexer::IndexWriterOptions,
+    merge_policy::LogMergePolicy,
+};
+
+use crate::{document::Document, engine::Shared, error::Error, record};
+
+/// The least and the most that tantivy takes for its indexing thread.
+const HEAP_BYTES: (usize, usize) = (15_000_000, 4_000_000_000);
+
+/// Changes an index. There is one at a time; drop it to let another one be opened.
+///
+/// Changes gather until [`Writer::commit`] makes them visible and lasting together; a writer that is dropped
+/// loses what it has not committed, and nothing else. After any error other than [`Error::Document`], drop the
+/// writer and open another one: it continues from the last commit.
+pub struct Writer {
+    shared: Arc<Shared>,
+    writer: IndexWriter,
+}
+
+impl Writer {
+    pub(crate) fn open(shared: Arc<Shared>, heap_bytes: usize) -> Result<Self, Error> {
+        let options = IndexWriterOptions::builder()
+            .memory_budget_per_thread(heap_bytes.clamp(HEAP_BYTES.0, HEAP_BYTES.1))
+            // More threads would make more segments of each commit, and small commits slower.
+            .num_worker_threads(1)
+            // A second one, so that small merges need not wait for a large one.
+            .num_merge_threads(2)
+            .build();
+        let writer = shared.index.writer_with_options(options).map_err(|error| match error {
+            TantivyError::LockFailure(LockError::LockBusy, _) => Error::WriterBusy(shared.directory.clone()),
+            error => Error::Engine(error),
+        })?;
+        writer.set_merge_policy(Box::new(merge_policy()));
+        Ok(Self { shared, writer })
+    }
+
+    /// Puts a document in, in place of any with the same id.
+    ///
+    /// # Errors
+    /// [`Error::Document`] when the document breaks what [`Document`] demands (no price steps, steps out of
+    /// order, a rating that is no number): nothing is changed then. Otherwise the indexing thread has failed.
+    pub fn upsert(&mut self, document: &Document) -> Result<(), Error> {
+        let record = record::encode(document, &self.shared.fields, &self.shared.collation)?;
+        self.delete(document.id)?;
+        self.writer.add_document(record)?;
+        Ok(())
+    }
+
+    /// Takes the document of an id out, if there is one.
+    ///
+    /// # Errors
+    /// None at present; kept for engines whose deletions can fail.
+    pub fn delete(&mut self, id: i64) -> Result<(), Error> {
+        self.writer.delete_term(Term::from_field_i64(self.shared.fields.id, id));
+        Ok(())
+    }
+
+    /// Makes all changes since the last commit lasting, together with `payload`, and visible to searches before
+    /// it returns the number of the new generation. Merges that have finished in the background show from here
+    /// on, too.
+    ///
+    /// # Errors
+    /// When the commit cannot be written (disk full, for one): searches keep seeing the last one, which is also
+    /// what the next writer continues from.
+    pub fn commit(&mut self, payload: &str) -> Result<u64, Error> {
+        let mut prepared = self.writer.prepare_commit()?;
+        prepared.set_payload(payload);
+        let opstamp = prepared.commit()?;
+        let generation = self.shared.publish()?;
+        tracing::debug!(opstamp, generation, "index committed");
+        Ok(generation)
+    }
+
+    /// Forgets all changes since the last commit.
+    ///
+    /// # Errors
+    /// When the indexing thread cannot be started again.
+    pub fn rollback(&mut self) -> Result<(), Error> {
+        self.writer.rollback()?;
+        // Starting again resets the policy.
+        self.writer.set_merge_policy(Box::new(merge_policy()));
+        Ok(())
+    }
+
+    /// Waits for the merges that run in the background, makes their outcome visible and closes the writer.
+    /// Changes that were not committed are lost.
+    ///
+    /// # Errors
+    /// When a merge failed: the last commit is still what searches see.
+    pub fn close(self) -> Result<(), Error> {
+        self.writer.wait_merging_threads()?;
+        self.shared.publish()?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Writer").field("directory", &self.shared.directory).finish_non_exhaustive()
+    }
+}
+
+/// Few segments, since every query visits each: a level is merged as soon as it holds four, and levels grow
+/// eightfold, so that a document is rewritten a handful of times on its way up. A thousand documents merge in
+/// milliseconds, so everything below counts as one level: single-document commits do not pile up.
+fn merge_policy() -> LogMergePolicy {
+    let mut policy = LogMergePolicy::default();
+    policy.set_min_num_segments(4);
+    policy.set_min_layer_size(1_000);
+    policy.set_level_log_size(3.0);
+    // A third of a segment deleted is a third of every scan wasted.
+    policy.set_del_docs_ratio_before_merge(0.3);
+    policy
+}

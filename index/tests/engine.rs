@@ -1,0 +1,263 @@
+//! An index's life: opened, written, crashed, reopened, damaged; and what a text finds first.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    ops::ControlFlow,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use duka_index::{
+    AttributeValue, Document, Engine, Error, Facet, PriceStep, Query, SortField, SortKey, Variant,
+    fingerprint,
+};
+
+fn document(id: i64, name: &str) -> Document {
+    let prices = vec![PriceStep { from: i64::MIN, effective_price: 100, discount: None }];
+    Document { id, name: name.to_owned(), prices, is_active: true, in_stock: true, ..Document::default() }
+}
+
+fn filled(directory: &Path, documents: &[Document]) -> Engine {
+    let engine = Engine::open(directory).unwrap();
+    let mut writer = engine.writer(0).unwrap();
+    documents.iter().for_each(|document| writer.upsert(document).unwrap());
+    writer.commit("filled").unwrap();
+    engine
+}
+
+fn found(engine: &Engine, text: &str) -> Vec<i64> {
+    let sort = vec![SortKey { field: SortField::Relevance, descending: false }];
+    let query = Query { text: Some(text.to_owned()), sort, limit: 100, ..Query::default() };
+    engine.search(&query).unwrap().hits.iter().map(|hit| hit.document.id).collect()
+}
+
+#[test]
+fn a_new_index_is_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::open(&directory.path().join("made/on/the/way")).unwrap();
+    assert_eq!((engine.len(), engine.is_empty(), engine.payload()), (0, true, None));
+    let facets = vec![Facet::Category, Facet::Brand, Facet::Price, Facet::Attribute("color".to_owned())];
+    let hits =
+        engine.search(&Query { limit: 10, facets, text: Some("x".to_owned()), ..Query::default() }).unwrap();
+    assert_eq!((hits.total, hits.facets.price.unwrap().min), (0, None));
+    engine.validate_checksums().unwrap();
+}
+
+#[test]
+fn a_commit_and_its_payload_survive_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = filled(directory.path(), &[document(1, "one"), document(2, "two")]);
+    let again = Engine::open(directory.path()).unwrap();
+    assert_eq!((again.len(), again.payload().as_deref()), (2, Some("filled")));
+    assert!(again.generation() > first.generation(), "numbers are never shared");
+    assert_eq!(again.get(2).unwrap(), Some(document(2, "two")));
+    assert_eq!(again.get(3).unwrap(), None);
+}
+
+#[test]
+fn there_is_one_writer_and_it_loses_only_what_it_did_not_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = filled(directory.path(), &[document(1, "one")]);
+    let mut writer = engine.writer(0).unwrap();
+    assert!(matches!(engine.writer(0), Err(Error::WriterBusy(_))));
+    assert!(matches!(Engine::open(directory.path()).unwrap().writer(0), Err(Error::WriterBusy(_))));
+    writer.upsert(&document(2, "two")).unwrap();
+    writer.delete(1).unwrap();
+    drop(writer);
+    let mut writer = engine.writer(0).unwrap();
+    writer.commit("again").unwrap();
+    assert_eq!((engine.len(), engine.get(1).unwrap()), (1, Some(document(1, "one"))));
+}
+
+#[test]
+fn a_search_sees_one_generation_while_others_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let documents = |stock| (1..=20).map(move |id| Document { stock, ..document(id, "same") });
+    let engine = filled(directory.path(), &documents(0).collect::<Vec<_>>());
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut last = 0;
+            while !done.load(Ordering::Relaxed) {
+                let hits = engine.search(&Query { limit: 100, ..Query::default() }).unwrap();
+                let stock = hits.hits[0].document.stock;
+                assert_eq!(hits.hits.len(), 20);
+                assert!(hits.hits.iter().all(|hit| hit.document.stock == stock) && stock >= last);
+                last = stock;
+            }
+        });
+        let mut writer = engine.writer(0).unwrap();
+        for stock in 1..20 {
+            documents(stock).for_each(|document| writer.upsert(&document).unwrap());
+            let generation = writer.commit("").unwrap();
+            let hits = engine.search(&Query { limit: 1, ..Query::default() }).unwrap();
+            assert_eq!((hits.hits[0].document.stock, hits.generation), (stock, generation));
+        }
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn small_commits_do_not_pile_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = filled(directory.path(), &(1..=400).map(|id| document(id, "one")).collect::<Vec<_>>());
+    let mut writer = engine.writer(0).unwrap();
+    for id in 1..=60 {
+        writer.upsert(&document(id, "changed")).unwrap();
+        writer.commit("").unwrap();
+    }
+    assert!(engine.status().segments <= 8, "{:?}", engine.status());
+    writer.close().unwrap();
+    let status = engine.status();
+    assert!(status.segments <= 6 && status.documents == 400 && status.bytes > 1_000, "{status:?}");
+}
+
+#[test]
+fn an_index_of_another_schema_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(filled(directory.path(), &[document(1, "one")]));
+    let meta = directory.path().join("meta.json");
+    let other = fs::read_to_string(&meta).unwrap().replace("name_key", "name_kez");
+    fs::write(&meta, other).unwrap();
+    let refused = Engine::open(directory.path()).unwrap_err();
+    assert!(
+        matches!(&refused, Error::Schema { found, expected } if expected == fingerprint() && found != expected),
+        "{refused}"
+    );
+}
+
+#[test]
+fn damage_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = filled(directory.path(), &[document(1, "one")]);
+    let store = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+    let store = store.into_iter().find(|path| path.extension().is_some_and(|ext| ext == "store")).unwrap();
+    let mut bytes = fs::read(&store).unwrap();
+    bytes[3] ^= 0xff;
+    fs::write(&store, bytes).unwrap();
+    let error = engine.validate_checksums().unwrap_err();
+    assert!(matches!(&error, Error::Corrupt(what) if what.contains(".store")), "{error}");
+}
+
+#[test]
+fn unfit_documents_are_refused_and_the_writer_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = filled(directory.path(), &[document(1, "one")]);
+    let step = |from| PriceStep { from, effective_price: 1, discount: None };
+    let mut writer = engine.writer(0).unwrap();
+    for unfit in [
+        Document { prices: vec![], ..document(1, "x") },
+        Document { prices: vec![step(0)], ..document(1, "x") },
+        Document { prices: vec![step(i64::MIN), step(5), step(5)], ..document(1, "x") },
+        Document { rating: Some(f64::NAN), ..document(1, "x") },
+    ] {
+        assert!(matches!(writer.upsert(&unfit), Err(Error::Document { id: 1, .. })));
+    }
+    writer.commit("").unwrap();
+    assert_eq!(engine.get(1).unwrap(), Some(document(1, "one")));
+}
+
+#[test]
+fn enormous_texts_are_kept_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let long = "Größe ".repeat(30_000);
+    let attributes = BTreeMap::from([("story".to_owned(), AttributeValue::Text(long.clone()))]);
+    let (brand, sku, description) = (long.clone(), long.clone(), long.clone());
+    let enormous = Document { attributes, brand, sku, description, ..document(1, &long) };
+    let engine = filled(directory.path(), &[enormous.clone(), document(2, "two")]);
+    assert_eq!(engine.get(1).unwrap(), Some(enormous));
+    assert_eq!(found(&engine, "groß"), [1]);
+}
+
+#[test]
+fn visiting_stops_when_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = filled(directory.path(), &[document(1, "one"), document(2, "two"), document(3, "three")]);
+    let mut visited = 0;
+    let visit = |_| {
+        visited += 1;
+        if visited == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    engine.for_each(visit).unwrap();
+    assert_eq!(visited, 2);
+}
+
+#[test]
+fn the_best_field_comes_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = || "kettle".to_owned();
+    let category = vec![duka_index::Category { id: 1, name: text(), slug: text() }];
+    let engine = filled(
+        directory.path(),
+        &[
+            Document { description: "a kettle and a kettle".to_owned(), ..document(1, "box") },
+            Document { category, ..document(2, "box") },
+            Document { brand: text(), ..document(3, "box") },
+            document(4, "steel kettle"),
+            document(5, "kettle"),
+            document(6, "kettles"),
+            Document { in_stock: false, ..document(7, "kettle") },
+            Document { popularity: 100, ..document(8, "kettle") },
+        ],
+    );
+    assert_eq!(found(&engine, "kettle"), [8, 5, 7, 4, 3, 2, 6, 1]);
+    assert_eq!(found(&engine, "kettle box").len(), 3, "all words must occur");
+    assert_eq!(found(&engine, "kettle steel"), [4]);
+}
+
+#[test]
+fn a_whole_sku_comes_before_everything() {
+    let directory = tempfile::tempdir().unwrap();
+    let variant = Variant { sku: "abc-123".to_owned(), ..Variant::default() };
+    let engine = filled(
+        directory.path(),
+        &[
+            document(1, "abc 123 abc 123"),
+            Document { sku: "ABC-123-X".to_owned(), ..document(2, "abc") },
+            Document { variants: vec![variant], ..document(3, "plain") },
+        ],
+    );
+    assert_eq!(found(&engine, "Abc-123"), [3, 1, 2]);
+}
+
+#[test]
+fn the_hundred_most_frequent_values_are_exact() {
+    let directory = tempfile::tempdir().unwrap();
+    // Value n is on every document that n divides, and hidden on some: the postings promise more than matches.
+    let with_divisors = |id: i64| {
+        let divisors = (1..=300).filter(|n| id % n == 0).map(|n| format!("{n:03}")).collect();
+        let attributes = BTreeMap::from([("n".to_owned(), AttributeValue::List(divisors))]);
+        Document { attributes, is_active: id % 4 != 0, ..document(id, "n") }
+    };
+    let engine = filled(directory.path(), &(1..=900).map(with_divisors).collect::<Vec<_>>());
+    let facets = vec![Facet::Attribute("n".to_owned())];
+    let hits = engine.search(&Query { facets, ..Query::default() }).unwrap();
+    let mut expected: Vec<(u64, String)> = (1..=300_u64)
+        .map(|n| ((1..=900).filter(|id| id % n == 0 && id % 4 != 0).count() as u64, format!("{n:03}")))
+        .filter(|(count, _)| *count > 0)
+        .collect();
+    expected.sort_by(|one, other| (other.0, &one.1).cmp(&(one.0, &other.1)));
+    expected.truncate(100);
+    let counted: Vec<(u64, String)> =
+        hits.facets.attributes["n"].iter().map(|value| (value.count, value.value.clone())).collect();
+    assert_eq!(counted, expected);
+}
+
+#[test]
+fn a_prefix_of_very_many_words_still_finds() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = filled(
+        directory.path(),
+        &(0..3_000).map(|id| document(id, &format!("w{id:05} w"))).collect::<Vec<_>>(),
+    );
+    let sort = vec![SortKey { field: SortField::Name, descending: true }];
+    let total = |text: &str| {
+        let query = Query { text: Some(text.to_owned()), sort: sort.clone(), ..Query::default() };
+        engine.search(&query).unwrap().total
+    };
+    assert_eq!(total("w000"), 100);
+    assert_eq!(total("w0"), 1_024, "the commonest, then the first in order");
+    assert_eq!(total("w"), 3_000, "a whole word is no prefix");
+}

@@ -1,0 +1,168 @@
+//! What can be done with an account.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+
+use super::{
+    model::{Changes, Credentials, PasswordChange, Registration, User, weakness},
+    store,
+};
+use crate::{
+    app::App,
+    auth::{Customer, Role, password::Passwords},
+    error::{Error, Kind, Result},
+};
+
+/// A sign-in's two tokens.
+pub struct Tokens {
+    /// For `Authorization: Bearer`, ten minutes.
+    pub access: String,
+    /// For the next pair, once.
+    pub refresh: String,
+}
+
+/// Makes a customer's account.
+///
+/// # Errors
+/// 409 when the name or address is taken.
+pub async fn register(app: &App, registration: Registration) -> Result<User> {
+    let hash = app.passwords.hash(registration.password.clone()).await?;
+    store::insert_user(&app.web, &registration, &hash, Role::Customer).await
+}
+
+/// Makes an account of any role: for the command line, whose user owns the database anyway.
+///
+/// # Errors
+/// 409 when the name or address is taken.
+pub async fn create(
+    pool: &PgPool,
+    passwords: &Passwords,
+    account: &Registration,
+    role: Role,
+) -> Result<User> {
+    let hash = passwords.hash(account.password.clone()).await?;
+    store::insert_user(pool, account, &hash, role).await
+}
+
+/// Begins a session.
+///
+/// # Errors
+/// 401, the same and after the same time whether or not the user exists.
+pub async fn login(app: &App, credentials: Credentials, user_agent: &str) -> Result<Tokens> {
+    let known = store::login(&app.web, &credentials.username).await?;
+    let hash = known.as_ref().map(|login| login.password_hash.clone());
+    let right = app.passwords.verify(credentials.password, hash).await?;
+    let (Some(user), true) = (known, right) else {
+        return Err(Error::new(
+            Kind::WrongCredentials,
+            "Check both; names and addresses are not case-sensitive.",
+        ));
+    };
+    let (refresh, hash) = new_token();
+    let user_agent: String = user_agent.chars().take(400).collect();
+    let session_id = store::begin_session(&app.web, user.id, &user_agent, &hash).await?;
+    tokens(app, user.id, session_id, &user.role, refresh)
+}
+
+/// Exchanges a refresh token for a new pair.
+///
+/// # Errors
+/// 401 when it is not good; its family ends when it was used before.
+pub async fn refresh(app: &App, token: &str) -> Result<Tokens> {
+    let mut transaction = app.web.begin().await?;
+    let Some(family) = store::use_token(&mut *transaction, &token_hash(token)).await? else {
+        transaction.rollback().await?;
+        if store::revoke_reused(&app.web, &token_hash(token)).await? {
+            tracing::warn!("a used refresh token came back; its session is ended");
+        }
+        return Err(bad_token());
+    };
+    let (refresh, hash) = new_token();
+    store::insert_token(&mut *transaction, family.session_id, &hash).await?;
+    transaction.commit().await?;
+    tokens(app, family.user_id, family.session_id, &family.role, refresh)
+}
+
+/// Whether a token, of either kind, is good.
+///
+/// # Errors
+/// 401 when it is not.
+pub async fn verify(app: &App, token: &str) -> Result<()> {
+    let good = match app.keys.verify(token) {
+        Some(claims) => crate::auth::is_live(app, &claims).await?,
+        None => store::is_good_token(&app.web, &token_hash(token)).await?,
+    };
+    good.then_some(()).ok_or_else(bad_token)
+}
+
+/// Ends the session of a refresh token.
+///
+/// # Errors
+/// 422 when the token is not one of the user's.
+pub async fn logout(app: &App, user: Customer, token: &str) -> Result<()> {
+    let ended = store::revoke_family(&app.web, user.user_id(), &token_hash(token)).await?;
+    ended.then_some(()).ok_or_else(|| Error::field("/refresh", "value", "is not a refresh token of yours"))
+}
+
+/// The user's own account.
+///
+/// # Errors
+/// None of its own.
+pub async fn me(app: &App, user: Customer) -> Result<User> {
+    store::user(&app.web, user.user_id()).await?.ok_or_else(|| Error::not_found("user"))
+}
+
+/// Changes the user's own account.
+///
+/// # Errors
+/// 409 when the address is taken.
+pub async fn update_me(app: &App, user: Customer, changes: &Changes) -> Result<User> {
+    let updated = store::update_user(&app.web, user.user_id(), changes).await?;
+    updated.ok_or_else(|| Error::not_found("user"))
+}
+
+/// Changes the user's password and ends every other session.
+///
+/// # Errors
+/// 422 when the old one is wrong or the new one is weak.
+pub async fn change_password(app: &App, user: Customer, change: PasswordChange) -> Result<()> {
+    let login = store::login_of(&app.web, user.user_id()).await?.ok_or_else(|| Error::not_found("user"))?;
+    if let Some((code, detail)) = weakness(&change.new_password, &login.username) {
+        return Err(Error::field("/new_password", code, detail));
+    }
+    if !app.passwords.verify(change.old_password, Some(login.password_hash)).await? {
+        return Err(Error::field("/old_password", "value", "is not the present password"));
+    }
+    let hash = app.passwords.hash(change.new_password).await?;
+    let mut transaction = app.web.begin().await?;
+    store::set_password(&mut *transaction, login.id, &hash).await?;
+    store::revoke_others(&mut *transaction, login.id, user.session_id()).await?;
+    transaction.commit().await?;
+    Ok(())
+}
+
+fn tokens(app: &App, user_id: i64, session_id: i64, role: &str, refresh: String) -> Result<Tokens> {
+    let role = Role::parse(role).ok_or_else(|| Error::internal(format!("unknown role {role}")))?;
+    let now = app.clock.micros() / 1_000_000;
+    let access = app.keys.issue(user_id, session_id, role, now).map_err(Error::internal)?;
+    Ok(Tokens { access, refresh })
+}
+
+/// 256 random bits, and what is kept of them.
+fn new_token() -> (String, [u8; 32]) {
+    let mut bytes = [0_u8; 32];
+    rand::fill(&mut bytes);
+    let token = URL_SAFE_NO_PAD.encode(bytes);
+    let hash = token_hash(&token);
+    (token, hash)
+}
+
+/// A plain hash is enough for a random token: there is nothing to guess.
+fn token_hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}
+
+fn bad_token() -> Error {
+    Error::new(Kind::NotAuthenticated, "The token is not good any more; sign in again.")
+}

@@ -1,0 +1,228 @@
+//! What an account is, and which names, addresses and passwords may stand in one.
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::{
+    auth::Role,
+    body::{Fields, Form, Refusal, line, secret},
+};
+
+/// A user as the database keeps it, without the password's hash.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The row's id.
+    pub id: i64,
+    /// As typed; unique without regard to case.
+    pub username: String,
+    /// As typed; unique without regard to case.
+    pub email: String,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// May be empty.
+    pub phone: String,
+    /// What the user may do.
+    pub role: Role,
+    /// Whether the user may sign in.
+    pub is_active: bool,
+    /// When the account was made.
+    pub date_joined: OffsetDateTime,
+}
+
+/// What somebody fills in to get an account.
+#[derive(Debug)]
+pub struct Registration {
+    /// 3–150 of letters, digits and `@.+-_`.
+    pub username: String,
+    /// An e-mail address.
+    pub email: String,
+    /// As typed.
+    pub password: String,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// May be empty.
+    pub phone: String,
+}
+
+impl Form for Registration {
+    fn read(fields: &mut Fields) -> Self {
+        let username = fields.required("username", username);
+        let email = fields.required("email", email);
+        let password = fields.required("password", secret(8..=128));
+        if let Some((code, detail)) = weakness(&password, &username) {
+            fields.fault("password", code, detail);
+        }
+        Self {
+            username,
+            email,
+            password,
+            first_name: fields.optional("first_name", line(0..=150)).unwrap_or_default(),
+            last_name: fields.optional("last_name", line(0..=150)).unwrap_or_default(),
+            phone: fields.optional("phone", phone).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a user may change of the own account; `None` stays as it is.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// See [`User`].
+    pub first_name: Option<String>,
+    /// See [`User`].
+    pub last_name: Option<String>,
+    /// See [`User`].
+    pub phone: Option<String>,
+    /// See [`User`].
+    pub email: Option<String>,
+}
+
+impl Form for Changes {
+    fn read(fields: &mut Fields) -> Self {
+        Self {
+            first_name: fields.optional("first_name", line(0..=150)),
+            last_name: fields.optional("last_name", line(0..=150)),
+            phone: fields.optional("phone", phone),
+            email: fields.optional("email", email),
+        }
+    }
+}
+
+/// A user name and a password, as typed: neither is judged, only compared.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The user name or the e-mail address.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl Form for Credentials {
+    fn read(fields: &mut Fields) -> Self {
+        Self {
+            username: fields.required("username", line(1..=254)),
+            password: fields.required("password", secret(1..=1024)),
+        }
+    }
+}
+
+/// A password's change.
+#[derive(Debug)]
+pub struct PasswordChange {
+    /// The present one.
+    pub old_password: String,
+    /// The one to be.
+    pub new_password: String,
+}
+
+impl Form for PasswordChange {
+    fn read(fields: &mut Fields) -> Self {
+        Self {
+            old_password: fields.required("old_password", secret(1..=1024)),
+            new_password: fields.required("new_password", secret(8..=128)),
+        }
+    }
+}
+
+/// 3–150 letters, digits and `@.+-_`.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn username(value: Value) -> Result<String, Refusal> {
+    let name = line(3..=150)(value)?;
+    let allowed = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
+    if name.chars().all(allowed) {
+        Ok(name)
+    } else {
+        Err(("format", "may hold letters, digits and @ . + - _".into()))
+    }
+}
+
+/// Something, an @, a host name with a dot: whether mail arrives there, only mail can tell.
+///
+/// # Errors
+/// Says what is wrong.
+pub fn email(value: Value) -> Result<String, Refusal> {
+    let email = line(3..=254)(value)?;
+    let part =
+        |text: &str| !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || "@,;<>()\"".contains(c));
+    let well_formed = email.rsplit_once('@').is_some_and(|(local, host)| {
+        let labels =
+            host.split('.').all(|label| part(label) && !label.starts_with('-') && !label.ends_with('-'));
+        part(local) && local.len() <= 64 && host.contains('.') && labels
+    });
+    if well_formed {
+        Ok(email)
+    } else {
+        Err(("format", "is not an e-mail address such as ada@example.com".into()))
+    }
+}
+
+fn phone(value: Value) -> Result<String, Refusal> {
+    let phone = line(0..=32)(value)?;
+    let digits = phone.chars().filter(char::is_ascii_digit).count();
+    let plain = phone.chars().all(|c| c.is_ascii_digit() || "+-() .".contains(c));
+    if phone.is_empty() || (plain && digits >= 5) {
+        Ok(phone)
+    } else {
+        Err(("format", "is not a telephone number such as +254712345678".into()))
+    }
+}
+
+/// Why a password of the right length is still refused, if it is.
+pub fn weakness(password: &str, username: &str) -> Option<(&'static str, &'static str)> {
+    let lower = password.to_lowercase();
+    let common = || include_str!("common_passwords.txt").lines().any(|known| known == lower);
+    if lower == username.to_lowercase() {
+        Some(("weak", "must not be the user name"))
+    } else if common() {
+        Some(("weak", "is one that everybody tries first; choose another"))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn addresses() {
+        for good in ["ada@example.com", "a+b@x.co.ke", "ü@bücher.example"] {
+            assert!(email(json!(good)).is_ok(), "{good}");
+        }
+        for bad in ["ada", "ada@", "@example.com", "a@b", "a b@x.com", "a@x..com", "a@-x.com", "a@b@c.com"] {
+            assert!(email(json!(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passwords_that_everybody_tries() {
+        assert!(weakness("PassWord123", "ada").is_some());
+        assert!(weakness("ada.lovelace", "Ada.Lovelace").is_some());
+        assert!(weakness("correct horse battery", "ada").is_none());
+    }
+
+    #[test]
+    fn the_list_is_of_possible_passwords() {
+        let list = include_str!("common_passwords.txt");
+        assert!(
+            list.lines().all(|p| p.len() >= 8 && p.to_lowercase() == p),
+            "shorter ones are refused anyway"
+        );
+    }
+
+    #[test]
+    fn user_names_and_telephones() {
+        assert!(username(json!("ada.l+1@x_y-z")).is_ok());
+        assert!(username(json!("ad")).is_err());
+        assert!(username(json!("ada lovelace")).is_err());
+        assert!(phone(json!("+254 712 345678")).is_ok());
+        assert!(phone(json!("call me")).is_err());
+    }
+}

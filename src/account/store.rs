@@ -1,0 +1,248 @@
+//! The SQL of accounts.
+
+use sqlx::PgExecutor;
+use time::OffsetDateTime;
+
+use super::model::{Changes, Registration, User};
+use crate::{
+    auth::Role,
+    error::{Error, Result, violated},
+};
+
+struct UserRow {
+    id: i64,
+    username: String,
+    email: String,
+    first_name: String,
+    last_name: String,
+    phone: String,
+    role: String,
+    is_active: bool,
+    date_joined: OffsetDateTime,
+}
+
+impl TryFrom<UserRow> for User {
+    type Error = Error;
+
+    fn try_from(row: UserRow) -> Result<Self> {
+        let role =
+            Role::parse(&row.role).ok_or_else(|| Error::internal(format!("unknown role {}", row.role)))?;
+        Ok(Self {
+            id: row.id,
+            username: row.username,
+            email: row.email,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            phone: row.phone,
+            role,
+            is_active: row.is_active,
+            date_joined: row.date_joined,
+        })
+    }
+}
+
+fn taken(error: sqlx::Error) -> Error {
+    match violated(&error) {
+        Some("users_username_key") => Error::taken("/username", "This user name is taken; choose another."),
+        Some("users_email_key") => {
+            Error::taken("/email", "This e-mail address has an account; sign in, or use another.")
+        }
+        _ => error.into(),
+    }
+}
+
+pub(super) async fn insert_user(
+    db: impl PgExecutor<'_>,
+    new: &Registration,
+    password_hash: &str,
+    role: Role,
+) -> Result<User> {
+    let row = sqlx::query_as!(
+        UserRow,
+        "insert into users (username, email, password_hash, first_name, last_name, phone, role)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         returning id, username, email, first_name, last_name, phone, role, is_active, date_joined",
+        new.username,
+        new.email,
+        password_hash,
+        new.first_name,
+        new.last_name,
+        new.phone,
+        role.as_str(),
+    )
+    .fetch_one(db)
+    .await;
+    row.map_err(taken)?.try_into()
+}
+
+pub(super) async fn user(db: impl PgExecutor<'_>, id: i64) -> Result<Option<User>> {
+    let row = sqlx::query_as!(
+        UserRow,
+        "select id, username, email, first_name, last_name, phone, role, is_active, date_joined
+         from users where id = $1",
+        id
+    )
+    .fetch_optional(db)
+    .await?;
+    row.map(TryInto::try_into).transpose()
+}
+
+pub(super) async fn update_user(db: impl PgExecutor<'_>, id: i64, changes: &Changes) -> Result<Option<User>> {
+    let row = sqlx::query_as!(
+        UserRow,
+        "update users
+         set first_name = coalesce($2, first_name), last_name = coalesce($3, last_name),
+             phone = coalesce($4, phone), email = coalesce($5, email)
+         where id = $1
+         returning id, username, email, first_name, last_name, phone, role, is_active, date_joined",
+        id,
+        changes.first_name.as_deref(),
+        changes.last_name.as_deref(),
+        changes.phone.as_deref(),
+        changes.email.as_deref(),
+    )
+    .fetch_optional(db)
+    .await;
+    row.map_err(taken)?.map(TryInto::try_into).transpose()
+}
+
+pub(super) struct Login {
+    pub(super) id: i64,
+    pub(super) username: String,
+    pub(super) role: String,
+    pub(super) password_hash: String,
+}
+
+/// By e-mail address before user name: `@` may stand in a name, and nobody may shadow another's address.
+pub(super) async fn login(db: impl PgExecutor<'_>, name: &str) -> Result<Option<Login>> {
+    let row = sqlx::query_as!(
+        Login,
+        "select id, username, role, password_hash
+         from users
+         where (lower(email) = lower($1) or lower(username) = lower($1)) and is_active
+         order by lower(email) = lower($1) desc
+         limit 1",
+        name
+    );
+    Ok(row.fetch_optional(db).await?)
+}
+
+pub(super) async fn login_of(db: impl PgExecutor<'_>, user_id: i64) -> Result<Option<Login>> {
+    let row = sqlx::query_as!(
+        Login,
+        "select id, username, role, password_hash from users where id = $1 and is_active",
+        user_id
+    );
+    Ok(row.fetch_optional(db).await?)
+}
+
+pub(super) async fn set_password(db: impl PgExecutor<'_>, user_id: i64, hash: &str) -> Result<()> {
+    sqlx::query!("update users set password_hash = $2 where id = $1", user_id, hash).execute(db).await?;
+    Ok(())
+}
+
+/// A new family with its first refresh token. Returns the session's id.
+pub(super) async fn begin_session(
+    db: impl PgExecutor<'_>,
+    user_id: i64,
+    user_agent: &str,
+    token_hash: &[u8],
+) -> Result<i64> {
+    let id = sqlx::query_scalar!(
+        "with begun as (
+             insert into session (user_id, user_agent, expires_at) values ($1, $2, now() + interval '90 days')
+             returning id
+         )
+         insert into refresh_token (session_id, token_hash, expires_at)
+         select id, $3, now() + interval '14 days' from begun
+         returning session_id",
+        user_id,
+        user_agent,
+        token_hash,
+    );
+    Ok(id.fetch_one(db).await?)
+}
+
+pub(super) struct Family {
+    pub(super) session_id: i64,
+    pub(super) user_id: i64,
+    pub(super) role: String,
+}
+
+/// Uses up a refresh token. `None`: it is not good (any more), whoever came first.
+pub(super) async fn use_token(db: impl PgExecutor<'_>, token_hash: &[u8]) -> Result<Option<Family>> {
+    let family = sqlx::query_as!(
+        Family,
+        r#"with used as (
+               update refresh_token t set used_at = now()
+               from session s join users u on u.id = s.user_id
+               where t.token_hash = $1 and t.used_at is null and t.expires_at > now()
+                 and s.id = t.session_id and s.revoked_at is null and s.expires_at > now() and u.is_active
+               returning s.id as session_id, u.id as user_id, u.role
+           ), touched as (
+               update session s set last_used_at = now() from used where s.id = used.session_id
+           )
+           select session_id as "session_id!", user_id as "user_id!", role as "role!" from used"#,
+        token_hash
+    );
+    Ok(family.fetch_optional(db).await?)
+}
+
+pub(super) async fn insert_token(db: impl PgExecutor<'_>, session_id: i64, token_hash: &[u8]) -> Result<()> {
+    sqlx::query!(
+        "insert into refresh_token (session_id, token_hash, expires_at)
+         values ($1, $2, now() + interval '14 days')",
+        session_id,
+        token_hash
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Ends the family of a token that was used before: somebody has a copy. True when it was alive.
+pub(super) async fn revoke_reused(db: impl PgExecutor<'_>, token_hash: &[u8]) -> Result<bool> {
+    let revoked = sqlx::query!(
+        "update session s set revoked_at = now()
+         from refresh_token t
+         where t.token_hash = $1 and t.used_at is not null and s.id = t.session_id and s.revoked_at is null",
+        token_hash
+    );
+    Ok(revoked.execute(db).await?.rows_affected() > 0)
+}
+
+/// Whether a refresh token could be used now.
+pub(super) async fn is_good_token(db: impl PgExecutor<'_>, token_hash: &[u8]) -> Result<bool> {
+    let good = sqlx::query_scalar!(
+        r#"select exists (
+               select from refresh_token t join session s on s.id = t.session_id join users u on u.id = s.user_id
+               where t.token_hash = $1 and t.used_at is null and t.expires_at > now()
+                 and s.revoked_at is null and s.expires_at > now() and u.is_active
+           ) as "good!""#,
+        token_hash
+    );
+    Ok(good.fetch_one(db).await?)
+}
+
+/// Ends the family of the user's token. False when the token is not the user's.
+pub(super) async fn revoke_family(db: impl PgExecutor<'_>, user_id: i64, token_hash: &[u8]) -> Result<bool> {
+    let ended = sqlx::query!(
+        "update session s set revoked_at = coalesce(s.revoked_at, now())
+         from refresh_token t
+         where t.token_hash = $2 and s.id = t.session_id and s.user_id = $1",
+        user_id,
+        token_hash
+    );
+    Ok(ended.execute(db).await?.rows_affected() > 0)
+}
+
+pub(super) async fn revoke_others(db: impl PgExecutor<'_>, user_id: i64, kept_session: i64) -> Result<()> {
+    sqlx::query!(
+        "update session set revoked_at = now() where user_id = $1 and id <> $2 and revoked_at is null",
+        user_id,
+        kept_session
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

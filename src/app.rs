@@ -1,0 +1,57 @@
+//! What every request can reach.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use sqlx::PgPool;
+use tokio::sync::Semaphore;
+
+use crate::{auth::password::Passwords, auth::token::Keys, clock::Clock, config::Config, indexing::Indexing};
+
+/// The running shop; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// See [`App`].
+pub struct Parts {
+    /// The settings.
+    pub config: Config,
+    /// The database, for requests.
+    pub web: PgPool,
+    /// The database, for `/readyz/`: never waits behind requests.
+    pub health: PgPool,
+    /// The mirror that answers searches, and what keeps it; told of each write.
+    pub indexing: Indexing,
+    /// Signs and verifies access tokens.
+    pub keys: Keys,
+    /// Hashes passwords.
+    pub passwords: Passwords,
+    /// The time.
+    pub clock: Clock,
+    /// Places for searches: as many as there are cores, so that a queue forms here and not on the runtime.
+    pub searches: Semaphore,
+    /// Whether new requests are welcome.
+    pub ready: AtomicBool,
+}
+
+impl App {
+    /// Shares the parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Whether new requests are welcome: false while it starts and while it stops.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

@@ -1,0 +1,282 @@
+//! Request bodies, read field by field, so that every fault is named at once.
+//!
+//! serde stops at the first field that it cannot read; a form with three mistakes would take three round
+//! trips. Here a type implements [`Form`] by asking [`Fields`] for what it needs. A field that is missing,
+//! unknown or wrong leaves a [`Fault`]; the value read in its place is never used, since [`read`] fails as a
+//! whole. What a field may hold is a *rule*: a function from a JSON value to a value or a fault.
+
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    error::{Error, Fault, Result},
+    money::{Amount, Currency},
+    text::{Shape, clean},
+};
+
+/// What a rule says of a value: the stable code and the sentence.
+pub type Refusal = (&'static str, String);
+
+/// A request body.
+pub trait Form: Sized {
+    /// Takes every field that the body may have. Whatever is not taken is unknown.
+    fn read(fields: &mut Fields) -> Self;
+}
+
+/// Reads a whole body.
+///
+/// # Errors
+/// 422 with an entry for every fault.
+pub fn read<T: Form>(value: Value, currency: Currency) -> Result<T> {
+    let Value::Object(map) = value else {
+        return Err(Error::field("", "type", "must be a JSON object"));
+    };
+    let mut fields = Fields { map, pointer: String::new(), faults: Vec::new(), currency };
+    let form = T::read(&mut fields);
+    let faults = fields.finish();
+    if faults.is_empty() { Ok(form) } else { Err(Error::invalid(faults)) }
+}
+
+/// The fields of one JSON object that nobody has taken yet, and the faults found so far.
+pub struct Fields {
+    map: Map<String, Value>,
+    pointer: String,
+    faults: Vec<Fault>,
+    currency: Currency,
+}
+
+impl Fields {
+    /// The shop's currency, for [`amount`].
+    pub fn currency(&self) -> Currency {
+        self.currency
+    }
+
+    /// A field that must be there.
+    pub fn required<T: Default>(&mut self, name: &str, rule: impl FnOnce(Value) -> Result<T, Refusal>) -> T {
+        match self.map.remove(name) {
+            Some(value) => self.apply(name, value, rule).unwrap_or_default(),
+            None => {
+                self.fault(name, "required", "is required");
+                T::default()
+            }
+        }
+    }
+
+    /// A field that may be absent, but is not null.
+    pub fn optional<T>(&mut self, name: &str, rule: impl FnOnce(Value) -> Result<T, Refusal>) -> Option<T> {
+        let value = self.map.remove(name)?;
+        self.apply(name, value, rule)
+    }
+
+    /// A field that may be absent (`None`) or null (`Some(None)`).
+    pub fn nullable<T>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(Value) -> Result<T, Refusal>,
+    ) -> Option<Option<T>> {
+        match self.map.remove(name)? {
+            Value::Null => Some(None),
+            value => self.apply(name, value, rule).map(Some),
+        }
+    }
+
+    /// A list of objects, each read as a form; absent is `None`.
+    pub fn forms<T: Form>(&mut self, name: &str, most: usize) -> Option<Vec<T>> {
+        let value = self.map.remove(name)?;
+        let Value::Array(items) = value else {
+            self.fault(name, "type", "must be a list");
+            return None;
+        };
+        if items.len() > most {
+            self.fault(name, "length", format!("must have at most {most} entries"));
+            return None;
+        }
+        let mut forms = Vec::with_capacity(items.len());
+        for (position, item) in items.into_iter().enumerate() {
+            let pointer = format!("{}/{name}/{position}", self.pointer);
+            let Value::Object(map) = item else {
+                self.faults.push(Fault::field(pointer, "type", "must be a JSON object"));
+                continue;
+            };
+            let mut fields = Self { map, pointer, faults: Vec::new(), currency: self.currency };
+            forms.push(T::read(&mut fields));
+            self.faults.extend(fields.finish());
+        }
+        Some(forms)
+    }
+
+    /// Takes a field without reading it, to refuse it in words of one's own.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.map.remove(name)
+    }
+
+    /// Notes a fault that no single field's rule can see, such as two fields that contradict each other.
+    pub fn fault(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        self.faults.push(Fault::field(format!("{}/{name}", self.pointer), code, detail));
+    }
+
+    fn apply<T>(
+        &mut self,
+        name: &str,
+        value: Value,
+        rule: impl FnOnce(Value) -> Result<T, Refusal>,
+    ) -> Option<T> {
+        rule(value).map_err(|(code, detail)| self.fault(name, code, detail)).ok()
+    }
+
+    fn finish(mut self) -> Vec<Fault> {
+        let names: Vec<String> = self.map.keys().cloned().collect();
+        for name in names {
+            self.fault(&name, "unknown", "is not a field that can be set here");
+        }
+        self.faults
+    }
+}
+
+/// One line of text whose length in characters, once cleaned, is in the range.
+pub fn line(length: RangeInclusive<usize>) -> impl FnOnce(Value) -> Result<String, Refusal> {
+    move |value| text(value, &length, Shape::Line)
+}
+
+/// Text of several lines, at most `most` characters.
+pub fn long(most: usize) -> impl FnOnce(Value) -> Result<String, Refusal> {
+    move |value| text(value, &(0..=most), Shape::Long)
+}
+
+fn text(value: Value, length: &RangeInclusive<usize>, shape: Shape) -> Result<String, Refusal> {
+    let Value::String(raw) = value else { return Err(("type", "must be a string".into())) };
+    let text = clean(&raw, shape).map_err(|bad| ("format", bad.to_string()))?;
+    let count = text.chars().count();
+    if length.contains(&count) {
+        return Ok(text);
+    }
+    let (least, most) = (length.start(), length.end());
+    let detail = match count {
+        0 => "must not be empty".into(),
+        _ if *least <= 1 => format!("has {count} characters; at most {most} are allowed"),
+        _ => format!("has {count} characters; {least} to {most} are allowed"),
+    };
+    Err(("length", detail))
+}
+
+/// A secret: a string of `length` characters that is neither cleaned nor trimmed.
+pub fn secret(length: RangeInclusive<usize>) -> impl FnOnce(Value) -> Result<String, Refusal> {
+    move |value| {
+        let Value::String(raw) = value else { return Err(("type", "must be a string".into())) };
+        if raw.contains('\0') {
+            return Err(("format", "holds the character U+0000, which is not allowed here".into()));
+        }
+        if !length.contains(&raw.chars().count()) {
+            let (least, most) = (length.start(), length.end());
+            return Err(("length", format!("must have {least} to {most} characters")));
+        }
+        Ok(raw)
+    }
+}
+
+/// A whole number in the range.
+pub fn integer(range: RangeInclusive<i64>) -> impl FnOnce(Value) -> Result<i64, Refusal> {
+    move |value| {
+        let Value::Number(number) = value else { return Err(("type", "must be a whole number".into())) };
+        let whole = number.as_i64();
+        if whole.is_none() && number.as_f64().is_some_and(|float| float.fract() != 0.0) {
+            return Err(("type", "must be a whole number".into()));
+        }
+        whole.filter(|whole| range.contains(whole)).ok_or_else(|| {
+            ("range", format!("must be a whole number from {} to {}", range.start(), range.end()))
+        })
+    }
+}
+
+/// A row's id.
+pub fn id(value: Value) -> Result<i64, Refusal> {
+    integer(1..=i64::MAX)(value)
+}
+
+/// `true` or `false`.
+pub fn boolean(value: Value) -> Result<bool, Refusal> {
+    value.as_bool().ok_or_else(|| ("type", "must be true or false".into()))
+}
+
+/// An amount of money: a string such as `"12.50"`.
+pub fn amount(currency: Currency) -> impl FnOnce(Value) -> Result<Amount, Refusal> {
+    move |value| {
+        let Value::String(text) = value else {
+            return Err(("type", "must be a string with a decimal number, such as \"12.50\"".into()));
+        };
+        Amount::parse(text.trim(), currency).map_err(|error| ("range", error.to_string()))
+    }
+}
+
+/// An `http` or `https` URL with a host, at most 2,000 characters. It is kept and never fetched.
+pub fn url(value: Value) -> Result<String, Refusal> {
+    let text = text(value, &(1..=2000), Shape::Line)?;
+    let wrong = || ("format", "must be an http or https URL, such as https://example.com/a.jpg".to_owned());
+    let uri: axum::http::Uri = text.parse().map_err(|_| wrong())?;
+    let web = matches!(uri.scheme_str(), Some("http" | "https"));
+    let has_host = uri.authority().is_some_and(|a| !a.host().is_empty() && !a.as_str().contains('@'));
+    if web && has_host { Ok(text) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Line {
+        name: String,
+        quantity: Option<i64>,
+    }
+
+    impl Form for Line {
+        fn read(fields: &mut Fields) -> Self {
+            Self {
+                name: fields.required("name", line(1..=5)),
+                quantity: fields.optional("quantity", integer(1..=9)),
+            }
+        }
+    }
+
+    fn faults(value: Value) -> Vec<(String, String)> {
+        let error = read::<Line>(value, "USD".parse().unwrap()).unwrap_err().to_string();
+        let lines = error.lines().skip(1).filter_map(|line| line.trim().split_once(": "));
+        lines.map(|(pointer, detail)| (pointer.to_owned(), detail.to_owned())).collect()
+    }
+
+    #[test]
+    fn names_every_fault_at_once() {
+        let found = faults(json!({"name": "abcdef", "quantity": 12, "id": 4, "a/b": 1}));
+        let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
+        assert_eq!(pointers, ["/name", "/quantity", "/a~1b", "/id"]);
+        assert_eq!(faults(json!({})), [("/name".to_owned(), "is required".to_owned())]);
+    }
+
+    #[test]
+    fn reads_what_is_right() {
+        let form: Line = read(json!({"name": " ab ", "quantity": 9}), "USD".parse().unwrap()).unwrap();
+        assert_eq!((form.name.as_str(), form.quantity), ("ab", Some(9)));
+    }
+
+    #[test]
+    fn whole_numbers_are_whole_and_in_range() {
+        for bad in [json!(1.5), json!("1"), json!(null), json!(true), json!(10), json!(1e300)] {
+            assert!(integer(1..=9)(bad.clone()).is_err(), "{bad}");
+        }
+        let huge: Value = serde_json::from_str("123456789012345678901234567890").unwrap();
+        assert_eq!(integer(1..=9)(huge).unwrap_err().0, "range");
+    }
+
+    #[test]
+    fn urls_are_of_the_web() {
+        assert!(url(json!("https://example.com/a.jpg?b=c")).is_ok());
+        for bad in
+            ["javascript:alert(1)", "ftp://a/b", "//a/b", "https://", "https://a b", "file:///etc/passwd"]
+        {
+            assert!(url(json!(bad)).is_err(), "{bad}");
+        }
+    }
+}

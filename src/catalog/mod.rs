@@ -1,0 +1,57 @@
+//! A write to the catalog: one transaction, and the version that names it.
+
+use axum::http::{HeaderName, HeaderValue};
+use sqlx::{Postgres, Transaction};
+
+use crate::{app::App, error::Result, indexing::Version};
+
+mod store;
+
+/// The header in which a write's version is sent.
+pub const VERSION_HEADER: HeaderName = HeaderName::from_static("x-catalog-version");
+
+/// The transaction of one write to the catalog.
+pub struct CatalogWrite {
+    transaction: Transaction<'static, Postgres>,
+}
+
+impl CatalogWrite {
+    /// Begins it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin(app: &App) -> Result<Self> {
+        Ok(Self { transaction: app.web.begin().await? })
+    }
+
+    /// Commits, tells the mirror, and returns the version that a search can wait for.
+    ///
+    /// # Errors
+    /// When the database does not answer: then whether it is committed is unknown.
+    pub async fn commit(mut self, app: &App) -> Result<Version> {
+        let (epoch, xid) = store::version(&mut self.transaction).await?;
+        self.transaction.commit().await?;
+        app.indexing.changed();
+        Ok(Version { epoch, xid })
+    }
+}
+
+impl std::ops::Deref for CatalogWrite {
+    type Target = sqlx::PgConnection;
+
+    fn deref(&self) -> &Self::Target {
+        &self.transaction
+    }
+}
+
+impl std::ops::DerefMut for CatalogWrite {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.transaction
+    }
+}
+
+/// The header of a write's answer.
+pub fn version_header(version: Version) -> (HeaderName, HeaderValue) {
+    let value = HeaderValue::from_str(&version.to_string());
+    (VERSION_HEADER, value.unwrap_or(HeaderValue::from_static("")))
+}

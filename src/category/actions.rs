@@ -1,0 +1,113 @@
+//! What can be done with categories.
+
+use sqlx::PgConnection;
+
+use super::{
+    model::{Category, CategoryChanges, NewCategory},
+    store,
+};
+use crate::{
+    app::App,
+    auth::Admin,
+    catalog::CatalogWrite,
+    error::{Error, Result},
+    indexing::Version,
+    page::Page,
+    text,
+};
+
+/// Every category, siblings by name.
+///
+/// # Errors
+/// None of its own.
+pub async fn all(app: &App) -> Result<Vec<Category>> {
+    store::all(&app.web).await
+}
+
+/// A page of all categories, and how many there are.
+///
+/// # Errors
+/// None of its own.
+pub async fn page(app: &App, page: Page) -> Result<(Vec<Category>, i64)> {
+    let rows = store::page(&app.web, page.offset(), page.limit()).await?;
+    Ok((rows, store::count(&app.web).await?))
+}
+
+/// One category.
+///
+/// # Errors
+/// 404.
+pub async fn one(app: &App, id: i64) -> Result<Category> {
+    store::one(&app.web, id).await?.ok_or_else(|| Error::not_found("category"))
+}
+
+/// Makes a category. Without a slug it gets one from its name, with a number where that one is taken.
+///
+/// # Errors
+/// 409 for a taken name or slug, 422 for an unknown parent.
+pub async fn create(app: &App, _: Admin, new: &NewCategory) -> Result<(Category, Version)> {
+    let mut write = CatalogWrite::begin(app).await?;
+    let slug = match &new.slug {
+        Some(slug) => slug.clone(),
+        None => free_slug(&mut write, &new.name).await?,
+    };
+    let id = store::insert(&mut write, new, &slug).await?;
+    finish(app, write, id).await
+}
+
+/// Changes a category.
+///
+/// # Errors
+/// 404, 409 for a taken name or slug, 422 for an unknown parent or one inside the category.
+pub async fn update(app: &App, _: Admin, id: i64, changes: &CategoryChanges) -> Result<(Category, Version)> {
+    let mut write = CatalogWrite::begin(app).await?;
+    if !store::update(&mut write, id, changes).await? {
+        return Err(Error::not_found("category"));
+    }
+    finish(app, write, id).await
+}
+
+/// Deletes an empty category.
+///
+/// # Errors
+/// 404, 409 when it holds products or children.
+pub async fn delete(app: &App, _: Admin, id: i64) -> Result<Version> {
+    let mut write = CatalogWrite::begin(app).await?;
+    if !store::delete(&mut write, id).await? {
+        return Err(Error::not_found("category"));
+    }
+    write.commit(app).await
+}
+
+/// The category of this name below `parent`, made where it is missing: for an import, in its transaction.
+///
+/// # Errors
+/// None of its own.
+pub async fn ensure(db: &mut PgConnection, parent_id: Option<i64>, name: &str) -> Result<i64> {
+    if let Some(id) = store::named(db, parent_id, name).await? {
+        return Ok(id);
+    }
+    let slug = free_slug(db, name).await?;
+    let new = NewCategory { name: name.to_owned(), slug: None, description: String::new(), parent_id };
+    store::insert(db, &new, &slug).await
+}
+
+async fn finish(app: &App, mut write: CatalogWrite, id: i64) -> Result<(Category, Version)> {
+    let category = store::one(&mut *write, id).await?.ok_or_else(|| Error::not_found("category"))?;
+    Ok((category, write.commit(app).await?))
+}
+
+async fn free_slug(db: &mut PgConnection, name: &str) -> Result<String> {
+    let mut base = text::slug(name);
+    if base.bytes().all(|b| b.is_ascii_digit()) {
+        base.insert_str(0, "category-");
+    }
+    let mut slug = base.clone();
+    for number in 2.. {
+        if !store::has_slug(db, &slug).await? {
+            break;
+        }
+        slug = format!("{base}-{number}");
+    }
+    Ok(slug)
+}

@@ -1,0 +1,125 @@
+//! `duka demo`: a shop to look at, within a minute.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Outcome, import,
+    output::{bar, complain, say},
+    serve::Serve,
+};
+use crate::{
+    account::{actions, model::Registration},
+    auth::{Role, password::Passwords},
+    body,
+    config::Config,
+    corpus::Corpus,
+    database::Database,
+    error::Kind,
+    import::actions::{OnError, Options, run},
+    product,
+};
+
+/// Products of the demo's catalog.
+const PRODUCTS: u64 = 10_000;
+
+/// See the command's help.
+#[derive(Args)]
+pub(super) struct Demo {
+    #[command(flatten)]
+    serve: Serve,
+    /// How many products the catalog gets when it is empty
+    #[arg(long, default_value_t = PRODUCTS, value_name = "N")]
+    products: u64,
+}
+
+impl Demo {
+    pub(super) async fn run(self, config: Config) -> Outcome {
+        let database = Database::open(&config).await?;
+        let prepared = prepare(&config, &database, self.products).await;
+        let users = match prepared {
+            Ok(users) => users,
+            Err(error) => {
+                database.close().await;
+                return Err(error);
+            }
+        };
+        // The server opens the database for itself; until then this keeps a managed one running.
+        let shop =
+            crate::lifecycle::Shop::open(config, &self.serve.listen, crate::clock::Clock::default()).await;
+        database.close().await;
+        let shop = shop?;
+        introduce(&shop.address.to_string(), &users);
+        crate::lifecycle::interrupted().await?;
+        tracing::info!("stopping");
+        shop.close().await;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+struct DemoUser {
+    role: Role,
+    password: String,
+}
+
+/// The users that were made now, and a catalog if there was none.
+async fn prepare(
+    config: &Config,
+    database: &Database,
+    products: u64,
+) -> Result<Vec<DemoUser>, Box<dyn std::error::Error>> {
+    database.migrate().await?;
+    let pool = database.work_pool("duka demo");
+    let passwords = Passwords::new(1)?;
+    let mut users = Vec::new();
+    for role in [Role::Customer, Role::Vendor, Role::Admin] {
+        let name = format!("demo-{}", role.as_str());
+        let password = format!("{:016x}", rand::random::<u64>());
+        let form = json!({"username": name, "email": format!("{name}@example.com"), "password": password});
+        let account: Registration = body::read(form, config.currency)?;
+        match actions::create(&pool, &passwords, &account, role).await {
+            Ok(_) => users.push(DemoUser { role, password }),
+            Err(error) if error.kind() == Kind::AlreadyTaken => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if product::actions::is_catalog_empty(&pool).await? {
+        complain(&format!("making a catalog of {products} products"));
+        let bar = bar(products, "generating {wide_bar} {pos}/{len} ({per_sec}, {eta} left)");
+        let feed = import::feed(Corpus::new(1, config.currency), products);
+        let options = Options { on_error: OnError::Reject, dry_run: false };
+        run(&pool, feed, options, &CancellationToken::new(), |done| bar.set_position(done.rows)).await?;
+        bar.finish_and_clear();
+    }
+    pool.close().await;
+    Ok(users)
+}
+
+fn introduce(address: &str, users: &[DemoUser]) {
+    let port = address.rsplit(':').next().unwrap_or("8000");
+    let base = match address.split_once(':') {
+        Some(("127.0.0.1" | "0.0.0.0", _)) => format!("http://localhost:{port}"),
+        _ => format!("http://{address}"),
+    };
+    say(&format!("The shop is open at {base}\n"));
+    if users.is_empty() {
+        say("Its users are those of the first start; their passwords were printed then.");
+    }
+    for user in users {
+        let role = user.role.as_str();
+        say(&format!("  {role:<9} demo-{role:<9} password {}", user.password));
+    }
+    let try_this = [
+        format!("curl '{base}/api/product/?q=headphones&price_max=100&sort=price'"),
+        format!("curl '{base}/api/product/?in_stock=true&facets=category,brand,rating&page_size=1'"),
+        format!("open {base}/swagger/ in a browser"),
+    ];
+    say("\nTry:");
+    for line in try_this {
+        say(&format!("  {line}"));
+    }
+    say("\nCtrl-C stops it; a second `duka demo` finds everything in place.");
+}

@@ -1,0 +1,130 @@
+//! The command line. Results on standard output, logs and progress on standard error; exit 0 done, 1 failed,
+//! 2 misused. Every command is a struct of its arguments with a `run`.
+
+mod admin;
+mod demo;
+mod import;
+mod maintenance;
+mod output;
+mod serve;
+
+use std::{error::Error, path::PathBuf, process::ExitCode};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::{
+    config::{Config, Settings, unknown_variables},
+    telemetry,
+};
+
+/// What a command ends with: whether all was well.
+type Outcome = Result<ExitCode, Box<dyn Error>>;
+
+/// A search-first shop: PostgreSQL is the truth, an embedded index answers.
+#[derive(Parser)]
+#[command(name = "duka", version, disable_help_subcommand = false, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Migrate, open or build the index, and serve
+    Serve(serve::Serve),
+    /// Serve a shop with a generated catalog and a user of each role
+    Demo(demo::Demo),
+    /// Bring the database's schema up to date
+    Migrate(maintenance::Migrate),
+    /// Bring a catalog in from a file of NDJSON or CSV, by SKU
+    Import(import::Import),
+    /// Make a seeded catalog, into the shop or as NDJSON
+    Generate(import::Generate),
+    /// Compare every document of the index with the database; exit 1 when they differ
+    Verify(maintenance::Verify),
+    /// Manage administrators
+    #[command(subcommand)]
+    Admin(admin::Admin),
+    /// Print the OpenAPI document
+    Openapi(maintenance::Openapi),
+    /// Keep a PostgreSQL for tests until its last user is gone
+    #[command(hide = true)]
+    Supervise {
+        #[arg(long)]
+        dir: PathBuf,
+    },
+}
+
+/// Reads the command line and runs its command.
+pub fn main() -> ExitCode {
+    let dotenv = dotenvy::dotenv();
+    let cli = Cli::parse();
+    let config = match Config::new(&cli.settings) {
+        Ok(config) => config,
+        Err(error) => return fail(&error, 2),
+    };
+    telemetry::start_logging(&config);
+    match dotenv {
+        Ok(path) => tracing::debug!(path = %path.display(), "read settings"),
+        Err(error) if error.not_found() => {}
+        Err(error) => {
+            output::complain("duka: the .env file cannot be read");
+            return fail(&error, 2);
+        }
+    }
+    for name in unknown_variables(&known_variables()) {
+        tracing::warn!(name, "nothing reads this variable; is it misspelt?");
+    }
+    if let Command::Supervise { dir } = cli.command {
+        return crate::postgres::supervise(&dir).map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(command) => command.run(config).await,
+            Command::Demo(command) => command.run(config).await,
+            Command::Migrate(command) => command.run(config).await,
+            Command::Import(command) => command.run(config).await,
+            Command::Generate(command) => command.run(config).await,
+            Command::Verify(command) => command.run(config).await,
+            Command::Admin(command) => command.run(config).await,
+            Command::Openapi(command) => command.run(),
+            Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
+        }
+    });
+    outcome.unwrap_or_else(|error| fail(error.as_ref(), 1))
+}
+
+fn fail(error: &(dyn Error + 'static), code: u8) -> ExitCode {
+    output::complain(&format!("duka: {error}"));
+    ExitCode::from(code)
+}
+
+/// Every variable that a setting of any command is read from.
+fn known_variables() -> Vec<String> {
+    fn collect(command: &clap::Command, names: &mut Vec<String>) {
+        names.extend(
+            command.get_arguments().filter_map(|arg| Some(arg.get_env()?.to_string_lossy().into_owned())),
+        );
+        command.get_subcommands().for_each(|sub| collect(sub, names));
+    }
+    let mut names = vec!["DUKA_PG_BINDIR".to_owned()];
+    collect(&Cli::command(), &mut names);
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        assert!(known_variables().iter().any(|name| name == "DUKA_LISTEN"));
+    }
+}

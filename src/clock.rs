@@ -1,0 +1,48 @@
+//! The time, as a seam: tests move it, everybody else reads the system's.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use time::OffsetDateTime;
+
+/// Tells the time in UTC, to the microsecond, as the database keeps it.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    /// Microseconds since 1970, when a test has set them; 0 is the system's time.
+    set: Option<Arc<AtomicI64>>,
+}
+
+impl Clock {
+    /// A clock that stands at `micros` since 1970 until it is [moved](Self::set).
+    pub fn fixed(micros: i64) -> Self {
+        Self { set: Some(Arc::new(AtomicI64::new(micros))) }
+    }
+
+    /// Moves a fixed clock and all its clones; the system's clock stays as it is.
+    pub fn set(&self, micros: i64) {
+        if let Some(set) = &self.set {
+            set.store(micros, Ordering::Relaxed);
+        }
+    }
+
+    /// Microseconds since 1970.
+    pub fn micros(&self) -> i64 {
+        match &self.set {
+            Some(set) => set.load(Ordering::Relaxed),
+            None => micros(OffsetDateTime::now_utc()),
+        }
+    }
+}
+
+/// A time as whole microseconds since 1970, as the search index keeps it.
+pub fn micros(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos().div_euclid(1000)).unwrap_or(i64::MAX)
+}
+
+/// The inverse of [`micros`]; times beyond the year 9999 are its end.
+pub fn from_micros(micros: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)
+        .unwrap_or(time::macros::datetime!(9999-12-31 23:59:59 UTC))
+}

@@ -1,0 +1,227 @@
+//! Settings: flags, else the environment, else defaults. Every wrong one is named at once.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use axum::http::HeaderValue;
+use clap::Args;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::money::Currency;
+
+/// The settings that every command takes, as given.
+#[derive(Args, Clone, Default)]
+pub struct Settings {
+    /// Where the index, the secrets and the managed database live [default: .duka]
+    #[arg(long, env = "DUKA_DATA_DIR", value_name = "DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+    /// A PostgreSQL server [default: one that duka runs itself, in the data directory]
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// The shop's currency [default: USD]
+    #[arg(long, env = "DUKA_CURRENCY", value_name = "CODE", global = true)]
+    pub currency: Option<String>,
+    /// What clients call this server, for absolute links [default: links are relative]
+    #[arg(long, env = "DUKA_PUBLIC_URL", value_name = "URL", global = true)]
+    pub public_url: Option<String>,
+    /// Origins whose pages may call the API, comma-separated [default: none]
+    #[arg(long, env = "DUKA_CORS_ORIGINS", value_name = "ORIGINS", global = true)]
+    pub cors_origins: Option<String>,
+    /// Which log lines to write, as `level` or `target=level,…` [default: info]
+    #[arg(long, env = "DUKA_LOG", value_name = "FILTER", global = true)]
+    pub log: Option<String>,
+    /// How to write them: text or json [default: text]
+    #[arg(long, env = "DUKA_LOG_FORMAT", value_name = "FORMAT", global = true)]
+    pub log_format: Option<String>,
+    /// Signs access tokens, at least 32 characters [default: generated and kept in the data directory]
+    #[arg(long, env = "DUKA_JWT_SECRET", value_name = "SECRET", global = true, hide_env_values = true)]
+    pub jwt_secret: Option<String>,
+    /// The secret before it, which still verifies tokens while a rotation lasts
+    #[arg(
+        long,
+        env = "DUKA_JWT_SECRET_PREVIOUS",
+        value_name = "SECRET",
+        global = true,
+        hide_env_values = true
+    )]
+    pub jwt_secret_previous: Option<String>,
+}
+
+/// The settings, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where everything that is not in PostgreSQL lives.
+    pub data_dir: PathBuf,
+    /// The PostgreSQL to use; `None` is the managed one.
+    pub database_url: Option<SecretString>,
+    /// The shop's one currency.
+    pub currency: Currency,
+    /// Prefix of links, without a slash at its end; empty for relative ones.
+    pub public_url: String,
+    /// Origins that CORS allows.
+    pub cors_origins: Vec<HeaderValue>,
+    /// A filter in `tracing_subscriber`'s syntax.
+    pub log: String,
+    /// Log lines as JSON objects.
+    pub log_json: bool,
+    /// The configured secret of access tokens.
+    pub jwt_secret: Option<SecretString>,
+    /// The one before it.
+    pub jwt_secret_previous: Option<SecretString>,
+}
+
+/// Every setting that is wrong, a line each.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError(pub Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "wrong settings:")?;
+        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+    }
+}
+
+impl Config {
+    /// Checks what was given.
+    ///
+    /// # Errors
+    /// Names every wrong setting and what would be right; secrets are not repeated.
+    pub fn new(settings: &Settings) -> Result<Self, ConfigError> {
+        let mut faults = Vec::new();
+        let mut fault = |name: &str, what: String| faults.push(format!("{name}: {what}"));
+
+        let currency = read(settings.currency.as_deref().unwrap_or("USD")).unwrap_or_else(|error: String| {
+            fault("--currency (DUKA_CURRENCY)", error);
+            None
+        });
+        let public_url = settings.public_url.as_deref().unwrap_or_default().trim_end_matches('/');
+        if !public_url.is_empty() && !is_web_origin(public_url) {
+            fault("--public-url (DUKA_PUBLIC_URL)", format!("`{public_url}` is not an http or https URL"));
+        }
+        let mut cors_origins = Vec::new();
+        for origin in list(settings.cors_origins.as_deref()) {
+            match HeaderValue::from_str(origin) {
+                Ok(value) if is_web_origin(origin) && origin.matches('/').count() == 2 => {
+                    cors_origins.push(value)
+                }
+                _ => fault(
+                    "--cors-origins (DUKA_CORS_ORIGINS)",
+                    format!("`{origin}` is not an origin such as https://shop.example"),
+                ),
+            }
+        }
+        let log = settings.log.clone().unwrap_or_else(|| "info".to_owned());
+        if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log) {
+            fault("--log (DUKA_LOG)", format!("`{log}` is not a filter: {error}"));
+        }
+        let log_json = match settings.log_format.as_deref().unwrap_or("text") {
+            "text" => false,
+            "json" => true,
+            other => {
+                fault("--log-format (DUKA_LOG_FORMAT)", format!("`{other}` is neither text nor json"));
+                false
+            }
+        };
+        let database_url = secret(settings.database_url.as_deref());
+        if let Some(url) = &database_url
+            && let Err(error) = sqlx::postgres::PgConnectOptions::from_str(url.expose_secret())
+        {
+            fault("--database-url (DATABASE_URL)", format!("is not a PostgreSQL URL: {error}"));
+        }
+        let mut jwt = |name, given: Option<&str>| {
+            secret(given).filter(|secret| {
+                let long = secret.expose_secret().len() >= 32;
+                if !long {
+                    fault(name, "has fewer than 32 characters".to_owned());
+                }
+                long
+            })
+        };
+        let jwt_secret = jwt("DUKA_JWT_SECRET", settings.jwt_secret.as_deref());
+        let jwt_secret_previous = jwt("DUKA_JWT_SECRET_PREVIOUS", settings.jwt_secret_previous.as_deref());
+
+        let data_dir = settings.data_dir.clone().unwrap_or_else(crate::postgres::default_data_dir);
+        match currency {
+            Some(currency) if faults.is_empty() => Ok(Self {
+                data_dir,
+                database_url,
+                currency,
+                public_url: public_url.to_owned(),
+                cors_origins,
+                log,
+                log_json,
+                jwt_secret,
+                jwt_secret_previous,
+            }),
+            _ => Err(ConfigError(faults)),
+        }
+    }
+}
+
+fn read(code: &str) -> Result<Option<Currency>, String> {
+    code.parse().map(Some)
+}
+
+fn list(given: Option<&str>) -> impl Iterator<Item = &str> {
+    given.unwrap_or_default().split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+/// An empty variable counts as not set: that is how a compose file leaves one out.
+fn secret(given: Option<&str>) -> Option<SecretString> {
+    given.filter(|text| !text.is_empty()).map(SecretString::from)
+}
+
+fn is_web_origin(text: &str) -> bool {
+    let uri = text.parse::<axum::http::Uri>().ok();
+    uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|h| !h.is_empty())
+    })
+}
+
+/// The `DUKA_…` variables that nothing reads: most likely misspelt.
+pub fn unknown_variables(known: &[String]) -> Vec<String> {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("DUKA_") && !known.contains(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_every_wrong_setting_and_no_secret() {
+        let settings = Settings {
+            currency: Some("dollars".into()),
+            public_url: Some("shop.example".into()),
+            cors_origins: Some("https://a.example, https://b.example/path".into()),
+            log_format: Some("xml".into()),
+            jwt_secret: Some("hunter2".into()),
+            database_url: Some("mysql://root:hunter2@localhost/x".into()),
+            ..Settings::default()
+        };
+        let error = Config::new(&settings).unwrap_err().to_string();
+        for name in [
+            "DUKA_CURRENCY",
+            "DUKA_PUBLIC_URL",
+            "b.example/path",
+            "DUKA_LOG_FORMAT",
+            "DUKA_JWT_SECRET",
+            "DATABASE_URL",
+        ] {
+            assert!(error.contains(name), "{name} is missing in: {error}");
+        }
+        assert!(!error.contains("hunter2"), "{error}");
+        assert!(!error.contains("https://a.example"), "{error}");
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let settings = Settings {
+            jwt_secret: Some(secret.into()),
+            database_url: Some(format!("postgres://u:{secret}@h/d")),
+            ..Settings::default()
+        };
+        let config = Config::new(&settings).unwrap();
+        assert!(!format!("{config:?}").contains(secret));
+    }
+}

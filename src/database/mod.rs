@@ -1,0 +1,132 @@
+//! The connections to PostgreSQL, the shop's own or the managed one, and the schema in it.
+
+mod store;
+
+use std::{str::FromStr, time::Duration};
+
+use secrecy::ExposeSecret;
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{
+    config::Config,
+    postgres::{self, Cluster},
+};
+
+/// The managed cluster's database.
+const DATABASE: &str = "duka";
+
+/// Why there is no database.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The managed cluster does not run.
+    #[error("{0}")]
+    Cluster(#[from] postgres::Error),
+    /// The server does not answer, or refuses.
+    #[error("the database cannot be reached: {0}; check --database-url (DATABASE_URL)")]
+    Unreachable(#[source] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("the database's schema could not be migrated: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A task was ended from outside.
+    #[error("starting the database was interrupted: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// A database that answers.
+pub struct Database {
+    options: PgConnectOptions,
+    cluster: Option<Cluster>,
+}
+
+impl Database {
+    /// Reaches the configured server, or starts the managed one.
+    ///
+    /// # Errors
+    /// See [`DatabaseError`].
+    pub async fn open(config: &Config) -> Result<Self, DatabaseError> {
+        let Some(url) = &config.database_url else { return Self::managed(config).await };
+        let options = PgConnectOptions::from_str(url.expose_secret()).map_err(DatabaseError::Unreachable)?;
+        store::ping(&options).await.map_err(DatabaseError::Unreachable)?;
+        Ok(Self { options, cluster: None })
+    }
+
+    async fn managed(config: &Config) -> Result<Self, DatabaseError> {
+        let data_dir = config.data_dir.clone();
+        let cluster = tokio::task::spawn_blocking(move || Cluster::start(&data_dir)).await??;
+        let server = server_options(cluster.endpoint());
+        store::ensure_database(&server.clone().database("postgres"), DATABASE)
+            .await
+            .map_err(DatabaseError::Unreachable)?;
+        Ok(Self { options: server.database(DATABASE), cluster: Some(cluster) })
+    }
+
+    /// Brings the schema up to date; a second call finds nothing to do.
+    ///
+    /// # Errors
+    /// When a migration fails, or the database has ones that this program does not know.
+    pub async fn migrate(&self) -> Result<(), DatabaseError> {
+        Ok(store::migrate(&self.options).await?)
+    }
+
+    /// A pool for requests: short patience everywhere, so that a slow database sheds load instead of
+    /// collecting it.
+    pub fn web_pool(&self) -> PgPool {
+        let options = self.options.clone().application_name("duka web").options([
+            ("statement_timeout", "3s"),
+            ("lock_timeout", "2s"),
+            ("idle_in_transaction_session_timeout", "10s"),
+        ]);
+        PgPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(Duration::from_millis(500))
+            .connect_lazy_with(options)
+    }
+
+    /// A pool for work that nobody waits for: the indexer, an import. Statements take as long as they take.
+    pub fn work_pool(&self, name: &str) -> PgPool {
+        // The log's view is estimated far too high for a poll: compiling it would take longer than running it.
+        let options = self.options.clone().application_name(name).options([("jit", "off")]);
+        PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(5))
+            .connect_lazy_with(options)
+    }
+
+    /// One connection for `/readyz/`.
+    pub fn health_pool(&self) -> PgPool {
+        let options =
+            self.options.clone().application_name("duka health").options([("statement_timeout", "1s")]);
+        PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_millis(500))
+            .connect_lazy_with(options)
+    }
+
+    /// Stops the managed cluster, if this is its last user.
+    pub async fn close(self) {
+        if let Some(cluster) = self.cluster {
+            let stopped = tokio::task::spawn_blocking(move || cluster.stop()).await;
+            if let Ok(Err(error)) = stopped {
+                tracing::warn!(%error, "the database server did not stop");
+            }
+        }
+    }
+}
+
+/// Whether the database answers.
+///
+/// # Errors
+/// When it does not.
+pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
+    store::ask(pool).await
+}
+
+fn server_options(endpoint: &postgres::Endpoint) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(&endpoint.socket_dir)
+        .port(endpoint.port)
+        .username(&endpoint.user)
+}

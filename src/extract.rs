@@ -1,0 +1,108 @@
+//! What handlers are given: bodies, query parameters, ids and preconditions that have been checked.
+
+use axum::{
+    Json as AxumJson, RequestExt,
+    extract::{FromRequest, FromRequestParts, Path as AxumPath, Request, rejection::JsonRejection},
+    http::{HeaderMap, header, request::Parts},
+};
+use serde_json::Value;
+
+use crate::{
+    app::App,
+    body::{self, Form},
+    error::{Error, Kind, Result},
+    params::{self, QueryForm},
+};
+
+/// A JSON body, read as a [`Form`]: 400, 413, 415 or 422 when it is not one.
+pub struct Body<T>(pub T);
+
+impl<T: Form> FromRequest<App> for Body<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        let value = request.extract::<AxumJson<Value>, _>().await.map_err(|rejection| match rejection {
+            JsonRejection::MissingJsonContentType(_) => {
+                Error::new(Kind::UnsupportedMediaType, "Send `Content-Type: application/json`.")
+            }
+            JsonRejection::BytesRejection(rejected) if rejected.status() == Kind::TooLarge.status() => {
+                Error::new(Kind::TooLarge, "The body may have at most 64 KiB.")
+            }
+            rejected => {
+                Error::new(Kind::Malformed, format!("The body is not JSON: {}", rejected.body_text()))
+            }
+        })?;
+        Ok(Self(body::read(value.0, app.config.currency)?))
+    }
+}
+
+/// The query parameters, read as a [`QueryForm`]: 400 when they are not one.
+pub struct Query<T>(pub T);
+
+impl<T: QueryForm, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        Ok(Self(params::read(parts.uri.query().unwrap_or_default())?))
+    }
+}
+
+/// A row's id in the path: 404 when it is not a number that an id can be.
+pub struct Id(pub i64);
+
+impl<S: Sync + Send> FromRequestParts<S> for Id {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let nothing = || Error::new(Kind::NotFound, "The path's id is not the id of anything.");
+        let AxumPath(text): AxumPath<String> =
+            AxumPath::from_request_parts(parts, state).await.map_err(|_| nothing())?;
+        crate::params::integer(1, i64::MAX)(&text).map(Self).map_err(|_| nothing())
+    }
+}
+
+/// The `If-Match` header, if any (RFC 9110 §13.1.1).
+#[derive(Clone, Debug, Default)]
+pub struct IfMatch(Option<String>);
+
+impl IfMatch {
+    /// Whether a row with this strong entity tag (quotes included) may be written.
+    ///
+    /// # Errors
+    /// 412 when the client saw another version.
+    pub fn demand(&self, etag: &str) -> Result<()> {
+        let Some(wanted) = &self.0 else { return Ok(()) };
+        let holds = wanted.trim() == "*" || wanted.split(',').any(|tag| tag.trim() == etag);
+        let stale =
+            || Error::new(Kind::PreconditionFailed, format!("Its ETag is now {etag}; read it again."));
+        holds.then_some(()).ok_or_else(stale)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        Ok(Self(header_text(&parts.headers, header::IF_MATCH.as_str()).map(ToOwned::to_owned)))
+    }
+}
+
+/// A header's value, where there is one and it is readable.
+pub fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn if_match_compares_strongly() {
+        let given = |text: &str| IfMatch(Some(text.to_owned()));
+        assert!(IfMatch(None).demand("\"1\"").is_ok());
+        assert!(given("*").demand("\"1\"").is_ok());
+        assert!(given("\"0\", \"1\"").demand("\"1\"").is_ok());
+        assert!(given("W/\"1\"").demand("\"1\"").is_err());
+        assert!(given("\"2\"").demand("\"1\"").is_err());
+    }
+}

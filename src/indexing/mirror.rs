@@ -1,0 +1,178 @@
+//! The mirror's folder: which index in it is the current one, who writes it, and whether it was left cleanly.
+//!
+//! ```text
+//! index/lock        held by the one process that writes
+//! index/current     the name of the folder that is served
+//! index/unclean     there while a process writes; found at a start, the last one did not end by itself
+//! index/1763800000/ an index
+//! ```
+//!
+//! An index is only ever built beside the current one, and becomes it by the rename of one small file.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use duka_index::Engine;
+use serde::{Deserialize, Serialize};
+
+use super::store::Present;
+
+/// Which rows an index equals: kept in its commit, so that index and cursor move together or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Payload {
+    fingerprint: String,
+    pub(super) epoch: i64,
+    system_identifier: i64,
+    database: i64,
+    timeline: i32,
+    pub(super) snapshot: String,
+}
+
+impl Payload {
+    pub(super) fn new(present: &Present) -> Self {
+        Self {
+            fingerprint: duka_index::fingerprint().to_owned(),
+            epoch: present.epoch,
+            system_identifier: present.system_identifier,
+            database: present.database,
+            timeline: present.timeline,
+            snapshot: present.snapshot.clone(),
+        }
+    }
+
+    pub(super) fn of(engine: &Engine) -> Option<Self> {
+        serde_json::from_str(&engine.payload()?).ok()
+    }
+
+    /// Whether the log of the present database leads from here to there.
+    pub(super) fn same_history(&self, present: &Present) -> bool {
+        *self == Self { snapshot: self.snapshot.clone(), ..Self::new(present) }
+    }
+
+    pub(super) fn to_text(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}
+
+/// The mirror's folder, held for writing.
+pub(super) struct Folder {
+    root: PathBuf,
+    _lock: File,
+    /// The last process that wrote here did not end by itself.
+    pub(super) left_unclean: bool,
+}
+
+impl Folder {
+    /// Takes the folder for this process.
+    ///
+    /// # Errors
+    /// When another process has it, or it cannot be written.
+    pub(super) fn take(data_dir: &Path) -> io::Result<Self> {
+        let root = data_dir.join("index");
+        fs::create_dir_all(&root)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock"))?;
+        lock.try_lock().map_err(|_| {
+            let who =
+                "another duka already serves from this data directory; stop it, or give this one its own";
+            io::Error::new(io::ErrorKind::AddrInUse, format!("{}: {who} (--data-dir)", root.display()))
+        })?;
+        let marker = root.join("unclean");
+        let left_unclean = marker.exists();
+        File::create(marker)?;
+        Ok(Self { root, _lock: lock, left_unclean })
+    }
+
+    /// The folder of the current index, if there is one.
+    pub(super) fn current(&self) -> Option<PathBuf> {
+        current(&self.root)
+    }
+
+    /// A new folder's path beside the others, for an index to be built in.
+    pub(super) fn fresh(&self) -> io::Result<PathBuf> {
+        let begun = time::OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+        let path = self.root.join(begun.to_string());
+        fs::create_dir_all(&path)?;
+        Ok(path)
+    }
+
+    /// Makes `path` the current index, and removes every other one but `keep`.
+    pub(super) fn promote(&self, path: &Path, keep: Option<&Path>) -> io::Result<()> {
+        let name = path.file_name().unwrap_or_default();
+        let next = self.root.join("current.next");
+        let mut file = File::create(&next)?;
+        file.write_all(name.as_encoded_bytes())?;
+        file.sync_all()?;
+        fs::rename(&next, self.root.join("current"))?;
+        File::open(&self.root)?.sync_all()?;
+        self.sweep(|other| other == path || Some(other) == keep);
+        Ok(())
+    }
+
+    /// Removes what builds that were cut short left behind.
+    pub(super) fn sweep(&self, keep: impl Fn(&Path) -> bool) {
+        let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
+        for entry in entries {
+            let path = entry.path();
+            if path.is_dir()
+                && !keep(&path)
+                && let Err(error) = fs::remove_dir_all(&path)
+            {
+                tracing::warn!(path = %path.display(), %error, "an old index could not be removed");
+            }
+        }
+    }
+
+    /// Notes that all is well; the next start need not check the index's bytes.
+    pub(super) fn leave_clean(&self) {
+        if let Err(error) = fs::remove_file(self.root.join("unclean")) {
+            tracing::warn!(%error, "the next start will check the index");
+        }
+    }
+}
+
+fn current(root: &Path) -> Option<PathBuf> {
+    let name = fs::read_to_string(root.join("current")).ok()?;
+    let path = root.join(name.trim());
+    (path.parent() == Some(root) && path.is_dir()).then_some(path)
+}
+
+/// The current index of a data directory, to be read beside whoever writes it.
+pub(super) fn current_of(data_dir: &Path) -> Option<PathBuf> {
+    current(&data_dir.join("index"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_process_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Folder::take(dir.path()).unwrap();
+        assert!(Folder::take(dir.path()).is_err());
+        assert!(!first.left_unclean);
+        drop(first);
+        let second = Folder::take(dir.path()).unwrap();
+        assert!(second.left_unclean, "the first one did not say that all was well");
+        second.leave_clean();
+        drop(second);
+        assert!(!Folder::take(dir.path()).unwrap().left_unclean);
+    }
+
+    #[test]
+    fn promoting_sweeps_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::take(dir.path()).unwrap();
+        assert_eq!(folder.current(), None);
+        let abandoned = dir.path().join("index/1");
+        fs::create_dir(&abandoned).unwrap();
+        let built = folder.fresh().unwrap();
+        folder.promote(&built, None).unwrap();
+        assert_eq!(folder.current(), Some(built.clone()));
+        assert_eq!(current_of(dir.path()), Some(built));
+        assert!(!abandoned.exists());
+    }
+}

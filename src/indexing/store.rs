@@ -1,0 +1,122 @@
+//! The SQL of following the change log.
+
+use sqlx::{PgConnection, PgExecutor, PgPool, postgres::PgListener};
+
+use super::snapshot::Snapshot;
+
+/// The channel on which nodes tell each other that the catalog changed.
+const CHANNEL: &str = "duka_catalog";
+
+/// Which history a snapshot belongs to, and how far its log has been cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Present {
+    pub(super) snapshot: String,
+    pub(super) epoch: i64,
+    pub(super) system_identifier: i64,
+    pub(super) database: i64,
+    pub(super) timeline: i32,
+    pub(super) floor: String,
+}
+
+/// Opens the one snapshot in which log and rows are read.
+pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+    pool.begin_with("begin transaction isolation level repeatable read read only").await
+}
+
+pub(super) async fn present(db: &mut PgConnection) -> sqlx::Result<Present> {
+    sqlx::query_as!(
+        Present,
+        r#"select pg_current_snapshot()::text as "snapshot!",
+                  e.epoch,
+                  s.system_identifier as "system_identifier!",
+                  (select oid::bigint from pg_database where datname = current_database()) as "database!",
+                  c.timeline_id as "timeline!",
+                  f.floor::text as "floor!"
+           from index_epoch e, change_floor f, pg_control_system() s, pg_control_checkpoint() c"#
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// The products that changed after `since`, each once, in id order.
+pub(super) async fn changed_since(db: &mut PgConnection, since: &Snapshot) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        r#"select distinct product_id as "product_id!"
+           from catalog_change
+           where xid >= ($1::text)::xid8
+             and not pg_visible_in_snapshot(xid, ($2::text)::pg_snapshot)
+           order by 1"#,
+        since.xmin().to_string(),
+        since.to_string(),
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// The next ids of live products after `after`, ascending.
+pub(super) async fn live_ids_after(db: &mut PgConnection, after: i64, limit: i64) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        "select id from product where id > $1 and deleted_at is null order by id limit $2",
+        after,
+        limit
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// How many products are live: exact, for progress and for checking a rebuild.
+pub(super) async fn count_live(db: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from product where deleted_at is null"#)
+        .fetch_one(db)
+        .await
+}
+
+/// Tells the other nodes. On a connection of its own and after the write: inside the writing transaction it
+/// would make all writers commit one after another.
+pub(super) async fn notify(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query!("select pg_notify($1, '')", CHANNEL).execute(db).await.map(drop)
+}
+
+pub(super) async fn listen(pool: &PgPool) -> sqlx::Result<PgListener> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}
+
+/// Says how far this node has come, so that the log is kept for it.
+pub(super) async fn heartbeat(db: impl PgExecutor<'_>, node: &str, applied: &Snapshot) -> sqlx::Result<()> {
+    sqlx::query!(
+        "insert into index_consumer (node_id, cursor, snapshot)
+         values ($1, ($2::text)::xid8, $3)
+         on conflict (node_id) do update
+         set cursor = excluded.cursor, snapshot = excluded.snapshot, heartbeat_at = now()",
+        node,
+        applied.xmin().to_string(),
+        applied.to_string(),
+    )
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+/// Cuts the log: below the lowest cursor of a node heard of within a week, and only what is older than a week.
+/// The floor and the cut move together.
+pub(super) async fn cut_log(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
+    let cut = sqlx::query!(
+        "with target as (
+             select min(cursor) as floor from index_consumer where heartbeat_at > now() - interval '7 days'
+         ), cut as (
+             delete from change_log l using target t
+             where l.xid < t.floor and l.at < now() - interval '7 days'
+             returning l.xid
+         ), forgotten as (
+             delete from index_consumer where heartbeat_at <= now() - interval '7 days'
+         )
+         update change_floor f
+         set floor = greatest(f.floor, ((select max(xid)::text::numeric from cut) + 1)::text::xid8), cut_at = now()
+         where exists (select from cut)"
+    )
+    .execute(db)
+    .await?;
+    Ok(cut.rows_affected())
+}

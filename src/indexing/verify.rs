@@ -1,0 +1,176 @@
+//! Comparing the mirror with the database, document by document.
+//!
+//! The two are compared exactly, although the database moves on: what changed after the index's snapshot is
+//! known from the change log and left out (it is `pending`); everything else must be equal in every field.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::ControlFlow,
+    path::Path,
+};
+
+use duka_index::{Document, Engine};
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+
+use super::{IndexingError, Snapshot, mirror, mirror::Payload, projection, rebuild::CHUNK, store};
+
+/// Ids that a report names at most, for each kind of difference.
+const NAMED: usize = 100;
+
+/// What a comparison found. The index is right when [`is_clean`](Self::is_clean).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Report {
+    /// Documents compared in every field.
+    pub compared: u64,
+    /// Products without a document.
+    pub missing: u64,
+    /// Documents that differ from their product.
+    pub stale: u64,
+    /// Documents without a product, or with a second document of the same product.
+    pub surplus: u64,
+    /// Products that changed since the index's snapshot, left out.
+    pub pending: u64,
+    /// The first hundred product ids of each kind of difference.
+    pub missing_ids: Vec<i64>,
+    /// See `missing_ids`.
+    pub stale_ids: Vec<i64>,
+    /// See `missing_ids`.
+    pub surplus_ids: Vec<i64>,
+}
+
+impl Report {
+    /// No difference.
+    pub fn is_clean(&self) -> bool {
+        self.missing == 0 && self.stale == 0 && self.surplus == 0
+    }
+
+    fn missing(&mut self, id: i64) {
+        self.missing += 1;
+        name(&mut self.missing_ids, id);
+    }
+
+    fn stale(&mut self, id: i64) {
+        self.stale += 1;
+        name(&mut self.stale_ids, id);
+    }
+
+    fn surplus(&mut self, id: i64) {
+        self.surplus += 1;
+        name(&mut self.surplus_ids, id);
+    }
+}
+
+fn name(ids: &mut Vec<i64>, id: i64) {
+    if ids.len() < NAMED {
+        ids.push(id);
+    }
+}
+
+/// Opens the current index of a data directory, beside the process that may be writing it.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub async fn open(data_dir: &Path) -> Result<Engine, IndexingError> {
+    let path = mirror::current_of(data_dir).ok_or_else(|| {
+        let hint = format!("{} holds no index yet; `duka serve` builds one", data_dir.display());
+        std::io::Error::new(std::io::ErrorKind::NotFound, hint)
+    })?;
+    Ok(tokio::task::spawn_blocking(move || Engine::open(&path)).await??)
+}
+
+/// Compares every document of `engine` with the database; `progress` hears how many are done.
+///
+/// # Errors
+/// When either cannot be read, or the index mirrors another history.
+pub async fn verify(
+    pool: &PgPool,
+    engine: Engine,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Report, IndexingError> {
+    let mut db = store::begin(pool).await?;
+    let present = store::present(&mut db).await?;
+    let payload = Payload::of(&engine).ok_or(IndexingError::Outlived("its commit has no payload"))?;
+    if !payload.same_history(&present) {
+        return Err(IndexingError::Outlived("it mirrors another history than this database's"));
+    }
+    let since: Snapshot = payload.snapshot.parse()?;
+    let pending: HashSet<i64> = store::changed_since(&mut db, &since).await?.into_iter().collect();
+    let mut report = Report { pending: pending.len() as u64, ..Report::default() };
+    let total = engine.len();
+
+    let (chunks, mut received) = mpsc::channel(2);
+    let reader = tokio::task::spawn_blocking(move || read_all(&engine, &chunks));
+    let mut seen = HashSet::new();
+    while let Some(chunk) = received.recv().await {
+        compare(&mut db, chunk, &pending, &mut seen, &mut report).await?;
+        progress(report.compared, total);
+    }
+    reader.await??;
+    find_missing(&mut db, &pending, &seen, &mut report).await?;
+    db.rollback().await?;
+    Ok(report)
+}
+
+fn read_all(engine: &Engine, chunks: &mpsc::Sender<Vec<Document>>) -> Result<(), duka_index::Error> {
+    let mut chunk = Vec::with_capacity(CHUNK);
+    engine.for_each(|document| {
+        chunk.push(document);
+        let full = chunk.len() == CHUNK;
+        if full && chunks.blocking_send(std::mem::take(&mut chunk)).is_err() {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })?;
+    // The receiver is gone only when the comparison has failed already.
+    let _ = chunks.blocking_send(chunk);
+    Ok(())
+}
+
+async fn compare(
+    db: &mut PgConnection,
+    chunk: Vec<Document>,
+    pending: &HashSet<i64>,
+    seen: &mut HashSet<i64>,
+    report: &mut Report,
+) -> Result<(), IndexingError> {
+    let ids: Vec<i64> = chunk.iter().map(|document| document.id).collect();
+    let rows = projection::documents(db, &ids).await?;
+    let rows: BTreeMap<i64, Document> = rows.into_iter().map(|document| (document.id, document)).collect();
+    for document in chunk {
+        let id = document.id;
+        if !seen.insert(id) {
+            report.surplus(id);
+            continue;
+        }
+        if pending.contains(&id) {
+            continue;
+        }
+        report.compared += 1;
+        match rows.get(&id) {
+            None => report.surplus(id),
+            Some(row) if *row != document => report.stale(id),
+            Some(_) => {}
+        }
+    }
+    Ok(())
+}
+
+async fn find_missing(
+    db: &mut PgConnection,
+    pending: &HashSet<i64>,
+    seen: &HashSet<i64>,
+    report: &mut Report,
+) -> Result<(), IndexingError> {
+    let mut after = 0;
+    loop {
+        let ids = store::live_ids_after(db, after, 10 * CHUNK as i64).await?;
+        let Some(last) = ids.last() else { return Ok(()) };
+        after = *last;
+        ids.iter()
+            .filter(|id| !seen.contains(id) && !pending.contains(id))
+            .for_each(|id| report.missing(*id));
+    }
+}

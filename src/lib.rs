@@ -1,0 +1,43 @@
+//! duka: a search-first e-commerce backend.
+//!
+//! PostgreSQL is the only truth; an embedded index mirrors the catalog and answers every search. The modules,
+//! in reading order: the ground that everything stands on, the mirror, the features from left to right, and
+//! what sees them all. `ARCHITECTURE.md` is the tour, and `tests/house.rs` keeps its rules.
+
+// The ground: words, settings, and what a request is made of.
+pub mod attributes;
+pub mod body;
+pub mod clock;
+pub mod config;
+pub mod error;
+pub mod extract;
+pub mod money;
+pub mod openapi;
+pub mod page;
+pub mod params;
+pub mod pricing;
+pub mod telemetry;
+pub mod text;
+
+// What runs below the features.
+pub mod app;
+pub mod auth;
+pub mod catalog;
+pub mod database;
+pub mod indexing;
+pub mod postgres;
+
+// The features: each looks only left, at models and actions.
+pub mod account;
+pub mod category;
+pub mod corpus;
+pub mod import;
+pub mod product;
+pub mod search;
+
+// Those who see everybody.
+pub mod cli;
+pub mod health;
+pub mod lifecycle;
+pub mod router;
+pub mod server;

@@ -1,0 +1,204 @@
+//! A shop from start to stop, as one story.
+//!
+//! Database → schema → mirror → listener → ready; then unready → drain → mirror → database.
+
+use std::{
+    fs,
+    io::{self, Write},
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread::available_parallelism,
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::Semaphore,
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    app::{App, Parts},
+    auth::{password::Passwords, token::Keys},
+    clock::Clock,
+    config::Config,
+    database::{Database, DatabaseError},
+    indexing::{Indexing, IndexingError},
+    router, server, telemetry,
+};
+
+/// Why a shop did not open.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No database.
+    #[error("{0}")]
+    Database(#[from] DatabaseError),
+    /// No mirror.
+    #[error("the search index cannot be opened: {0}")]
+    Indexing(#[from] IndexingError),
+    /// The address is taken or not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(String, #[source] io::Error),
+    /// The data directory cannot be used.
+    #[error("the data directory {0} cannot be used: {1}")]
+    DataDir(String, #[source] io::Error),
+    /// The system has no randomness or no memory.
+    #[error("{0}")]
+    Passwords(crate::error::Error),
+}
+
+/// An open shop.
+pub struct Shop {
+    /// What requests reach, for those who serve themselves.
+    pub app: App,
+    /// Where it listens.
+    pub address: SocketAddr,
+    database: Database,
+    stop_requests: CancellationToken,
+    stop_indexing: CancellationToken,
+    requests: JoinHandle<()>,
+    indexer: JoinHandle<()>,
+}
+
+impl Shop {
+    /// Opens: returns once requests are answered.
+    ///
+    /// # Errors
+    /// See [`StartError`]; what had been started is stopped again.
+    pub async fn open(config: Config, listen: &str, clock: Clock) -> Result<Self, StartError> {
+        telemetry::metrics();
+        let keys = keys(&config)?;
+        let listener =
+            TcpListener::bind(listen).await.map_err(|e| StartError::Listen(listen.to_owned(), e))?;
+        let address = listener.local_addr().map_err(|e| StartError::Listen(listen.to_owned(), e))?;
+        let database = Database::open(&config).await?;
+        match Self::open_on(config, listener, clock, keys, &database).await {
+            Ok((app, stop_indexing, indexer, requests, stop_requests)) => {
+                Ok(Self { app, address, database, stop_requests, stop_indexing, requests, indexer })
+            }
+            Err(error) => {
+                database.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn open_on(
+        config: Config,
+        listener: TcpListener,
+        clock: Clock,
+        keys: Keys,
+        database: &Database,
+    ) -> Result<(App, CancellationToken, JoinHandle<()>, JoinHandle<()>, CancellationToken), StartError> {
+        database.migrate().await?;
+        let cores = available_parallelism().map_or(2, usize::from);
+        let passwords = Passwords::new(cores).map_err(StartError::Passwords)?;
+        let stop_indexing = CancellationToken::new();
+        let pool = database.work_pool("duka indexer");
+        let (indexing, indexer) =
+            Indexing::start(pool, config.data_dir.clone(), stop_indexing.clone()).await?;
+        let app = App::new(Parts {
+            config,
+            web: database.web_pool(),
+            health: database.health_pool(),
+            indexing,
+            keys,
+            passwords,
+            clock,
+            searches: Semaphore::new(cores),
+            ready: AtomicBool::new(true),
+        });
+        let stop_requests = CancellationToken::new();
+        let service = router::service(app.clone());
+        let requests = tokio::spawn(server::serve(listener, service, stop_requests.clone()));
+        Ok((app, stop_indexing, indexer, requests, stop_requests))
+    }
+
+    /// Closes: answers what has been asked, ends the mirror cleanly, stops the managed database.
+    pub async fn close(self) {
+        self.app.ready.store(false, Ordering::Release);
+        self.stop_requests.cancel();
+        if let Err(error) = self.requests.await {
+            tracing::error!(%error, "the listener failed");
+        }
+        self.stop_indexing.cancel();
+        if let Err(error) = self.indexer.await {
+            tracing::error!(%error, "the indexer failed");
+        }
+        self.app.web.close().await;
+        self.app.health.close().await;
+        self.database.close().await;
+    }
+}
+
+/// Resolves at SIGINT or SIGTERM.
+///
+/// # Errors
+/// When the process cannot listen for signals.
+pub async fn interrupted() -> io::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn keys(config: &Config) -> Result<Keys, StartError> {
+    let fail = |error| StartError::DataDir(config.data_dir.display().to_string(), error);
+    fs::create_dir_all(&config.data_dir).map_err(fail)?;
+    let current = match &config.jwt_secret {
+        Some(secret) => secret.clone(),
+        None => kept_secret(&config.data_dir.join("jwt-secret")).map_err(fail)?,
+    };
+    Ok(Keys::new(&current, config.jwt_secret_previous.as_ref()))
+}
+
+/// The secret in the file, made on first use; readable by its owner alone.
+fn kept_secret(path: &Path) -> io::Result<SecretString> {
+    if !path.exists() {
+        let mut bytes = [0_u8; 32];
+        rand::fill(&mut bytes);
+        let secret: SecretString = bytes.iter().map(|b| format!("{b:02x}")).collect::<String>().into();
+        let draft = path.with_extension(format!("{}", std::process::id()));
+        let mut file =
+            fs::File::options().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+        file.write_all(secret.expose_secret().as_bytes())?;
+        file.sync_all()?;
+        // Fails when another process was first: then its secret is the one.
+        let linked = fs::hard_link(&draft, path);
+        fs::remove_file(&draft)?;
+        if let Err(error) = linked
+            && error.kind() != io::ErrorKind::AlreadyExists
+        {
+            return Err(error);
+        }
+    }
+    let secret = fs::read_to_string(path)?;
+    let usable = secret.trim().len() >= 32;
+    usable.then(|| secret.trim().into()).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("{} holds no secret; remove it", path.display()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_secret_is_made_once_and_kept_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("jwt-secret");
+        let first = kept_secret(&path).unwrap();
+        assert_eq!(first.expose_secret().len(), 64);
+        assert_eq!(kept_secret(&path).unwrap().expose_secret(), first.expose_secret());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "the draft is gone");
+    }
+}

@@ -1,0 +1,206 @@
+//! Query parameters, read name by name: nothing is ignored, every fault is named at once.
+//!
+//! A type implements [`QueryForm`] by asking [`Params`] for each name that it knows. Unknown names, repeated
+//! single values and values that cannot be read are faults (400).
+
+use std::{fmt::Display, str::FromStr};
+
+use crate::{
+    error::{Error, Fault, Result},
+    text::{Shape, clean},
+};
+
+/// The query parameters of one route.
+pub trait QueryForm: Sized {
+    /// Takes every parameter that the route has. Whatever is not taken is unknown.
+    fn read(params: &mut Params) -> Self;
+}
+
+/// Reads a query string (without its question mark).
+///
+/// # Errors
+/// 400 with an entry for every fault.
+pub fn read<T: QueryForm>(query: &str) -> Result<T> {
+    let mut params = Params::parse(query);
+    let form = T::read(&mut params);
+    params.finish()?;
+    Ok(form)
+}
+
+/// The parameters that nobody has taken yet, and the faults found so far.
+pub struct Params {
+    pairs: Vec<(String, String)>,
+    faults: Vec<Fault>,
+}
+
+impl Params {
+    fn parse(query: &str) -> Self {
+        let mut params = Self { pairs: Vec::new(), faults: Vec::new() };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match (decode(name), decode(value)) {
+                (Some(name), Some(value)) => match clean(&value, Shape::Line) {
+                    Ok(value) => params.pairs.push((name, value)),
+                    Err(bad) => params.fault(&name, "format", &bad.to_string()),
+                },
+                _ => params.fault(name, "format", "is not percent-encoded UTF-8"),
+            }
+        }
+        params
+    }
+
+    /// Every value of `name`, in order.
+    pub fn all(&mut self, name: &str) -> Vec<String> {
+        self.pairs.extract_if(.., |(key, _)| key == name).map(|(_, value)| value).collect()
+    }
+
+    /// The one value of `name`, if given; several are a fault.
+    pub fn one(&mut self, name: &str) -> Option<String> {
+        let mut values = self.all(name);
+        if values.len() > 1 {
+            self.fault(name, "repeated", "may be given once");
+        }
+        values.pop()
+    }
+
+    /// The one value under either name: an alias, not a second parameter.
+    pub fn either(&mut self, name: &str, alias: &str) -> Option<String> {
+        match (self.one(name), self.one(alias)) {
+            (Some(_), Some(_)) => {
+                self.fault(alias, "repeated", &format!("is another name of `{name}`; give one of them"));
+                None
+            }
+            (value, other) => value.or(other),
+        }
+    }
+
+    /// The one value of `name`, read by `rule`.
+    pub fn parsed<T, E: Display>(
+        &mut self,
+        name: &str,
+        rule: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = self.one(name)?;
+        rule(&value).map_err(|error| self.fault(name, "value", &error.to_string())).ok()
+    }
+
+    /// Every value of `name`, each read by `rule`.
+    pub fn all_parsed<T>(&mut self, name: &str, rule: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        let values = self.all(name);
+        values
+            .iter()
+            .filter_map(|v| rule(v).map_err(|error| self.fault(name, "value", &error)).ok())
+            .collect()
+    }
+
+    /// Every parameter whose name starts with `prefix`: the rest of the name, and the value.
+    pub fn prefixed(&mut self, prefix: &str) -> Vec<(String, String)> {
+        let taken = self.pairs.extract_if(.., |(key, _)| key.len() > prefix.len() && key.starts_with(prefix));
+        taken.map(|(key, value)| (key[prefix.len()..].to_owned(), value)).collect()
+    }
+
+    /// Notes a fault of the parameter `name`.
+    pub fn fault(&mut self, name: &str, code: &'static str, detail: &str) {
+        self.faults.push(Fault::parameter(name, code, detail));
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let names: Vec<String> = self.pairs.drain(..).map(|(name, _)| name).collect();
+        for name in names {
+            self.fault(&name, "unknown", "is not a parameter of this path");
+        }
+        if self.faults.is_empty() { Ok(()) } else { Err(Error::parameters(self.faults)) }
+    }
+}
+
+/// `application/x-www-form-urlencoded`: plus is a space, `%xx` a byte.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let hex = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// `true` or `false`.
+///
+/// # Errors
+/// Says so.
+pub fn boolean(value: &str) -> Result<bool, &'static str> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("must be true or false"),
+    }
+}
+
+/// A whole number in the range.
+///
+/// # Errors
+/// Says which range.
+pub fn integer<T>(least: T, most: T) -> impl Fn(&str) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display + Copy,
+{
+    move |value| {
+        let digits = value.bytes().all(|b| b.is_ascii_digit());
+        let number = value.parse().ok().filter(|n| digits && *n >= least && *n <= most);
+        number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Example {
+        page: Option<u32>,
+        brands: Vec<String>,
+        attributes: Vec<(String, String)>,
+    }
+
+    impl QueryForm for Example {
+        fn read(params: &mut Params) -> Self {
+            Self {
+                page: params.parsed("page", integer(1, 100)),
+                brands: params.all("brand"),
+                attributes: params.prefixed("attr."),
+            }
+        }
+    }
+
+    #[test]
+    fn reads_repeated_and_prefixed_names() {
+        let read: Example = read("page=2&brand=A%26B&brand=C+D&attr.size=XL&").unwrap();
+        assert_eq!(read.page, Some(2));
+        assert_eq!(read.brands, ["A&B", "C D"]);
+        assert_eq!(read.attributes, [("size".to_owned(), "XL".to_owned())]);
+    }
+
+    #[test]
+    fn names_every_fault() {
+        for (query, name) in [
+            ("page=0", "page"),
+            ("page=+1", "page"),
+            ("page=1&page=2", "page"),
+            ("page=99999999999999999999", "page"),
+            ("pages=1", "pages"),
+            ("brand=%ff", "brand"),
+            ("brand=%0", "brand"),
+            ("brand=%00", "brand"),
+            ("attr.=1", "attr."),
+        ] {
+            let error = read::<Example>(query).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{name}`")), "{query}: {error}");
+        }
+    }
+}

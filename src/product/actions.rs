@@ -1,0 +1,157 @@
+//! What can be done with products.
+
+use duka_index::Document;
+use sqlx::{PgConnection, PgPool};
+
+use super::{
+    model::{NewProduct, ProductChanges},
+    store,
+    variant::{
+        self,
+        model::{Variant, VariantChanges},
+    },
+};
+use crate::{
+    app::App,
+    auth::{Role, Vendor, Viewer},
+    catalog::CatalogWrite,
+    error::{Error, Result},
+    extract::IfMatch,
+    indexing::{self, Version},
+};
+
+/// A product with its variants, read in one snapshot.
+#[derive(Debug)]
+pub struct Detail {
+    /// What a search shows of it.
+    pub document: Document,
+    /// Its live variants, in their order.
+    pub variants: Vec<Variant>,
+}
+
+impl Detail {
+    /// A strong entity tag: changes whenever anything that is shown does.
+    pub fn etag(&self, at: i64) -> String {
+        use sha2::{Digest, Sha256};
+        let mut hash = Sha256::new();
+        // The shown form of both is a function of these, and of nothing else.
+        hash.update(serde_json::to_vec(&self.document).unwrap_or_default());
+        hash.update(self.document.price_at(at).from.to_le_bytes());
+        hash.update(format!("{:?}", self.variants));
+        let tag: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("\"{tag}\"")
+    }
+}
+
+/// One product, if the viewer sees it: active ones everybody, the others their vendor and admins.
+///
+/// # Errors
+/// 404.
+pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Detail> {
+    let mut snapshot = indexing::begin_snapshot(&app.web).await?;
+    let detail = read(&mut snapshot, id).await?;
+    snapshot.rollback().await?;
+    detail.filter(|detail| sees(viewer, &detail.document)).ok_or_else(|| Error::not_found("product"))
+}
+
+/// Whether the shop has never had a product: for the demo, which fills an empty one only.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_catalog_empty(pool: &PgPool) -> Result<bool> {
+    store::is_empty(pool).await
+}
+
+fn sees(viewer: Viewer, document: &Document) -> bool {
+    document.is_active
+        || match viewer.user {
+            Some((_, Role::Admin)) => true,
+            Some((id, Role::Vendor)) => document.vendor_id == Some(id),
+            _ => false,
+        }
+}
+
+/// Makes a product with its variants; it is the caller's.
+///
+/// # Errors
+/// 409 for a taken SKU, 422 for an unknown category.
+pub async fn create(app: &App, vendor: Vendor, new: &NewProduct) -> Result<(Detail, Version)> {
+    let mut write = CatalogWrite::begin(app).await?;
+    let id = store::insert(&mut write, new, vendor.user_id()).await?;
+    variant::actions::insert(&mut write, id, &new.variants, new.price, vendor.user_id()).await?;
+    finish(app, write, id).await
+}
+
+/// Changes a product of the vendor's own.
+///
+/// # Errors
+/// 404, 409 for a taken SKU, 412 when the client saw another version, 422 for an unknown category, or for a
+/// stock where there are several variants.
+pub async fn update(
+    app: &App,
+    vendor: Vendor,
+    id: i64,
+    if_match: &IfMatch,
+    changes: &ProductChanges,
+) -> Result<(Detail, Version)> {
+    let mut write = CatalogWrite::begin(app).await?;
+    let (sku, before) = lock(app, &mut write, vendor, id, if_match).await?;
+    let default = match before.variants.as_slice() {
+        [only] if only.sku == sku => Some(only.id),
+        _ => None,
+    };
+    if default.is_none() && changes.stock_quantity.is_some() {
+        let detail = "is the sum over its variants; write theirs at /api/variant/";
+        return Err(Error::field("/stock_quantity", "contradiction", detail));
+    }
+    store::update(&mut write, id, changes).await?;
+    let carried = changes.price.is_some() || changes.sku.is_some() || changes.stock_quantity.is_some();
+    if let (Some(default), true) = (default, carried) {
+        let carried = VariantChanges {
+            variant_name: None,
+            sku: changes.sku.clone(),
+            price: changes.price,
+            stock: changes.stock_quantity,
+            image_url: None,
+            attributes: None,
+        };
+        variant::actions::carry(&mut write, default, &carried, vendor.user_id()).await?;
+    }
+    finish(app, write, id).await
+}
+
+/// Deletes a product of the vendor's own: gone from catalog and search.
+///
+/// # Errors
+/// 404, 412 when the client saw another version.
+pub async fn delete(app: &App, vendor: Vendor, id: i64, if_match: &IfMatch) -> Result<Version> {
+    let mut write = CatalogWrite::begin(app).await?;
+    lock(app, &mut write, vendor, id, if_match).await?;
+    store::delete(&mut write, id).await?;
+    write.commit(app).await
+}
+
+/// Locks a product of the vendor's own: its SKU, and how it was.
+async fn lock(
+    app: &App,
+    write: &mut CatalogWrite,
+    vendor: Vendor,
+    id: i64,
+    if_match: &IfMatch,
+) -> Result<(String, Detail)> {
+    let not_found = || Error::not_found("product");
+    let sku = store::lock(write, id, vendor.owner()).await?.ok_or_else(not_found)?;
+    let before = read(write, id).await?.ok_or_else(not_found)?;
+    if_match.demand(&before.etag(app.clock.micros()))?;
+    Ok((sku, before))
+}
+
+async fn finish(app: &App, mut write: CatalogWrite, id: i64) -> Result<(Detail, Version)> {
+    let detail = read(&mut write, id).await?.ok_or_else(|| Error::not_found("product"))?;
+    Ok((detail, write.commit(app).await?))
+}
+
+async fn read(db: &mut PgConnection, id: i64) -> Result<Option<Detail>> {
+    let Some(document) = indexing::documents(db, &[id]).await?.pop() else { return Ok(None) };
+    Ok(Some(Detail { document, variants: variant::actions::of_product(db, id).await? }))
+}

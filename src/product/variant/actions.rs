@@ -1,0 +1,106 @@
+//! What can be done with variants.
+
+use sqlx::PgConnection;
+
+use super::{
+    model::{AddedVariant, NewVariant, Variant, VariantChanges, VariantFilter},
+    store,
+};
+use crate::{
+    app::App,
+    auth::{Vendor, Viewer},
+    catalog::CatalogWrite,
+    error::{Error, Result},
+    indexing::Version,
+    money::Amount,
+};
+
+/// A page of the variants that the viewer sees, and how many there are.
+///
+/// # Errors
+/// None of its own.
+pub async fn page(app: &App, viewer: Viewer, filter: &VariantFilter) -> Result<(Vec<Variant>, i64)> {
+    let rows = store::page(&app.web, viewer, filter).await?;
+    Ok((rows, store::count(&app.web, viewer, filter).await?))
+}
+
+/// One variant, if the viewer sees it.
+///
+/// # Errors
+/// 404.
+pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Variant> {
+    store::one(&app.web, viewer, id).await?.ok_or_else(|| Error::not_found("variant"))
+}
+
+/// Adds a variant to a product of the vendor's own.
+///
+/// # Errors
+/// 404 for a product that is not there or not the vendor's, 409 for a taken SKU.
+pub async fn create(app: &App, vendor: Vendor, added: AddedVariant) -> Result<(Variant, Version)> {
+    let mut write = CatalogWrite::begin(app).await?;
+    let price = store::lock_product(&mut write, added.product_id, vendor.owner()).await?;
+    let price = price.ok_or_else(|| Error::not_found("product"))?;
+    let ids = store::insert(&mut write, added.product_id, &[added.variant], price, vendor.user_id()).await?;
+    finish(app, write, vendor, ids.first().copied().unwrap_or_default()).await
+}
+
+/// Changes a variant of a product of the vendor's own.
+///
+/// # Errors
+/// 404, 409 for a taken SKU.
+pub async fn update(
+    app: &App,
+    vendor: Vendor,
+    id: i64,
+    changes: &VariantChanges,
+) -> Result<(Variant, Version)> {
+    let mut write = CatalogWrite::begin(app).await?;
+    let product = store::lock_product_of(&mut write, id, vendor.owner()).await?;
+    product.ok_or_else(|| Error::not_found("variant"))?;
+    store::update(&mut write, id, changes, vendor.user_id()).await?;
+    finish(app, write, vendor, id).await
+}
+
+/// Deletes a variant, unless it is the product's last.
+///
+/// # Errors
+/// 404, 409.
+pub async fn delete(app: &App, vendor: Vendor, id: i64) -> Result<Version> {
+    let mut write = CatalogWrite::begin(app).await?;
+    let product = store::lock_product_of(&mut write, id, vendor.owner()).await?;
+    product.ok_or_else(|| Error::not_found("variant"))?;
+    store::delete(&mut write, id).await?;
+    write.commit(app).await
+}
+
+/// Adds variants to a product in the product's own write.
+pub(in crate::product) async fn insert(
+    write: &mut CatalogWrite,
+    product_id: i64,
+    variants: &[NewVariant],
+    default_price: Amount,
+    actor: i64,
+) -> Result<Vec<i64>> {
+    store::insert(write, product_id, variants, default_price, actor).await
+}
+
+/// Changes a variant in its product's own write.
+pub(in crate::product) async fn carry(
+    write: &mut CatalogWrite,
+    id: i64,
+    changes: &VariantChanges,
+    actor: i64,
+) -> Result<()> {
+    store::update(write, id, changes, actor).await
+}
+
+/// The live variants of a product, in their order.
+pub(in crate::product) async fn of_product(db: &mut PgConnection, product_id: i64) -> Result<Vec<Variant>> {
+    store::of_product(db, product_id).await
+}
+
+async fn finish(app: &App, mut write: CatalogWrite, vendor: Vendor, id: i64) -> Result<(Variant, Version)> {
+    let variant = store::one(&mut *write, vendor.viewer(), id).await?;
+    let variant = variant.ok_or_else(|| Error::not_found("variant"))?;
+    Ok((variant, write.commit(app).await?))
+}

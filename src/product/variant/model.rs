@@ -1,0 +1,142 @@
+//! What a variant is, and what may be written of one.
+
+use time::OffsetDateTime;
+
+use crate::{
+    attributes::{Attributes, attributes},
+    body::{Fields, Form, amount, id, integer, line, url},
+    money::Amount,
+    page::Page,
+    params::{self, Params, QueryForm},
+};
+
+/// The most pieces of a variant.
+pub const MAX_STOCK: i64 = 1_000_000_000;
+
+/// A variant.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// The row's id.
+    pub id: i64,
+    /// The product that it is a variant of.
+    pub product_id: i64,
+    /// What tells it apart from its siblings.
+    pub variant_name: String,
+    /// Unique among live variants.
+    pub sku: String,
+    /// Before automatic discounts.
+    pub price: Amount,
+    /// What it costs now.
+    pub effective_price: Amount,
+    /// Pieces that nobody holds.
+    pub stock: i64,
+    /// An image's address.
+    pub image_url: Option<String>,
+    /// Its own attributes.
+    pub attributes: Attributes,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it was last written, sales included.
+    pub updated_at: OffsetDateTime,
+}
+
+/// A variant to be made.
+#[derive(Debug)]
+pub struct NewVariant {
+    /// See [`Variant`].
+    pub variant_name: String,
+    /// See [`Variant`].
+    pub sku: String,
+    /// `None`: the product's.
+    pub price: Option<Amount>,
+    /// See [`Variant`].
+    pub stock: i64,
+    /// See [`Variant`].
+    pub image_url: Option<String>,
+    /// See [`Variant`].
+    pub attributes: Attributes,
+}
+
+impl Form for NewVariant {
+    fn read(fields: &mut Fields) -> Self {
+        let currency = fields.currency();
+        Self {
+            variant_name: fields.required("variant_name", line(1..=120)),
+            sku: fields.required("sku", line(1..=64)),
+            price: fields.optional("price", amount(currency)),
+            stock: fields.optional("stock", integer(0..=MAX_STOCK)).unwrap_or(0),
+            image_url: fields.nullable("image_url", url).flatten(),
+            attributes: fields.optional("attributes", attributes).unwrap_or_default(),
+        }
+    }
+}
+
+/// A variant to be made of a product that is there.
+#[derive(Debug)]
+pub struct AddedVariant {
+    /// The product.
+    pub product_id: i64,
+    /// The variant.
+    pub variant: NewVariant,
+}
+
+impl Form for AddedVariant {
+    fn read(fields: &mut Fields) -> Self {
+        Self { product_id: fields.required("product_id", id), variant: NewVariant::read(fields) }
+    }
+}
+
+/// What changes of a variant; `None` stays as it is.
+#[derive(Debug)]
+pub struct VariantChanges {
+    /// See [`Variant`].
+    pub variant_name: Option<String>,
+    /// See [`Variant`].
+    pub sku: Option<String>,
+    /// See [`Variant`].
+    pub price: Option<Amount>,
+    /// See [`Variant`].
+    pub stock: Option<i64>,
+    /// `Some(None)` takes it away.
+    pub image_url: Option<Option<String>>,
+    /// All of them: the ones not named go.
+    pub attributes: Option<Attributes>,
+}
+
+impl Form for VariantChanges {
+    fn read(fields: &mut Fields) -> Self {
+        let currency = fields.currency();
+        Self {
+            variant_name: fields.optional("variant_name", line(1..=120)),
+            sku: fields.optional("sku", line(1..=64)),
+            price: fields.optional("price", amount(currency)),
+            stock: fields.optional("stock", integer(0..=MAX_STOCK)),
+            image_url: fields.nullable("image_url", url),
+            attributes: fields.optional("attributes", attributes),
+        }
+    }
+}
+
+/// Which variants are listed.
+#[derive(Debug, Default)]
+pub struct VariantFilter {
+    /// Of this product.
+    pub product_id: Option<i64>,
+    /// With this SKU.
+    pub sku: Option<String>,
+    /// With or without stock.
+    pub in_stock: Option<bool>,
+    /// Which page of them.
+    pub page: Page,
+}
+
+impl QueryForm for VariantFilter {
+    fn read(params: &mut Params) -> Self {
+        Self {
+            product_id: params.parsed("product_id", params::integer(1, i64::MAX)),
+            sku: params.one("sku"),
+            in_stock: params.parsed("in_stock", params::boolean),
+            page: Page::read(params),
+        }
+    }
+}

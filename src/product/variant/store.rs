@@ -1,0 +1,263 @@
+//! The SQL of variants. Every write of stock leaves its movement in the ledger, in the same statement.
+
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+use sqlx::{PgConnection, PgExecutor, types::Json};
+use time::OffsetDateTime;
+
+use super::model::{NewVariant, Variant, VariantChanges, VariantFilter};
+use crate::{
+    attributes,
+    auth::{Role, Viewer},
+    error::{Error, Result, violated},
+    money::Amount,
+};
+
+struct Row {
+    id: i64,
+    product_id: i64,
+    variant_name: String,
+    sku: String,
+    price: Decimal,
+    stock: i32,
+    image_url: Option<String>,
+    attributes: Json<Map<String, Value>>,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl From<Row> for Variant {
+    fn from(row: Row) -> Self {
+        let price = Amount::from_decimal(row.price);
+        Self {
+            id: row.id,
+            product_id: row.product_id,
+            variant_name: row.variant_name,
+            sku: row.sku,
+            price,
+            effective_price: price,
+            stock: row.stock.into(),
+            image_url: row.image_url,
+            attributes: attributes::from_json(row.attributes.0),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        }
+    }
+}
+
+fn refused(error: sqlx::Error) -> Error {
+    match violated(&error) {
+        Some("variant_sku_key") => Error::taken("/sku", "Another variant has this SKU; choose another."),
+        Some("variant_last_check") => Error::last_variant(),
+        _ => error.into(),
+    }
+}
+
+/// Whose variants somebody sees: of active products everybody, of the others their vendor and admins.
+struct Scope {
+    all: bool,
+    vendor_id: Option<i64>,
+}
+
+impl Scope {
+    fn of(viewer: Viewer) -> Self {
+        match viewer.user {
+            Some((_, Role::Admin)) => Self { all: true, vendor_id: None },
+            Some((id, Role::Vendor)) => Self { all: false, vendor_id: Some(id) },
+            _ => Self { all: false, vendor_id: None },
+        }
+    }
+}
+
+pub(super) async fn page(
+    db: impl PgExecutor<'_>,
+    viewer: Viewer,
+    filter: &VariantFilter,
+) -> Result<Vec<Variant>> {
+    let scope = Scope::of(viewer);
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select v.id, v.product_id, v.variant_name, v.sku, v.price, v.stock, v.image_url,
+                  v.attributes as "attributes: Json<Map<String, Value>>", v.created_at, v.updated_at
+           from variant v join product p on p.id = v.product_id
+           where v.deleted_at is null
+             and ($1 or p.is_active or p.vendor_id = $2)
+             and ($3::bigint is null or v.product_id = $3)
+             and ($4::text is null or v.sku = $4)
+             and ($5::boolean is null or (v.stock > 0) = $5)
+           order by v.product_id, v.position, v.id
+           offset $6 limit $7"#,
+        scope.all,
+        scope.vendor_id,
+        filter.product_id,
+        filter.sku.as_deref(),
+        filter.in_stock,
+        filter.page.offset(),
+        filter.page.limit(),
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(Into::into).collect())
+}
+
+pub(super) async fn count(db: impl PgExecutor<'_>, viewer: Viewer, filter: &VariantFilter) -> Result<i64> {
+    let scope = Scope::of(viewer);
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+           from variant v join product p on p.id = v.product_id
+           where v.deleted_at is null
+             and ($1 or p.is_active or p.vendor_id = $2)
+             and ($3::bigint is null or v.product_id = $3)
+             and ($4::text is null or v.sku = $4)
+             and ($5::boolean is null or (v.stock > 0) = $5)"#,
+        scope.all,
+        scope.vendor_id,
+        filter.product_id,
+        filter.sku.as_deref(),
+        filter.in_stock,
+    );
+    Ok(count.fetch_one(db).await?)
+}
+
+pub(super) async fn one(db: impl PgExecutor<'_>, viewer: Viewer, id: i64) -> Result<Option<Variant>> {
+    let scope = Scope::of(viewer);
+    let row = sqlx::query_as!(
+        Row,
+        r#"select v.id, v.product_id, v.variant_name, v.sku, v.price, v.stock, v.image_url,
+                  v.attributes as "attributes: Json<Map<String, Value>>", v.created_at, v.updated_at
+           from variant v join product p on p.id = v.product_id
+           where v.id = $1 and v.deleted_at is null and ($2 or p.is_active or p.vendor_id = $3)"#,
+        id,
+        scope.all,
+        scope.vendor_id,
+    );
+    Ok(row.fetch_optional(db).await?.map(Into::into))
+}
+
+/// The live variants of a product, in their order.
+pub(super) async fn of_product(db: impl PgExecutor<'_>, product_id: i64) -> Result<Vec<Variant>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select id, product_id, variant_name, sku, price, stock, image_url,
+                  attributes as "attributes: Json<Map<String, Value>>", created_at, updated_at
+           from variant where product_id = $1 and deleted_at is null
+           order by position, id"#,
+        product_id
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(Into::into).collect())
+}
+
+/// Adds variants behind those that the product has; returns their ids in the order given.
+pub(super) async fn insert(
+    db: &mut PgConnection,
+    product_id: i64,
+    variants: &[NewVariant],
+    default_price: Amount,
+    actor: i64,
+) -> Result<Vec<i64>> {
+    let names: Vec<String> = variants.iter().map(|v| v.variant_name.clone()).collect();
+    let skus: Vec<String> = variants.iter().map(|v| v.sku.clone()).collect();
+    let prices: Vec<Decimal> = variants.iter().map(|v| v.price.unwrap_or(default_price).decimal()).collect();
+    let stocks: Vec<i32> = variants.iter().map(|v| i32::try_from(v.stock).unwrap_or(i32::MAX)).collect();
+    let images: Vec<Option<String>> = variants.iter().map(|v| v.image_url.clone()).collect();
+    let attributes: Vec<Value> = variants.iter().map(|v| attributes::to_json(&v.attributes)).collect();
+    let ids = sqlx::query_scalar!(
+        r#"with added as (
+               insert into variant (product_id, position, variant_name, sku, price, stock, image_url, attributes)
+               select $1,
+                      (select coalesce(max(position), -1) from variant where product_id = $1) + n.position::int,
+                      n.name, n.sku, n.price, n.stock, n.image, n.attributes
+               from unnest($2::text[], $3::text[], $4::numeric[], $5::int[], $6::text[], $7::jsonb[])
+                    with ordinality as n (name, sku, price, stock, image, attributes, position)
+               order by n.position
+               returning id, stock, position
+           ), moved as (
+               insert into stock_movement (variant_id, quantity, reason, actor_id)
+               select id, stock, 'initial', $8 from added where stock > 0
+           )
+           select id from added order by position"#,
+        product_id,
+        &names,
+        &skus,
+        &prices,
+        &stocks,
+        &images as &[Option<String>],
+        &attributes,
+        actor,
+    );
+    ids.fetch_all(db).await.map_err(refused)
+}
+
+/// The product of a variant that this owner may write (`None` is everybody's), locked against other writers.
+pub(super) async fn lock_product_of(
+    db: &mut PgConnection,
+    id: i64,
+    owner: Option<i64>,
+) -> Result<Option<i64>> {
+    let product = sqlx::query_scalar!(
+        "select p.id
+         from variant v join product p on p.id = v.product_id
+         where v.id = $1 and v.deleted_at is null and p.deleted_at is null and ($2::bigint is null or p.vendor_id = $2)
+         for no key update of p",
+        id,
+        owner
+    );
+    Ok(product.fetch_optional(db).await?)
+}
+
+/// A product that this owner may write, locked against other writers: its list price.
+pub(super) async fn lock_product(
+    db: &mut PgConnection,
+    id: i64,
+    owner: Option<i64>,
+) -> Result<Option<Amount>> {
+    let price = sqlx::query_scalar!(
+        "select price from product
+         where id = $1 and deleted_at is null and ($2::bigint is null or vendor_id = $2)
+         for no key update",
+        id,
+        owner
+    );
+    Ok(price.fetch_optional(db).await?.map(Amount::from_decimal))
+}
+
+pub(super) async fn update(
+    db: &mut PgConnection,
+    id: i64,
+    changes: &VariantChanges,
+    actor: i64,
+) -> Result<()> {
+    let stock = changes.stock.map(|stock| i32::try_from(stock).unwrap_or(i32::MAX));
+    sqlx::query!(
+        r#"with was as (
+               select id, stock from variant where id = $1 and deleted_at is null for update
+           ), moved as (
+               insert into stock_movement (variant_id, quantity, reason, actor_id)
+               select id, $5::int - stock, 'adjustment', $9 from was where $5::int <> stock
+           )
+           update variant v
+           set variant_name = coalesce($2, variant_name), sku = coalesce($3, sku), price = coalesce($4, price),
+               stock = coalesce($5, v.stock), image_url = case when $6 then $7 else image_url end,
+               attributes = coalesce($8, attributes)
+           from was where v.id = was.id"#,
+        id,
+        changes.variant_name.as_deref(),
+        changes.sku.as_deref(),
+        changes.price.map(Amount::decimal),
+        stock,
+        changes.image_url.is_some(),
+        changes.image_url.clone().flatten(),
+        changes.attributes.as_ref().map(attributes::to_json),
+        actor,
+    )
+    .execute(db)
+    .await
+    .map_err(refused)?;
+    Ok(())
+}
+
+pub(super) async fn delete(db: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!("update variant set deleted_at = now() where id = $1 and deleted_at is null", id)
+        .execute(db)
+        .await
+        .map_err(refused)?;
+    Ok(())
+}

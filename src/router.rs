@@ -1,0 +1,175 @@
+//! All routes, and what surrounds every one of them.
+//!
+//! From the outside in: a canonical path, a request id, a span and its figures, the problem body of whatever
+//! was refused, compression, time limits.
+
+use std::{
+    any::Any,
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{DefaultBodyLimit, MatchedPath, Request},
+    http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header},
+    middleware::{self, Next},
+    response::IntoResponse,
+    routing::get,
+};
+use hyper::body::Incoming;
+use tower::{Service, ServiceExt};
+use tower_http::{
+    catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer, timeout::TimeoutLayer,
+};
+use tracing::Instrument;
+use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{account, app::App, category, error, extract::header_text, health, product, search};
+
+/// The largest body that a route takes unless it says otherwise.
+const BODY_BYTES: usize = 64 * 1024;
+/// How long a request may take, its body's arrival included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The shop as a service: what the accept loop and tests call.
+pub fn service(
+    app: App,
+) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
++ Clone
++ Send
++ 'static {
+    let router = router(app);
+    tower::service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        if let Some(canonical) = with_slash(request.uri()) {
+            *request.uri_mut() = canonical;
+        }
+        router.clone().oneshot(request)
+    })
+}
+
+/// The document that describes the API.
+pub fn openapi() -> OpenApi {
+    let mut document = api().into_openapi();
+    crate::openapi::close_request_bodies(&mut document);
+    document
+}
+
+fn api() -> OpenApiRouter<App> {
+    let info = InfoBuilder::new()
+        .title("duka")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("A search-first e-commerce backend."))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+        .build();
+    let mut document = OpenApiBuilder::new().info(info).build();
+    document.components = Some(crate::openapi::components());
+    OpenApiRouter::with_openapi(document)
+        .merge(account::http::routes())
+        .merge(category::http::routes())
+        .merge(search::http::routes())
+        .merge(product::http::routes())
+        .merge(health::routes())
+}
+
+fn router(app: App) -> Router {
+    let (routes, _) = api().split_for_parts();
+    let document = serde_json::to_vec(&openapi()).unwrap_or_default();
+    let swagger = utoipa_swagger_ui::SwaggerUi::new("/swagger")
+        .config(utoipa_swagger_ui::Config::from("/api/openapi.json"));
+    let origins = app.config.cors_origins.clone();
+    routes
+        .route(
+            "/api/openapi.json",
+            get(|| async move { ([(header::CONTENT_TYPE, "application/json")], document) }),
+        )
+        .merge(swagger)
+        .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(CompressionLayer::new())
+        .layer(cors(origins))
+        .layer(middleware::from_fn(observe))
+        .with_state(app)
+}
+
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    let exposed = ["x-request-id", "x-catalog-version", "etag", "server-timing", "location", "retry-after"];
+    let allowed =
+        ["authorization", "content-type", "if-match", "if-none-match", "idempotency-key", "x-request-id"];
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
+        .allow_headers(allowed.map(HeaderName::from_static))
+        .expose_headers(exposed.map(HeaderName::from_static))
+}
+
+/// The canonical path, where the request's lacks its slash: both are answered alike, without a redirect. A path
+/// whose last part has a dot names a file.
+fn with_slash(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if last.is_empty() || last.contains('.') {
+        return None;
+    }
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("{path}/{query}").parse().ok()
+}
+
+/// Names the request, measures it, and writes the problem of what was refused.
+async fn observe(mut request: Request, next: Next) -> Response<Body> {
+    let begun = Instant::now();
+    let id = request_id(&request);
+    let value = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("-"));
+    request.headers_mut().insert(REQUEST_ID, value.clone());
+    let method = request.method().clone();
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
+    let span = tracing::info_span!("request", %id, %method, route);
+
+    let response = next.run(request).instrument(span.clone()).await;
+    let mut response = error::finish(response, &id);
+    response.headers_mut().insert(REQUEST_ID, value);
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+
+    let (seconds, status) = (begun.elapsed().as_secs_f64(), response.status().as_u16());
+    metrics::histogram!("duka_http_request_seconds", "route" => route, "method" => method.to_string())
+        .record(seconds);
+    metrics::counter!("duka_http_responses_total", "status" => status.to_string()).increment(1);
+    span.in_scope(|| tracing::debug!(status, seconds, "answered"));
+    response
+}
+
+/// The client's own id, when it is one that can stand in a log; else a new one.
+fn request_id(request: &Request) -> String {
+    let plain = |id: &&str| {
+        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    let given = header_text(request.headers(), REQUEST_ID.as_str()).filter(plain);
+    given.map_or_else(|| format!("{:032x}", rand::random::<u128>()), ToOwned::to_owned)
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
+    let said =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    error::Error::internal(format!("panicked: {}", said.unwrap_or("without a word"))).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_without_a_slash_are_canonicalised() {
+        let canonical = |path: &str| with_slash(&path.parse().unwrap()).map(|uri| uri.to_string());
+        assert_eq!(canonical("/api/product?q=a%2Fb").as_deref(), Some("/api/product/?q=a%2Fb"));
+        assert_eq!(canonical("/api/product/"), None);
+        assert_eq!(canonical("/api/openapi.json"), None);
+        assert_eq!(canonical("/"), None);
+    }
+}

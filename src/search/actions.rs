@@ -1,0 +1,42 @@
+//! Running a search off the runtime's threads, within limits.
+
+use std::time::Duration;
+
+use duka_index::{Hits, Query};
+
+use crate::{
+    app::App,
+    error::{Error, Result},
+    indexing::Version,
+};
+
+/// How long a search may wait for its place.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What was found, and the version of the catalog that it was found in.
+pub struct Found {
+    /// The engine's answer.
+    pub hits: Hits,
+    /// Every write up to this one was seen.
+    pub version: Version,
+}
+
+/// Searches the mirror.
+///
+/// # Errors
+/// 503 when too many searches are waiting.
+pub async fn search(app: &App, query: Query) -> Result<Found> {
+    let busy = || Error::unavailable("Too many searches are waiting.");
+    let _place = tokio::time::timeout(PATIENCE, app.searches.acquire()).await.map_err(|_| busy())?;
+    // Before the engine: what it answers is never older than what is promised.
+    let version = app.indexing.applied().version();
+    let engine = app.indexing.engine();
+    let hits =
+        tokio::task::spawn_blocking(move || engine.search(&query)).await.map_err(Error::internal)??;
+    Ok(Found { hits, version })
+}
+
+/// Nothing, as found now.
+pub fn nothing(app: &App) -> Found {
+    Found { hits: Hits::default(), version: app.indexing.applied().version() }
+}
