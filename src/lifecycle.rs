@@ -58,10 +58,16 @@ pub struct Shop {
     /// Where it listens.
     pub address: SocketAddr,
     database: Database,
+    running: Running,
+}
+
+/// What runs beside the requests' own tasks, and how each is told to stop.
+struct Running {
     stop_requests: CancellationToken,
-    stop_indexing: CancellationToken,
     requests: JoinHandle<()>,
+    stop_indexing: CancellationToken,
     indexer: JoinHandle<()>,
+    keeper: Option<JoinHandle<()>>,
 }
 
 impl Shop {
@@ -77,9 +83,7 @@ impl Shop {
         let address = listener.local_addr().map_err(|e| StartError::Listen(listen.to_owned(), e))?;
         let database = Database::open(&config).await?;
         match Self::open_on(config, listener, clock, keys, &database).await {
-            Ok((app, stop_indexing, indexer, requests, stop_requests)) => {
-                Ok(Self { app, address, database, stop_requests, stop_indexing, requests, indexer })
-            }
+            Ok((app, running)) => Ok(Self { app, address, database, running }),
             Err(error) => {
                 database.close().await;
                 Err(error)
@@ -93,7 +97,7 @@ impl Shop {
         clock: Clock,
         keys: Keys,
         database: &Database,
-    ) -> Result<(App, CancellationToken, JoinHandle<()>, JoinHandle<()>, CancellationToken), StartError> {
+    ) -> Result<(App, Running), StartError> {
         database.migrate().await?;
         let cores = available_parallelism().map_or(2, usize::from);
         let passwords = Passwords::new(cores).map_err(StartError::Passwords)?;
@@ -115,23 +119,30 @@ impl Shop {
         let stop_requests = CancellationToken::new();
         let service = router::service(app.clone());
         let requests = tokio::spawn(server::serve(listener, service, stop_requests.clone()));
-        Ok((app, stop_indexing, indexer, requests, stop_requests))
+        let keeper = database.keep(stop_indexing.clone());
+        Ok((app, Running { stop_requests, requests, stop_indexing, indexer, keeper }))
     }
 
     /// Closes: answers what has been asked, ends the mirror cleanly, stops the managed database.
     pub async fn close(self) {
+        let running = self.running;
         self.app.ready.store(false, Ordering::Release);
-        self.stop_requests.cancel();
-        if let Err(error) = self.requests.await {
-            tracing::error!(%error, "the listener failed");
-        }
-        self.stop_indexing.cancel();
-        if let Err(error) = self.indexer.await {
-            tracing::error!(%error, "the indexer failed");
+        running.stop_requests.cancel();
+        ended(running.requests, "listener").await;
+        running.stop_indexing.cancel();
+        ended(running.indexer, "indexer").await;
+        if let Some(keeper) = running.keeper {
+            ended(keeper, "database's keeper").await;
         }
         self.app.web.close().await;
         self.app.health.close().await;
         self.database.close().await;
+    }
+}
+
+async fn ended(task: JoinHandle<()>, name: &str) {
+    if let Err(error) = task.await {
+        tracing::error!(%error, "the {name} failed");
     }
 }
 

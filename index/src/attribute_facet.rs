@@ -18,18 +18,18 @@ use crate::{
     schema::attribute_term,
 };
 
-/// A value that occurs. Ordered by how often, then by value.
+/// How often a value can be counted at most. The largest is the commonest value, and the first of equals.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Value {
-    /// Documents that have it, whether they match or not, deleted ones included: a bound on its count.
+struct Bound {
+    /// Documents that have it, whether they match or not, deleted ones included.
     documents: u64,
-    /// Its place among the values in descending order.
+    /// Its place among the values that occur.
     place: Reverse<usize>,
 }
 
-/// The values of an attribute, in order, each as spans of what all of them share.
+/// The values of an attribute, in order: all texts and all terms in one piece each, and every value's spans.
 #[derive(Default)]
-struct Values {
+struct Occurring {
     texts: Vec<u8>,
     found: Vec<Found>,
     spans: Vec<(Range<usize>, Range<usize>)>,
@@ -44,18 +44,18 @@ pub(crate) fn count(
     let facet = Facet::Attribute(name.to_owned());
     let sets: Vec<_> = matches.iter().map(|matches| matches.counted_by(&facet)).collect();
     let indexes = generation.indexes(generation.fields.attribute, |ordinal| !sets[ordinal].is_empty())?;
-    let mut values = Values::default();
+    let mut values = Occurring::default();
     let mut bounds = Vec::new();
     postings::for_each_term(&indexes, attribute_term(name, "").as_bytes(), |value, found| {
         let documents = found.iter().map(|(_, term)| u64::from(term.doc_freq)).sum();
-        bounds.push(Value { documents, place: Reverse(values.spans.len()) });
+        bounds.push(Bound { documents, place: Reverse(values.spans.len()) });
         values.push(value, found);
     })?;
     // A heap, since only its top is wanted: sorting fifty thousand values would take longer than counting.
     let mut bounds = BinaryHeap::from(bounds);
     let mut counts = Vec::new();
     let mut best: BinaryHeap<Reverse<u64>> = BinaryHeap::with_capacity(MAX_VALUES + 1);
-    while let Some(Value { documents, place: Reverse(place) }) = bounds.pop() {
+    while let Some(Bound { documents, place: Reverse(place) }) = bounds.pop() {
         if best.len() == MAX_VALUES && best.peek().is_some_and(|Reverse(worst)| documents < *worst) {
             break;
         }
@@ -76,7 +76,7 @@ pub(crate) fn count(
     Ok(most_frequent(counts))
 }
 
-impl Values {
+impl Occurring {
     fn push(&mut self, text: &[u8], found: &[Found]) {
         let (text_start, found_start) = (self.texts.len(), self.found.len());
         self.texts.extend_from_slice(text);

@@ -8,8 +8,8 @@ use std::{
 };
 
 use tantivy::{
-    Index, IndexReader, IndexSettings, ReloadPolicy, TantivyDocument, Term, directory::MmapDirectory,
-    schema::IndexRecordOption,
+    Index, IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyDocument, Term,
+    directory::MmapDirectory, schema::IndexRecordOption,
 };
 
 use crate::{
@@ -56,8 +56,8 @@ impl Engine {
         let fields = Arc::new(Fields::new());
         let index = open_index(directory, &fields)?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let payload = index.load_metas()?.payload;
-        let generation = Generation::new(reader.searcher(), payload, Arc::clone(&fields), None)?;
+        let (searcher, payload) = last_commit(&index, &reader)?;
+        let generation = Generation::new(searcher, payload, Arc::clone(&fields), None)?;
         let shared = Shared {
             directory: directory.to_owned(),
             index,
@@ -193,14 +193,26 @@ impl Shared {
     /// Makes the last commit what searches see, and returns its generation's number. Everything slow happens
     /// before the swap.
     pub(crate) fn publish(&self) -> Result<u64, Error> {
-        self.reader.reload()?;
-        let payload = self.index.load_metas()?.payload;
+        let (searcher, payload) = last_commit(&self.index, &self.reader)?;
         let before = self.current();
-        let fields = Arc::clone(&self.fields);
-        let generation = Generation::new(self.reader.searcher(), payload, fields, Some(&before))?;
+        let generation = Generation::new(searcher, payload, Arc::clone(&self.fields), Some(&before))?;
         let number = generation.number;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
         Ok(number)
+    }
+}
+
+/// The segments and the payload of one and the same commit, also while another engine on this directory commits:
+/// a payload that is ahead of its segments would claim changes that are not there.
+fn last_commit(index: &Index, reader: &IndexReader) -> Result<(Searcher, Option<String>), Error> {
+    let mut before = index.load_metas()?;
+    loop {
+        reader.reload()?;
+        let after = index.load_metas()?;
+        if after.opstamp == before.opstamp && after.payload == before.payload {
+            return Ok((reader.searcher(), after.payload));
+        }
+        before = after;
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each facet counts one column of each segment over the set that its own filter leaves alone, by ordinal; only
 //! the values that occur are then spelled out and merged. Prices have rules of their own, in
-//! [`price_facet`](crate::price_facet).
+//! [`price_facet`].
 
 use std::{cmp::Reverse, collections::HashMap};
 

@@ -5,7 +5,6 @@
 //! says which documents, in which order, which page, and what to count; [`Hits`] answer it from one generation.
 //!
 //! ```
-//! use std::collections::BTreeMap;
 //! use duka_index::{Document, Engine, Facet, PriceStep, Query, SortField, SortKey};
 //!
 //! let directory = tempfile::tempdir()?;
@@ -29,7 +28,6 @@
 //! let hits = engine.search(&Query { price_max: Some(50_00), sort, facets, limit: 1, ..Query::default() })?;
 //! assert_eq!((hits.total, hits.hits[0].document.id), (2, 2));
 //! assert_eq!(hits.facets.brand.unwrap()[0].value, "Chai");
-//! # let _: BTreeMap<(), ()>;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

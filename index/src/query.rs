@@ -36,7 +36,7 @@ pub struct Query {
     pub attributes: BTreeMap<String, Vec<String>>,
     /// Whose eyes: active and inactive documents.
     pub visibility: Visibility,
-    /// The order, first key first. The id, ascending, always decides last.
+    /// The order, first key first. The id, ascending, always decides last, and alone where there is no key.
     pub sort: Vec<SortKey>,
     /// How many hits to skip.
     pub offset: usize,

@@ -1,4 +1,5 @@
 //! An index's life: opened, written, crashed, reopened, damaged; and what a text finds first.
+#![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test says what it expects by failing")]
 
 use std::{
     collections::BTreeMap,
@@ -30,6 +31,14 @@ fn found(engine: &Engine, text: &str) -> Vec<i64> {
     let sort = vec![SortKey { field: SortField::Relevance, descending: false }];
     let query = Query { text: Some(text.to_owned()), sort, limit: 100, ..Query::default() };
     engine.search(&query).unwrap().hits.iter().map(|hit| hit.document.id).collect()
+}
+
+#[test]
+fn engines_and_writers_go_anywhere() {
+    fn shared<T: Clone + Send + Sync + 'static>() {}
+    fn sent<T: Send + 'static>() {}
+    shared::<Engine>();
+    sent::<duka_index::Writer>();
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! What must hold for any text at all.
+#![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test says what it expects by failing")]
 
 use std::collections::BTreeMap;
 

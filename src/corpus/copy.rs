@@ -1,5 +1,7 @@
 //! The words about a product: its name and some sixty words of description.
 
+use std::fmt::Write as _;
+
 use super::{
     Place,
     dice::{Dice, Zipf},
@@ -53,7 +55,7 @@ impl<'a> Blurb<'a> {
         name
     }
 
-    /// An opening, two features, the material, a closing and the warranty or the weight.
+    /// An opening, two features, the material, a closing, the weight and the warranty.
     pub(super) fn description(
         &self,
         dice: &mut Dice,
@@ -85,13 +87,11 @@ impl<'a> Blurb<'a> {
             text.push_str(". ");
         }
         text.push_str(zipf.pick(dice, &department.closings));
-        let (before, number, after) = match months {
-            Some(months) => (". The maker gives a warranty of ", months, " months."),
-            None => (". One piece weighs about ", grams, " grams with its packaging."),
-        };
-        text.push_str(before);
-        text.push_str(&number.to_string());
-        text.push_str(after);
+        // Writing to a `String` does not fail.
+        let _ = write!(text, ". One piece weighs about {grams} grams with its packaging.");
+        if let Some(months) = months {
+            let _ = write!(text, " The maker gives a warranty of {months} months.");
+        }
         text
     }
 }

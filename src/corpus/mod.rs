@@ -87,7 +87,7 @@ impl Corpus {
 
         let grams = dice.between(aisle.grams.0, aisle.grams.1);
         let grams = if grams > 500 { grams / 50 * 50 } else { grams };
-        let material = self.zipf.pick(dice, &aisle.materials);
+        let material = self.zipf.pick(dice, &shelf.materials);
         let months = dice.pick(&department.warranty);
         let mut attributes = self.attributes(dice, place);
         attributes.insert("material".to_owned(), material.into());

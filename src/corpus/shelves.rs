@@ -1,7 +1,8 @@
 //! The departments, aisles and shelves of the corpus, read from `words/*.txt`.
 //!
 //! A line begins with its kind. Lists are separated by `|`, and where a list is drawn from by Zipf's law its
-//! first items are the common ones.
+//! first items are the common ones. Items of an aisle's lists that begin with digits are true of those of its
+//! five shelves only: `14 ...` of the first and the fourth.
 //!
 //! | line | holds |
 //! |---|---|
@@ -14,7 +15,7 @@
 //! | `axis NAME [+PERCENT] LIST` | what variants differ in; a surcharge a step means that the steps are in order |
 //! | `= NAME / AXES / GRAMS / MATERIALS` | an aisle: the second category |
 //! | `- PRICE NAME: NOUNS [@ AXES]` | a shelf: the leaf, its median price, what its products are called |
-//! | `+ LIST` | sentences about the aisle's products; digits before one say for which of its shelves it is true |
+//! | `+ LIST` | sentences about the aisle's products, at least two for each shelf |
 //! | `? SPECS` | the aisle's own attributes: a range or a choice each |
 
 const WORDS: [&str; 10] = [
@@ -60,9 +61,11 @@ pub(super) struct Aisle {
     pub(super) name: &'static str,
     /// The lightest product and the heaviest.
     pub(super) grams: (i64, i64),
-    pub(super) materials: Words,
     pub(super) specs: Vec<Spec>,
     axes: &'static str,
+    materials: &'static str,
+    /// How many of its shelves have been read.
+    shelves: u8,
 }
 
 /// An attribute that the products of an aisle have.
@@ -87,6 +90,7 @@ pub(super) struct Shelf {
     /// Median price of the cheapest option.
     pub(super) median: f64,
     pub(super) nouns: Words,
+    pub(super) materials: Words,
     /// Sentences that are true of every product here.
     pub(super) features: Words,
     /// What the variants differ in: at most two.
@@ -115,7 +119,9 @@ pub(super) fn stock_up() -> (Vec<Department>, Vec<Shelf>) {
                     "-" => shelves.push(department.shelf(i, rest)),
                     "+" => {
                         let first = shelves.len().saturating_sub(5);
-                        tell_features(&mut shelves[first..], rest);
+                        for (number, shelf) in (1..).zip(&mut shelves[first..]) {
+                            shelf.features = true_of(number, rest);
+                        }
                     }
                     _ => department.read(kind, rest),
                 }
@@ -161,11 +167,16 @@ impl Department {
     }
 
     /// `PRICE NAME: NOUNS [@ AXES]`, in the aisle read last.
-    fn shelf(&self, department: usize, rest: &'static str) -> Shelf {
+    fn shelf(&mut self, department: usize, rest: &'static str) -> Shelf {
         let (rest, own_axes) = rest.split_once(" @ ").map_or((rest, None), |(rest, axes)| (rest, Some(axes)));
         let (price, rest) = pair(rest, " ");
         let (name, nouns) = pair(rest, ": ");
-        let axes = own_axes.or(self.aisles.last().map(|aisle| aisle.axes)).unwrap_or_default();
+        let (mut axes, mut materials) = ("", Words::new());
+        if let Some(aisle) = self.aisles.last_mut() {
+            aisle.shelves += 1;
+            axes = own_axes.unwrap_or(aisle.axes);
+            materials = true_of(aisle.shelves, aisle.materials);
+        }
         let letters = name.chars().filter(char::is_ascii_alphabetic).take(4);
         Shelf {
             department,
@@ -174,7 +185,8 @@ impl Department {
             code: letters.map(|letter| letter.to_ascii_uppercase()).collect(),
             median: price.parse().unwrap_or_default(),
             nouns: words(nouns),
-            features: Vec::new(),
+            materials,
+            features: Words::new(),
             axes: axes
                 .split(' ')
                 .filter_map(|name| self.axes.iter().find(|a| a.name == name).cloned())
@@ -183,17 +195,14 @@ impl Department {
     }
 }
 
-/// `SENTENCE|14 SENTENCE`: of all five shelves of an aisle, or of the first and the fourth.
-fn tell_features(shelves: &mut [Shelf], rest: &'static str) {
-    for sentence in rest.split('|') {
-        let text = sentence.trim_start_matches(|c: char| c.is_ascii_digit());
-        let which = &sentence[..sentence.len() - text.len()];
-        for (number, shelf) in ('1'..).zip(shelves.iter_mut()) {
-            if which.is_empty() || which.contains(number) {
-                shelf.features.push(text.trim_start());
-            }
-        }
-    }
+/// The items of an aisle's list that are true of its shelf `number`, from 1.
+fn true_of(number: u8, list: &'static str) -> Words {
+    let item = |item: &'static str| {
+        let text = item.trim_start_matches(|c: char| c.is_ascii_digit());
+        let which = &item[..item.len() - text.len()];
+        (which.is_empty() || which.contains(char::from(b'0' + number))).then(|| text.trim_start())
+    };
+    list.split('|').filter_map(item).collect()
 }
 
 /// `NAME / AXES / GRAMS / MATERIALS`
@@ -201,13 +210,7 @@ fn aisle(rest: &'static str) -> Aisle {
     let (name, rest) = pair(rest, " / ");
     let (axes, rest) = pair(rest, " / ");
     let (grams, materials) = pair(rest, " / ");
-    Aisle {
-        name,
-        axes,
-        grams: range(grams).unwrap_or_default(),
-        materials: words(materials),
-        ..Aisle::default()
-    }
+    Aisle { name, axes, grams: range(grams).unwrap_or_default(), materials, ..Aisle::default() }
 }
 
 /// `NAME [+PERCENT] LIST`

@@ -2,13 +2,15 @@
 
 mod store;
 
-use std::{str::FromStr, time::Duration};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret;
 use sqlx::{
     PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
@@ -17,6 +19,8 @@ use crate::{
 
 /// The managed cluster's database.
 const DATABASE: &str = "duka";
+/// How often the managed server is looked after: it costs a millisecond or two.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +42,7 @@ pub enum DatabaseError {
 /// A database that answers.
 pub struct Database {
     options: PgConnectOptions,
-    cluster: Option<Cluster>,
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl Database {
@@ -60,7 +64,7 @@ impl Database {
         store::ensure_database(&server.clone().database("postgres"), DATABASE)
             .await
             .map_err(DatabaseError::Unreachable)?;
-        Ok(Self { options: server.database(DATABASE), cluster: Some(cluster) })
+        Ok(Self { options: server.database(DATABASE), cluster: Some(Arc::new(cluster)) })
     }
 
     /// Brings the schema up to date; a second call finds nothing to do.
@@ -105,11 +109,26 @@ impl Database {
             .connect_lazy_with(options)
     }
 
+    /// Looks after the managed server until `stop`: one that has died is started again.
+    pub fn keep(&self, stop: CancellationToken) -> Option<JoinHandle<()>> {
+        let cluster = Arc::clone(self.cluster.as_ref()?);
+        Some(tokio::spawn(async move {
+            while tokio::time::timeout(LOOK_AFTER, stop.cancelled()).await.is_err() {
+                let cluster = Arc::clone(&cluster);
+                match tokio::task::spawn_blocking(move || cluster.ensure_running()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "the database server is down"),
+                    Err(error) => tracing::error!(%error, "the database server is not looked after"),
+                }
+            }
+        }))
+    }
+
     /// Stops the managed cluster, if this is its last user.
     pub async fn close(self) {
         if let Some(cluster) = self.cluster {
-            let stopped = tokio::task::spawn_blocking(move || cluster.stop()).await;
-            if let Ok(Err(error)) = stopped {
+            let stopped = tokio::task::spawn_blocking(move || Arc::into_inner(cluster).map(Cluster::stop)).await;
+            if let Ok(Some(Err(error))) = stopped {
                 tracing::warn!(%error, "the database server did not stop");
             }
         }

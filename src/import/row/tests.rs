@@ -57,7 +57,7 @@ fn external_id_stands_in_for_a_missing_sku() {
 
 #[test]
 fn tells_all_faults_at_once() {
-    let line = r#"{"price": -1, "stock": 1.5, "colour": "red", "attributes": {"a/b": {}, "ok": 1, "x": null},
+    let line = r#"{"price": -1, "stock": 1.5, "colour": "red", "attributes": {"a/~b": {}, "ok": 1, "x": null},
         "variants": [{"sku": "V"}, 3, {"variant_name": "W", "sku": "V", "price": "x"}]}"#;
     let faults: Vec<String> = parse(line).unwrap_err().iter().map(ToString::to_string).collect();
     let value = "must be text, a number, true, false or a list of texts";
@@ -68,7 +68,7 @@ fn tells_all_faults_at_once() {
             "/name is required",
             "/price must not be negative",
             "/stock must be a whole number from 0 to 1000000000",
-            &format!("/attributes/a~1b {value}"),
+            &format!("/attributes/a~1~0b {value}"),
             &format!("/attributes/x {value}"),
             "/variants/1 must be an object",
             "/variants/0/variant_name is required",

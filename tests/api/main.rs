@@ -1,0 +1,17 @@
+//! The API from outside: every test opens a shop of its own on a database of its own, and speaks HTTP to it.
+
+#![allow(unreachable_pub, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::print_stderr)]
+
+mod support;
+
+mod account;
+mod category;
+mod command_line;
+mod import;
+mod mirror;
+mod product;
+mod protocol;
+mod real_catalogs;
+mod schema;
+mod search;
+mod variant;

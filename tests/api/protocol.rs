@@ -1,0 +1,150 @@
+//! What holds for every route: errors, ids, paths, limits, doors.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{with_settings, with_shop};
+use duka::config::Settings;
+
+#[tokio::test]
+async fn every_refusal_is_a_problem_with_the_request_s_id() {
+    with_shop(async |shop| {
+        for (method, path, status, slug) in [
+            (Method::GET, "/api/nothing/", 404, "not-found"),
+            (Method::GET, "/nothing", 404, "not-found"),
+            (Method::GET, "/api/product/999999999/", 404, "not-found"),
+            (Method::GET, "/api/product/abc/", 404, "not-found"),
+            (Method::GET, "/api/product/99999999999999999999/", 404, "not-found"),
+            (Method::GET, "/api/product/-1/", 404, "not-found"),
+            (Method::PUT, "/api/product/1/", 405, "method-not-allowed"),
+            (Method::GET, "/api/auth/me/", 401, "not-authenticated"),
+            (Method::GET, "/api/product/?page=0", 400, "invalid-parameter"),
+            (Method::GET, "/api/category/?page_size=101", 400, "invalid-parameter"),
+            (Method::GET, "/api/variant/?colour=red", 400, "invalid-parameter"),
+        ] {
+            let request = shop.request(method.clone(), path).header("x-request-id", "test-1.a_B");
+            let answer = shop.send(request).await;
+            assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+            assert_eq!(answer.header("content-type"), "application/problem+json");
+            assert_eq!(answer.json["type"], format!("/problems/{slug}"), "{method} {path}");
+            assert_eq!(answer.json["status"], status);
+            assert_eq!(answer.json["instance"], "test-1.a_B");
+            assert_eq!(answer.header("x-request-id"), "test-1.a_B");
+            assert!(!answer.json["title"].as_str().unwrap().is_empty());
+            assert!(!answer.json["detail"].as_str().unwrap().is_empty());
+        }
+        let put = shop.send(shop.request(Method::PUT, "/api/product/")).await;
+        assert_eq!(put.header("allow"), "GET,HEAD,POST");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_id_that_could_not_stand_in_a_log_is_replaced() {
+    with_shop(async |shop| {
+        for bad in ["", "a b", "a\"b", &"x".repeat(129)] {
+            let answer = shop.send(shop.request(Method::GET, "/healthz/").header("x-request-id", bad)).await;
+            assert_ne!(answer.header("x-request-id"), bad);
+            assert_eq!(answer.header("x-request-id").len(), 32);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_path_without_its_slash_is_answered_alike() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let made = shop.post_as(&admin, "/api/category", json!({"name": "A"})).await.expect(201);
+        for path in ["/api/category", "/api/product?facets=none", "/healthz", "/metrics"] {
+            shop.get(path).await.expect(200);
+        }
+        shop.get(&format!("/api/category/{}", made.id())).await.expect(200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bodies_that_cannot_be_read_are_refused_by_their_fault() {
+    with_shop(async |shop| {
+        let send = async |kind: Option<&str>, body: &str| {
+            let request = shop.request(Method::POST, "/api/auth/jwt/login/").body(body.to_owned());
+            let request = match kind {
+                Some(kind) => request.header("content-type", kind),
+                None => request,
+            };
+            shop.send(request).await
+        };
+        let json_type = Some("application/json");
+        for body in ["", "{", "{\"username\": }", "{\"username\": \"\\ud800\"}", "nonsense", &"[".repeat(10_000)] {
+            let answer = send(json_type, body).await.expect(400);
+            assert_eq!(answer.json["type"], "/problems/malformed-request");
+        }
+        for body in ["[]", "null", "1", "\"a\""] {
+            send(json_type, body).await.expect(422);
+        }
+        for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
+            let answer = send(kind, "{}").await.expect(415);
+            assert_eq!(answer.json["type"], "/problems/unsupported-media-type");
+        }
+        let large = format!("{{\"username\": \"{}\"}}", "x".repeat(64 * 1024));
+        assert_eq!(send(json_type, &large).await.expect(413).json["type"], "/problems/too-large");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_that_are_not_ours_are_refused_everywhere() {
+    with_shop(async |shop| {
+        for path in ["/api/auth/me/", "/api/product/", "/api/variant/"] {
+            for value in ["Bearer nonsense", "Bearer ", "Basic YTpi", "Bearer a.b.c"] {
+                let answer = shop.send(shop.request(Method::GET, path).header("authorization", value)).await;
+                assert_eq!(answer.status, 401, "{path} {value}");
+                assert_eq!(answer.header("www-authenticate"), "Bearer");
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_doors_open() {
+    with_shop(async |shop| {
+        assert_eq!(shop.get("/healthz/").await.expect(200).json["status"], "ok");
+        shop.get("/readyz/").await.expect(200);
+        let metrics = shop.get("/metrics/").await.expect(200);
+        assert!(metrics.text.contains("duka_http_request_seconds"), "{}", metrics.text);
+        let page = shop.get("/swagger/").await.expect(200);
+        assert!(page.text.contains("swagger-ui"), "{}", page.text);
+        for part in ["swagger-ui-bundle.js", "swagger-ui.css", "swagger-initializer.js"] {
+            let file = shop.get(&format!("/swagger/{part}")).await.expect(200);
+            assert!(!file.text.contains("cdn.jsdelivr") && !file.text.contains("unpkg.com"), "{part} loads from elsewhere");
+        }
+        assert!(!page.text.contains("https://"), "nothing of the page comes from elsewhere");
+        let document = shop.get("/api/openapi.json").await.expect(200);
+        assert!(document.json["openapi"].as_str().unwrap().starts_with("3.1"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn other_origins_are_let_in_by_name_only() {
+    let settings = Settings { cors_origins: Some("https://shop.example".into()), ..Settings::default() };
+    with_settings(settings, async |shop| {
+        for (origin, allowed) in [("https://shop.example", "https://shop.example"), ("https://evil.example", "")] {
+            let answer = shop.send(shop.request(Method::GET, "/api/product/").header("origin", origin)).await.expect(200);
+            assert_eq!(answer.header("access-control-allow-origin"), allowed);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn answers_are_compressed_on_request() {
+    with_shop(async |shop| {
+        let request = shop.request(Method::GET, "/api/openapi.json").header("accept-encoding", "gzip");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.headers()["content-encoding"], "gzip");
+    })
+    .await;
+}
