@@ -109,7 +109,8 @@ impl Config {
                 ),
             }
         }
-        let log = settings.log.clone().unwrap_or_else(|| "info".to_owned());
+        // "already exists, skipping" at every start is the database's way to say that all is well.
+        let log = settings.log.clone().unwrap_or_else(|| "info,sqlx::postgres::notice=warn".to_owned());
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log) {
             fault("--log (DUKA_LOG)", format!("`{log}` is not a filter: {error}"));
         }

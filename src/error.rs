@@ -80,6 +80,8 @@ pub enum Kind {
     Invalid,
     /// The request took too long to arrive.
     RequestTimeout,
+    /// The index does not hold yet what the client has written.
+    IndexBehind,
     /// Not now: overload, or the database is away.
     Unavailable,
     /// Our fault.
@@ -117,6 +119,9 @@ impl Kind {
             Self::Invalid => ("invalid", StatusCode::UNPROCESSABLE_ENTITY, "Some fields are not valid"),
             Self::RequestTimeout => {
                 ("request-timeout", StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive")
+            }
+            Self::IndexBehind => {
+                ("index-behind", StatusCode::SERVICE_UNAVAILABLE, "The index does not hold that write yet")
             }
             Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Try again shortly"),
             Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Something broke on our side"),

@@ -53,7 +53,10 @@ impl Form for Registration {
         let username = fields.required("username", username);
         let email = fields.required("email", email);
         let password = fields.required("password", secret(8..=128));
-        if let Some((code, detail)) = weakness(&password, &username) {
+        // What has a fault already is empty here.
+        if !password.is_empty()
+            && let Some((code, detail)) = weakness(&password, &username)
+        {
             fields.fault("password", code, detail);
         }
         Self {

@@ -10,16 +10,19 @@ use super::{
     Outcome, import,
     output::{bar, complain, say},
     serve::Serve,
+    unless_interrupted,
 };
 use crate::{
     account::{actions, model::Registration},
     auth::{Role, password::Passwords},
     body,
+    clock::Clock,
     config::Config,
     corpus::Corpus,
     database::Database,
     error::Kind,
     import::actions::{OnError, Options, run},
+    lifecycle::{Shop, interrupted},
     product,
 };
 
@@ -38,22 +41,17 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(self, config: Config) -> Outcome {
-        let database = Database::open(&config).await?;
-        let prepared = prepare(&config, &database, self.products).await;
-        let users = match prepared {
-            Ok(users) => users,
-            Err(error) => {
-                database.close().await;
-                return Err(error);
-            }
+        let opening = async {
+            let database = Database::open(&config).await?;
+            let users = prepare(&config, &database, self.products).await?;
+            // The shop opens the database for itself; until then this keeps a managed one running.
+            let shop = Shop::open(config, &self.serve.listen, Clock::default()).await?;
+            database.close().await;
+            Ok((shop, users))
         };
-        // The server opens the database for itself; until then this keeps a managed one running.
-        let shop =
-            crate::lifecycle::Shop::open(config, &self.serve.listen, crate::clock::Clock::default()).await;
-        database.close().await;
-        let shop = shop?;
+        let (shop, users) = unless_interrupted(opening).await?;
         introduce(&shop.address.to_string(), &users);
-        crate::lifecycle::interrupted().await?;
+        interrupted().await?;
         tracing::info!("stopping");
         shop.close().await;
         Ok(ExitCode::SUCCESS)

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Outcome,
     output::{bar, complain, say},
+    unless_interrupted,
 };
 use crate::{
     config::Config,
@@ -22,7 +23,6 @@ use crate::{
         actions::{Feed, OnError, Options, Progress, Report, run},
         source::{Entry, Format, Source},
     },
-    lifecycle::interrupted,
 };
 
 /// What becomes of the file when a row is refused.
@@ -131,17 +131,14 @@ async fn bring_in(
 ) -> Result<Report, Box<dyn std::error::Error>> {
     let database = Database::open(config).await?;
     let stop = CancellationToken::new();
-    let imported = async {
+    let importing = async {
         database.migrate().await?;
         let pool = database.work_pool("duka import");
-        let report = tokio::select! {
-            report = run(&pool, feed, options, &stop, progress) => report?,
-            _ = interrupted() => return Err("interrupted; nothing of the last batch is kept".into()),
-        };
+        let report = run(&pool, feed, options, &stop, progress).await?;
         pool.close().await;
         Ok(report)
     };
-    let imported = imported.await;
+    let imported = unless_interrupted(importing).await;
     database.close().await;
     imported
 }

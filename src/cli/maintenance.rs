@@ -7,6 +7,7 @@ use clap::Args;
 use super::{
     Outcome,
     output::{bar, complain, say},
+    unless_interrupted,
 };
 use crate::{config::Config, database::Database, indexing::verify, router};
 
@@ -35,7 +36,8 @@ impl Verify {
         let database = Database::open(&config).await?;
         let pool = database.work_pool("duka verify");
         let bar = bar(engine.len(), "comparing {wide_bar} {pos}/{len} ({per_sec}, {eta} left)");
-        let report = verify::verify(&pool, engine, |done, _| bar.set_position(done)).await;
+        let comparing = async { Ok(verify::verify(&pool, engine, |done, _| bar.set_position(done)).await?) };
+        let report = unless_interrupted(comparing).await;
         bar.finish_and_clear();
         pool.close().await;
         database.close().await;

@@ -14,6 +14,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     config::{Config, Settings, unknown_variables},
+    lifecycle::interrupted,
     telemetry,
 };
 
@@ -98,6 +99,20 @@ pub fn main() -> ExitCode {
         }
     });
     outcome.unwrap_or_else(|error| fail(error.as_ref(), 1))
+}
+
+/// Does the work unless SIGINT or SIGTERM comes first. Work that is cut short is dropped, and with it the
+/// managed database, if this was its last user.
+async fn unless_interrupted<T>(
+    work: impl Future<Output = Result<T, Box<dyn Error>>>,
+) -> Result<T, Box<dyn Error>> {
+    tokio::select! {
+        done = work => done,
+        signal = interrupted() => {
+            signal?;
+            Err("interrupted".into())
+        }
+    }
 }
 
 fn fail(error: &(dyn Error + 'static), code: u8) -> ExitCode {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Outcome, output::say};
+use super::{Outcome, output::say, unless_interrupted};
 use crate::{
     clock::Clock,
     config::Config,
@@ -21,7 +21,8 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, config: Config) -> Outcome {
-        let shop = Shop::open(config, &self.listen, Clock::default()).await?;
+        let opening = async { Ok(Shop::open(config, &self.listen, Clock::default()).await?) };
+        let shop = unless_interrupted(opening).await?;
         say(&format!("listening on http://{}", shop.address));
         interrupted().await?;
         tracing::info!("stopping");

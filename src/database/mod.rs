@@ -91,8 +91,13 @@ impl Database {
 
     /// A pool for work that nobody waits for: the indexer, an import. Statements take as long as they take.
     pub fn work_pool(&self, name: &str) -> PgPool {
-        // The log's view is estimated far too high for a poll: compiling it would take longer than running it.
-        let options = self.options.clone().application_name(name).options([("jit", "off")]);
+        let options = self.options.clone().application_name(name).options([
+            // The log's view is estimated far too high for a poll: compiling it would take longer than running it.
+            ("jit", "off"),
+            // A plan for a table that was empty a second ago is kept for ever otherwise: importing 19,406
+            // products took 7.0 s with it and 2.1 s without.
+            ("plan_cache_mode", "force_custom_plan"),
+        ]);
         PgPoolOptions::new()
             .max_connections(4)
             .acquire_timeout(Duration::from_secs(5))
@@ -127,7 +132,8 @@ impl Database {
     /// Stops the managed cluster, if this is its last user.
     pub async fn close(self) {
         if let Some(cluster) = self.cluster {
-            let stopped = tokio::task::spawn_blocking(move || Arc::into_inner(cluster).map(Cluster::stop)).await;
+            let stopped =
+                tokio::task::spawn_blocking(move || Arc::into_inner(cluster).map(Cluster::stop)).await;
             if let Ok(Some(Err(error))) = stopped {
                 tracing::warn!(%error, "the database server did not stop");
             }

@@ -6,12 +6,14 @@ use duka_index::{Hits, Query};
 
 use crate::{
     app::App,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     indexing::Version,
 };
 
 /// How long a search may wait for its place.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a search waits for the write that it must hold.
+const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// What was found, and the version of the catalog that it was found in.
 pub struct Found {
@@ -34,6 +36,20 @@ pub async fn search(app: &App, query: Query) -> Result<Found> {
     let hits =
         tokio::task::spawn_blocking(move || engine.search(&query)).await.map_err(Error::internal)??;
     Ok(Found { hits, version })
+}
+
+/// Waits until the index holds a write.
+///
+/// # Errors
+/// 503 when it does not within half a second.
+pub async fn catch_up(app: &App, version: Version) -> Result<()> {
+    let held = app.indexing.holds(version, CATCH_UP).await;
+    held.then_some(()).ok_or_else(|| {
+        Error::new(
+            Kind::IndexBehind,
+            format!("The index is at {}, not at {version}.", app.indexing.applied().version()),
+        )
+    })
 }
 
 /// Nothing, as found now.

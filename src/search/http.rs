@@ -23,13 +23,17 @@ use crate::{
     app::App,
     auth::Viewer,
     catalog::version_header,
-    error::{Error, Result},
+    error::{Error, Fault, Result},
     extract::{Query, header_text},
+    indexing::Version,
     money::{Amount, Currency},
     openapi::ProblemResponse,
     page::{Links, List, Page},
     product::model::Product,
 };
+
+/// The other way to name the write that the answer must hold.
+const MIN_VERSION: &str = "X-Catalog-Min-Version";
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
@@ -76,6 +80,8 @@ struct SearchParams {
     sort: Option<String>,
     /// Another name of `sort`.
     ordering: Option<String>,
+    /// The `X-Catalog-Version` of a write that the answer must hold; also the header `X-Catalog-Min-Version`.
+    min_version: Option<String>,
     /// Comma-separated `category`, `brand`, `price`, `availability`, `rating`, `attr.NAME`, at most ten; `none`
     /// for none.
     #[param(example = "category,brand,price,availability")]
@@ -171,6 +177,9 @@ async fn search(
     headers: HeaderMap,
     Query(search): Query<Search>,
 ) -> Result<Response> {
+    if let Some(version) = search.min_version.or(header_version(&headers)?) {
+        actions::catch_up(&app, version).await?;
+    }
     let begun = Instant::now();
     let at = app.clock.micros();
     let found = match search.query(viewer, at) {
@@ -200,6 +209,16 @@ async fn search(
     } else {
         (head, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
     })
+}
+
+fn header_version(headers: &HeaderMap) -> Result<Option<Version>> {
+    let given = header_text(headers, MIN_VERSION);
+    let version = given.map(|text| {
+        text.trim()
+            .parse()
+            .map_err(|error: &str| Error::parameters(vec![Fault::parameter(MIN_VERSION, "value", error)]))
+    });
+    version.transpose()
 }
 
 fn result(hits: Hits, at: i64, currency: Currency, page: Page, links: &Links<'_>) -> SearchResult {

@@ -6,6 +6,7 @@ use duka_index::{CategoryKey, Facet, Query, SortField, SortKey, Visibility};
 
 use crate::{
     auth::{Role, Viewer},
+    indexing::Version,
     money::{Amount, Currency},
     page::Page,
     params::{Params, QueryForm, boolean, integer},
@@ -34,6 +35,8 @@ pub struct Search {
     is_active: Option<bool>,
     sort: Option<Vec<SortKey>>,
     facets: Option<Vec<Facet>>,
+    /// The write that the answer must hold.
+    pub min_version: Option<Version>,
     /// Which page.
     pub page: Page,
 }
@@ -79,6 +82,7 @@ impl QueryForm for Search {
             is_active: params.parsed("is_active", boolean),
             sort,
             facets: params.parsed("facets", facets),
+            min_version: params.parsed("min_version", str::parse),
             page: Page::read(params),
         }
     }

@@ -29,7 +29,8 @@ async fn a_registration_makes_a_customer_who_can_sign_in() {
 async fn a_registration_names_every_fault_and_sets_no_role() {
     with_shop(async |shop| {
         let before = shop.fingerprint().await;
-        let form = json!({"username": "a b", "email": "nowhere", "password": "short", "role": "admin", "id": 1});
+        let form =
+            json!({"username": "a b", "email": "nowhere", "password": "short", "role": "admin", "id": 1});
         let answer = shop.post("/api/auth/register/", form).await.expect(422);
         assert_eq!(answer.header("content-type"), "application/problem+json");
         let mut faults = answer.faults();
@@ -49,7 +50,9 @@ async fn a_registration_names_every_fault_and_sets_no_role() {
 async fn names_and_addresses_are_taken_without_regard_to_case() {
     with_shop(async |shop| {
         shop.user("ada", Role::Customer).await;
-        for (name, email, fault) in [("ADA", "b@example.com", "/username"), ("b.b", "ADA@Example.com", "/email")] {
+        for (name, email, fault) in
+            [("ADA", "b@example.com", "/username"), ("b.b", "ADA@Example.com", "/email")]
+        {
             let form = json!({"username": name, "email": email, "password": PASSWORD});
             let answer = shop.post("/api/auth/register/", form).await.expect(409);
             assert_eq!(answer.json["type"], "/problems/already-taken");
@@ -64,7 +67,8 @@ async fn a_wrong_pair_does_not_say_which_half_is_wrong() {
     with_shop(async |shop| {
         shop.user("ada", Role::Customer).await;
         let known = shop.post("/api/auth/jwt/login/", json!({"username": "ada", "password": "wrong"})).await;
-        let unknown = shop.post("/api/auth/jwt/login/", json!({"username": "bob", "password": "wrong"})).await;
+        let unknown =
+            shop.post("/api/auth/jwt/login/", json!({"username": "bob", "password": "wrong"})).await;
         for answer in [&known, &unknown] {
             assert_eq!(answer.status, 401);
             assert_eq!(answer.header("www-authenticate"), "Bearer");
@@ -155,7 +159,8 @@ async fn a_changed_password_ends_every_other_session() {
         let here = shop.user("ada", Role::Customer).await;
         let there = shop.sign_in(here.id, "ada", PASSWORD).await;
         let change = |old: &str, new: &str| json!({"old_password": old, "new_password": new});
-        let wrong = shop.post_as(&here, "/api/auth/password/", change("not it at all", "another passphrase")).await;
+        let wrong =
+            shop.post_as(&here, "/api/auth/password/", change("not it at all", "another passphrase")).await;
         assert_eq!(wrong.expect(422).faults(), ["/old_password"]);
         let weak = shop.post_as(&here, "/api/auth/password/", change(PASSWORD, "iloveyou")).await;
         assert_eq!(weak.expect(422).faults(), ["/new_password"]);
@@ -174,7 +179,8 @@ async fn one_changes_the_own_account_within_limits() {
     with_shop(async |shop| {
         shop.user("bob", Role::Customer).await;
         let ada = shop.user("ada", Role::Customer).await;
-        let changed = shop.patch_as(&ada, "/api/auth/me/", json!({"phone": "+254 712 345678", "last_name": "L"})).await;
+        let changed =
+            shop.patch_as(&ada, "/api/auth/me/", json!({"phone": "+254 712 345678", "last_name": "L"})).await;
         assert_eq!(changed.expect(200).json["phone"], "+254 712 345678");
         shop.patch_as(&ada, "/api/auth/me/", json!({"email": "BOB@example.com"})).await.expect(409);
         let refused = shop.patch_as(&ada, "/api/auth/me/", json!({"role": "admin", "username": "eve"})).await;
@@ -187,7 +193,11 @@ async fn one_changes_the_own_account_within_limits() {
 async fn a_deactivated_user_is_out_at_once() {
     with_shop(async |shop| {
         let ada = shop.user("ada", Role::Customer).await;
-        sqlx::query("update users set is_active = false where id = $1").bind(ada.id).execute(&shop.db).await.unwrap();
+        sqlx::query("update users set is_active = false where id = $1")
+            .bind(ada.id)
+            .execute(&shop.db)
+            .await
+            .unwrap();
         shop.get_as(&ada, "/api/auth/me/").await.expect(401);
         shop.post("/api/auth/jwt/refresh/", json!({"refresh": ada.refresh})).await.expect(401);
         let pair = json!({"username": "ada", "password": PASSWORD});

@@ -54,10 +54,12 @@ async fn no_category_is_its_own_ancestor() {
         let body = json!({"name": "B", "parent_id": a});
         let b = shop.post_as(&admin, "/api/category/", body).await.id();
         for (id, parent) in [(a, a), (a, b)] {
-            let answer = shop.patch_as(&admin, &format!("/api/category/{id}/"), json!({"parent_id": parent})).await;
+            let answer =
+                shop.patch_as(&admin, &format!("/api/category/{id}/"), json!({"parent_id": parent})).await;
             assert_eq!(answer.expect(422).faults(), ["/parent_id"]);
         }
-        let unknown = shop.patch_as(&admin, &format!("/api/category/{b}/"), json!({"parent_id": 999_999})).await;
+        let unknown =
+            shop.patch_as(&admin, &format!("/api/category/{b}/"), json!({"parent_id": 999_999})).await;
         assert_eq!(unknown.expect(422).faults(), ["/parent_id"]);
         let root = shop.patch_as(&admin, &format!("/api/category/{b}/"), json!({"parent_id": null})).await;
         assert_eq!(root.expect(200).json["path"], json!(["B"]));
@@ -70,7 +72,8 @@ async fn what_is_needed_cannot_be_deleted() {
     with_shop(async |shop| {
         let admin = shop.admin().await;
         let parent = shop.category(&admin, "Parent").await;
-        let child = shop.post_as(&admin, "/api/category/", json!({"name": "Child", "parent_id": parent})).await.id();
+        let child =
+            shop.post_as(&admin, "/api/category/", json!({"name": "Child", "parent_id": parent})).await.id();
         let product = json!({"category_id": child, "name": "P", "price": "1.00", "sku": "P"});
         let product = shop.post_as(&admin, "/api/product/", product).await.expect(201).id();
         for id in [parent, child] {
@@ -104,10 +107,12 @@ async fn a_renamed_category_is_renamed_in_search() {
     with_shop(async |shop| {
         let admin = shop.admin().await;
         let root = shop.category(&admin, "Garten").await;
-        let leaf = shop.post_as(&admin, "/api/category/", json!({"name": "Tools", "parent_id": root})).await.id();
+        let leaf =
+            shop.post_as(&admin, "/api/category/", json!({"name": "Tools", "parent_id": root})).await.id();
         let product = json!({"category_id": leaf, "name": "Spade", "price": "1.00", "sku": "P"});
         shop.post_as(&admin, "/api/product/", product).await.expect(201);
-        let renamed = shop.patch_as(&admin, &format!("/api/category/{root}/"), json!({"name": "Garden"})).await;
+        let renamed =
+            shop.patch_as(&admin, &format!("/api/category/{root}/"), json!({"name": "Garden"})).await;
         shop.indexed(&renamed.expect(200)).await;
         let found = shop.get("/api/product/?q=garden").await.expect(200);
         assert_eq!(found.json["results"][0]["category"]["path"], json!(["Garden", "Tools"]));

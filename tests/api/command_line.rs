@@ -47,7 +47,9 @@ async fn on(shop: &TestShop, arguments: &[&str], input: &str) -> Ran {
 
 #[test]
 fn misuse_exits_with_two_and_says_how() {
-    for arguments in [&["nonsense"] as &[&str], &["serve", "--port", "1"], &["import"], &[], &["admin", "create"]] {
+    for arguments in
+        [&["nonsense"] as &[&str], &["serve", "--port", "1"], &["import"], &[], &["admin", "create"]]
+    {
         let ran = duka(arguments);
         assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.err);
         assert!(ran.out.is_empty() && !ran.err.is_empty());
@@ -66,7 +68,18 @@ fn misuse_exits_with_two_and_says_how() {
 fn help_lists_commands_and_settings() {
     let help = duka(&["help"]);
     assert_eq!(help.code, 0);
-    for word in ["serve", "demo", "migrate", "import", "generate", "verify", "admin", "openapi", "DUKA_DATA_DIR", "DATABASE_URL"] {
+    for word in [
+        "serve",
+        "demo",
+        "migrate",
+        "import",
+        "generate",
+        "verify",
+        "admin",
+        "openapi",
+        "DUKA_DATA_DIR",
+        "DATABASE_URL",
+    ] {
         assert!(help.out.contains(word), "{word} is missing in: {}", help.out);
     }
     assert!(!help.out.contains("supervise"));
@@ -98,7 +111,8 @@ fn a_generated_catalog_is_the_same_every_time() {
 #[tokio::test]
 async fn an_admin_is_made_once() {
     with_shop(async |shop| {
-        let create = ["admin", "create", "--username", "boss", "--email", "boss@example.com", "--password-stdin"];
+        let create =
+            ["admin", "create", "--username", "boss", "--email", "boss@example.com", "--password-stdin"];
         let weak = on(shop, &create, "short\n").await;
         assert_eq!(weak.code, 1);
         assert!(weak.err.contains("/password"), "{}", weak.err);
@@ -115,14 +129,22 @@ async fn an_admin_is_made_once() {
 #[tokio::test]
 async fn import_generate_and_verify_work_beside_a_server() {
     with_shop(async |shop| {
-        let rows = [json!({"sku": "A", "name": "Kettle", "price": "1.00"}), json!({"sku": "B", "name": "", "price": "1.00"})];
+        let rows = [
+            json!({"sku": "A", "name": "Kettle", "price": "1.00"}),
+            json!({"sku": "B", "name": "", "price": "1.00"}),
+        ];
         let text = format!("{}\n{}\n", rows[0], rows[1]);
         let rejected = on(shop, &["import", "-"], &text).await;
         assert_eq!(rejected.code, 1, "{}", rejected.err);
         assert!(rejected.err.contains("line 2 (B): /name"), "{}", rejected.err);
         assert!(rejected.out.contains("nothing was kept"), "{}", rejected.out);
         let skipped = on(shop, &["import", "-", "--on-error", "skip"], &text).await;
-        assert_eq!((skipped.code, skipped.out.trim()), (0, "2 rows read: 1 created, 0 updated, 1 refused"), "{}", skipped.err);
+        assert_eq!(
+            (skipped.code, skipped.out.trim()),
+            (0, "2 rows read: 1 created, 0 updated, 1 refused"),
+            "{}",
+            skipped.err
+        );
         let generated = on(shop, &["generate", "--products", "30"], "").await;
         assert_eq!(generated.code, 0, "{}", generated.err);
         shop.settled().await;
@@ -131,10 +153,12 @@ async fn import_generate_and_verify_work_beside_a_server() {
         let clean = on(shop, &["verify"], "").await;
         assert_eq!(clean.code, 0, "{}", clean.err);
         assert!(clean.out.contains("\"compared\":31"), "{}", clean.out);
-        sqlx::raw_sql("begin; set local session_replication_role = replica; update product set name = 'x'; commit")
-            .execute(&shop.db)
-            .await
-            .unwrap();
+        sqlx::raw_sql(
+            "begin; set local session_replication_role = replica; update product set name = 'x'; commit",
+        )
+        .execute(&shop.db)
+        .await
+        .unwrap();
         let stale = on(shop, &["verify"], "").await;
         assert_eq!(stale.code, 1);
         assert!(stale.out.contains("\"stale\":31"), "{}", stale.out);

@@ -16,7 +16,8 @@ const SKIP: Options = Options { on_error: OnError::Skip, dry_run: false };
 
 async fn import(shop: &TestShop, text: &str, format: Format, options: Options) -> Report {
     let source = Source::open(Cursor::new(text.to_owned()), format, shop.shop.app.config.currency).unwrap();
-    let report = run(&shop.db, Feed::start(source), options, &CancellationToken::new(), |_| ()).await.unwrap();
+    let report =
+        run(&shop.db, Feed::start(source), options, &CancellationToken::new(), |_| ()).await.unwrap();
     shop.settled().await;
     report
 }

@@ -80,11 +80,18 @@ async fn what_commits_late_is_not_lost_and_holds_nobody_up() {
         shop.settled().await;
         // Begins first, writes first, commits last.
         let mut slow = shop.db.begin().await.unwrap();
-        sqlx::query("update product set brand = 'slow' where sku = 'SKU-1'").execute(&mut *slow).await.unwrap();
+        sqlx::query("update product set brand = 'slow' where sku = 'SKU-1'")
+            .execute(&mut *slow)
+            .await
+            .unwrap();
         let begun = Instant::now();
         for round in 0..5 {
             let brand = format!("fast-{round}");
-            sqlx::query("update product set brand = $1 where sku = 'SKU-2'").bind(&brand).execute(&shop.db).await.unwrap();
+            sqlx::query("update product set brand = $1 where sku = 'SKU-2'")
+                .bind(&brand)
+                .execute(&shop.db)
+                .await
+                .unwrap();
             shop.settled().await;
             assert_eq!(shop.get(&format!("/api/product/?brand={brand}")).await.json["count"], 1);
         }

@@ -22,14 +22,23 @@ async fn a_product_without_variants_gets_a_default_one() {
         let made = shop.post_as(&admin, "/api/product/", product(category)).await.expect(201);
         let one = &made.json;
         assert_eq!((one["price"].as_str(), one["effective_price"].as_str()), (Some("12.50"), Some("12.50")));
-        assert_eq!(one["category"], json!({"id": category, "name": "Bottles", "slug": "bottles", "path": ["Bottles"]}));
+        assert_eq!(
+            one["category"],
+            json!({"id": category, "name": "Bottles", "slug": "bottles", "path": ["Bottles"]})
+        );
         assert_eq!(one["attributes"], json!({"colour": "Blue", "litres": 0.75, "lids": ["a", "b"]}));
         assert_eq!((one["stock_quantity"].as_i64(), one["in_stock"].as_bool()), (Some(7), Some(true)));
-        assert_eq!((&one["rating"], &one["discount"], &one["review_count"]), (&Value::Null, &Value::Null, &json!(0)));
+        assert_eq!(
+            (&one["rating"], &one["discount"], &one["review_count"]),
+            (&Value::Null, &Value::Null, &json!(0))
+        );
         assert_eq!(one["vendor_id"], admin.id);
         assert_eq!(one["slug"], "water-bottle");
         let variant = &one["variants"][0];
-        assert_eq!((variant["variant_name"].as_str(), variant["sku"].as_str()), (Some("Default"), Some("BOTTLE-1")));
+        assert_eq!(
+            (variant["variant_name"].as_str(), variant["sku"].as_str()),
+            (Some("Default"), Some("BOTTLE-1"))
+        );
 
         // As long as that is its only variant, the product's price, SKU and stock are that variant's.
         let path = format!("/api/product/{}/", made.id());
@@ -66,7 +75,10 @@ async fn a_taken_sku_is_refused_until_it_is_free_again() {
         let made = shop.post_as(&admin, "/api/product/", product(category)).await.expect(201);
         let before = shop.fingerprint().await;
         let again = shop.post_as(&admin, "/api/product/", product(category)).await.expect(409);
-        assert_eq!((again.json["type"].as_str(), again.faults()), (Some("/problems/already-taken"), vec!["/sku"]));
+        assert_eq!(
+            (again.json["type"].as_str(), again.faults()),
+            (Some("/problems/already-taken"), vec!["/sku"])
+        );
         // A variant's SKU is as unique as a product's.
         let mut other = product(category);
         other["sku"] = json!("OTHER");
@@ -136,7 +148,11 @@ async fn bad_products_are_refused_field_by_field_and_change_nothing() {
             let answer = shop.post_as(&admin, "/api/product/", body).await;
             assert_eq!(answer.status, 422, "{field} = {value}: {}", answer.text);
             let pointer = format!("/{field}");
-            assert!(answer.faults().iter().all(|fault| fault.starts_with(&pointer)), "{field}: {}", answer.text);
+            assert!(
+                answer.faults().iter().all(|fault| fault.starts_with(&pointer)),
+                "{field}: {}",
+                answer.text
+            );
             assert!(!answer.faults().is_empty());
         }
         for field in ["category_id", "name", "price", "sku"] {
@@ -145,9 +161,12 @@ async fn bad_products_are_refused_field_by_field_and_change_nothing() {
             let answer = shop.post_as(&admin, "/api/product/", body).await.expect(422);
             assert_eq!(answer.faults(), [format!("/{field}")]);
         }
-        let huge = product(category).to_string().replace("\"stock_quantity\":7", "\"stock_quantity\":123456789012345678901234567890");
+        let huge = product(category)
+            .to_string()
+            .replace("\"stock_quantity\":7", "\"stock_quantity\":123456789012345678901234567890");
         let request = shop.request(Method::POST, "/api/product/").bearer_auth(&admin.access);
-        let answer = shop.send(request.header("content-type", "application/json").body(huge)).await.expect(422);
+        let answer =
+            shop.send(request.header("content-type", "application/json").body(huge)).await.expect(422);
         assert_eq!(answer.faults(), ["/stock_quantity"]);
         assert_eq!(shop.fingerprint().await, before);
     })
@@ -179,7 +198,8 @@ async fn vendors_write_their_own_products_only() {
     with_shop(async |shop| {
         let admin = shop.admin().await;
         let category = shop.category(&admin, "Bottles").await;
-        let (ann, ben) = (shop.user("vendor-ann", Role::Vendor).await, shop.user("vendor-ben", Role::Vendor).await);
+        let (ann, ben) =
+            (shop.user("vendor-ann", Role::Vendor).await, shop.user("vendor-ben", Role::Vendor).await);
         let customer = shop.user("customer", Role::Customer).await;
         shop.post("/api/product/", product(category)).await.expect(401);
         shop.post_as(&customer, "/api/product/", product(category)).await.expect(403);
@@ -188,7 +208,9 @@ async fn vendors_write_their_own_products_only() {
         let made = shop.post_as(&ann, "/api/product/", draft).await.expect(201);
         assert_eq!(made.json["vendor_id"], ann.id);
         let path = format!("/api/product/{}/", made.id());
-        for (user, read, written) in [(&ben, 404, 404), (&customer, 404, 403), (&ann, 200, 200), (&admin, 200, 200)] {
+        for (user, read, written) in
+            [(&ben, 404, 404), (&customer, 404, 403), (&ann, 200, 200), (&admin, 200, 200)]
+        {
             shop.get_as(user, &path).await.expect(read);
             shop.patch_as(user, &path, json!({"brand": user.name})).await.expect(written);
         }

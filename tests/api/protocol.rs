@@ -76,7 +76,9 @@ async fn bodies_that_cannot_be_read_are_refused_by_their_fault() {
             shop.send(request).await
         };
         let json_type = Some("application/json");
-        for body in ["", "{", "{\"username\": }", "{\"username\": \"\\ud800\"}", "nonsense", &"[".repeat(10_000)] {
+        for body in
+            ["", "{", "{\"username\": }", "{\"username\": \"\\ud800\"}", "nonsense", &"[".repeat(10_000)]
+        {
             let answer = send(json_type, body).await.expect(400);
             assert_eq!(answer.json["type"], "/problems/malformed-request");
         }
@@ -118,7 +120,10 @@ async fn the_doors_open() {
         assert!(page.text.contains("swagger-ui"), "{}", page.text);
         for part in ["swagger-ui-bundle.js", "swagger-ui.css", "swagger-initializer.js"] {
             let file = shop.get(&format!("/swagger/{part}")).await.expect(200);
-            assert!(!file.text.contains("cdn.jsdelivr") && !file.text.contains("unpkg.com"), "{part} loads from elsewhere");
+            assert!(
+                !file.text.contains("cdn.jsdelivr") && !file.text.contains("unpkg.com"),
+                "{part} loads from elsewhere"
+            );
         }
         assert!(!page.text.contains("https://"), "nothing of the page comes from elsewhere");
         let document = shop.get("/api/openapi.json").await.expect(200);
@@ -131,8 +136,13 @@ async fn the_doors_open() {
 async fn other_origins_are_let_in_by_name_only() {
     let settings = Settings { cors_origins: Some("https://shop.example".into()), ..Settings::default() };
     with_settings(settings, async |shop| {
-        for (origin, allowed) in [("https://shop.example", "https://shop.example"), ("https://evil.example", "")] {
-            let answer = shop.send(shop.request(Method::GET, "/api/product/").header("origin", origin)).await.expect(200);
+        for (origin, allowed) in
+            [("https://shop.example", "https://shop.example"), ("https://evil.example", "")]
+        {
+            let answer = shop
+                .send(shop.request(Method::GET, "/api/product/").header("origin", origin))
+                .await
+                .expect(200);
             assert_eq!(answer.header("access-control-allow-origin"), allowed);
         }
     })

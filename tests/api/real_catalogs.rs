@@ -15,7 +15,8 @@ use crate::{
 };
 
 fn catalog(name: &str) -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name).join("products.jsonl");
+    let path =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(name).join("products.jsonl");
     if path.exists() {
         return Some(path);
     }
@@ -28,7 +29,8 @@ async fn load(shop: &TestShop, path: &PathBuf) -> u64 {
     let source = Source::open(reader, Format::Ndjson, shop.shop.app.config.currency).unwrap();
     let options = Options { on_error: OnError::Reject, dry_run: false };
     let begun = Instant::now();
-    let report = run(&shop.db, Feed::start(source), options, &CancellationToken::new(), |_| ()).await.unwrap();
+    let report =
+        run(&shop.db, Feed::start(source), options, &CancellationToken::new(), |_| ()).await.unwrap();
     println!("{}: {} rows in {:?}", path.display(), report.rows, begun.elapsed());
     assert_eq!((report.refused, report.kept), (0, true), "{:?}", report.errors);
     shop.settled().await;

@@ -94,7 +94,8 @@ impl Values {
         if dice.random_bool(0.4) {
             let count = dice.random_range(1..=3);
             let chosen: Vec<&String> = self.brands.sample(dice, count).collect();
-            let parameters: Vec<String> = chosen.iter().map(|brand| format!("brand={}", encoded(brand))).collect();
+            let parameters: Vec<String> =
+                chosen.iter().map(|brand| format!("brand={}", encoded(brand))).collect();
             let list: Vec<String> = chosen.iter().map(|brand| quoted(brand)).collect();
             let condition = format!("brand in ({})", list.join(", "));
             filters.push(Filter { facet: "brand", parameters: parameters.join("&"), condition });
@@ -168,9 +169,11 @@ pub async fn compare(shop: &TestShop, values: &Values, dice: &mut StdRng) {
     let total = counts(shop, &format!("select 'n', count(*) from shown where {all}")).await["n"];
     assert_eq!(answer["count"], total, "{query}\n{all}");
     let offset = (page - 1) * 20;
-    let select = format!("{PRODUCTS} select id from shown where {all} order by {order} offset {offset} limit 20");
+    let select =
+        format!("{PRODUCTS} select id from shown where {all} order by {order} offset {offset} limit 20");
     let ids: Vec<i64> = sqlx::query_scalar(AssertSqlSafe(select)).fetch_all(&shop.db).await.unwrap();
-    let found: Vec<i64> = answer["results"].as_array().unwrap().iter().map(|p| p["id"].as_i64().unwrap()).collect();
+    let found: Vec<i64> =
+        answer["results"].as_array().unwrap().iter().map(|p| p["id"].as_i64().unwrap()).collect();
     assert_eq!(found, ids, "{query}");
 
     let but = condition(&filters, "category");
@@ -207,7 +210,8 @@ async fn compare_prices(shop: &TestShop, answer: &Value, but: &str, query: &str)
     let mut sum = 0;
     for bucket in buckets {
         let (from, to) = (bucket["from"].as_str().unwrap(), bucket["to"].as_str().unwrap());
-        let select = format!("select 'n', count(*) from shown where {but} and price >= {from} and price < {to}");
+        let select =
+            format!("select 'n', count(*) from shown where {but} and price >= {from} and price < {to}");
         let count = counts(shop, &select).await["n"];
         assert_eq!(bucket["count"], count, "{query} {from}–{to}");
         sum += count;
@@ -252,7 +256,8 @@ async fn shelve(shop: &TestShop, names: &[&str]) {
     let admin = shop.admin().await;
     let category = shop.category(&admin, "Things").await;
     for (number, name) in names.iter().enumerate() {
-        let body = json!({"category_id": category, "name": name, "price": "1.00", "sku": format!("SKU-{number}")});
+        let body =
+            json!({"category_id": category, "name": name, "price": "1.00", "sku": format!("SKU-{number}")});
         shop.post_as(&admin, "/api/product/", body).await.expect(201);
     }
     shop.settled().await;
@@ -319,7 +324,10 @@ async fn pages_link_to_each_other_and_end() {
         }
         assert_eq!(seen, names);
         let beyond = shop.get("/api/product/?page=9000000&page_size=100").await.expect(200).json;
-        assert_eq!((beyond["count"].as_i64(), &beyond["results"], &beyond["next"]), (Some(5), &json!([]), &Value::Null));
+        assert_eq!(
+            (beyond["count"].as_i64(), &beyond["results"], &beyond["next"]),
+            (Some(5), &json!([]), &Value::Null)
+        );
     })
     .await;
 }
@@ -331,7 +339,8 @@ async fn an_unchanged_answer_is_not_sent_again() {
         let first = shop.get("/api/product/?q=a").await.expect(200);
         assert!(first.header("server-timing").contains("search;dur="));
         let again = async |etag: &str| {
-            let request = shop.request(reqwest::Method::GET, "/api/product/?q=a").header("if-none-match", etag);
+            let request =
+                shop.request(reqwest::Method::GET, "/api/product/?q=a").header("if-none-match", etag);
             shop.send(request).await
         };
         let unchanged = again(first.header("etag")).await.expect(304);
@@ -340,6 +349,37 @@ async fn an_unchanged_answer_is_not_sent_again() {
         sqlx::query("update product set name = 'a b'").execute(&shop.db).await.unwrap();
         shop.settled().await;
         again(first.header("etag")).await.expect(200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_reads_its_own_write() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let category = shop.category(&admin, "Things").await;
+        for round in 1..=10 {
+            let body =
+                json!({"category_id": category, "name": "P", "price": "1.00", "sku": format!("SKU-{round}")});
+            let written = shop.post_as(&admin, "/api/product/", body).await.expect(201);
+            let version = written.header("x-catalog-version").to_owned();
+            let path = if round % 2 == 0 {
+                format!("/api/product/?min_version={version}")
+            } else {
+                "/api/product/".into()
+            };
+            let mut request = shop.request(reqwest::Method::GET, &path);
+            if round % 2 == 1 {
+                request = request.header("x-catalog-min-version", &version);
+            }
+            let answer = shop.send(request).await.expect(200);
+            assert_eq!(answer.json["count"], round);
+        }
+        let (epoch, xid) = (shop.shop.app.indexing.applied().epoch, u64::MAX);
+        let behind = shop.get(&format!("/api/product/?min_version={epoch}:{xid}")).await.expect(503);
+        assert_eq!(behind.json["type"], "/problems/index-behind");
+        assert!(!behind.header("retry-after").is_empty());
+        shop.get("/api/product/?min_version=nonsense").await.expect(400);
     })
     .await;
 }

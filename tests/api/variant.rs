@@ -58,7 +58,10 @@ async fn a_product_keeps_its_last_variant() {
         shop.delete_as(&admin, &format!("/api/variant/{first}/")).await.expect(204);
         shop.get(&format!("/api/variant/{first}/")).await.expect(404);
         let read = shop.get(&format!("/api/product/{}/", product.id())).await.expect(200);
-        assert_eq!((read.json["variant_count"].as_i64(), read.json["stock_quantity"].as_i64()), (Some(1), Some(4)));
+        assert_eq!(
+            (read.json["variant_count"].as_i64(), read.json["stock_quantity"].as_i64()),
+            (Some(1), Some(4))
+        );
     })
     .await;
 }
@@ -68,8 +71,10 @@ async fn vendors_write_their_own_and_see_no_other_s_drafts() {
     with_shop(async |shop| {
         let admin = shop.admin().await;
         let category = shop.category(&admin, "C").await;
-        let (ann, ben) = (shop.user("vendor-ann", Role::Vendor).await, shop.user("vendor-ben", Role::Vendor).await);
-        let draft = json!({"category_id": category, "name": "P", "price": "1.00", "sku": "P", "is_active": false});
+        let (ann, ben) =
+            (shop.user("vendor-ann", Role::Vendor).await, shop.user("vendor-ben", Role::Vendor).await);
+        let draft =
+            json!({"category_id": category, "name": "P", "price": "1.00", "sku": "P", "is_active": false});
         let product = shop.post_as(&ann, "/api/product/", draft).await.expect(201);
         let path = format!("/api/variant/{}/", product.json["variants"][0]["id"]);
         shop.get(&path).await.expect(404);

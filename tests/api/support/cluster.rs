@@ -106,7 +106,8 @@ async fn make_template() -> String {
         draft_connection.close().await.unwrap();
         // A session may take a moment to be gone.
         for _ in 0..50 {
-            let renamed = server.execute(AssertSqlSafe(format!("alter database {draft} rename to {name}"))).await;
+            let renamed =
+                server.execute(AssertSqlSafe(format!("alter database {draft} rename to {name}"))).await;
             if renamed.is_ok() {
                 break;
             }

@@ -1,0 +1,238 @@
+//! What may stand where: SQL, status codes, the engine's library; and what every file owes its reader.
+
+use crate::{
+    Breach,
+    source::{Source, line_of},
+};
+
+/// Files that have SQL in them.
+const STORES: [&str; 2] = ["store.rs", "projection.rs"];
+/// What runs SQL.
+const RUNNERS: [&str; 10] = [
+    "query!",
+    "query_as!",
+    "query_scalar!",
+    "query_file!",
+    "query_file_as!",
+    "sqlx::query(",
+    "sqlx::query_as(",
+    "sqlx::query_scalar(",
+    "raw_sql(",
+    "QueryBuilder",
+];
+/// Files at the edge, beside every `http.rs`.
+const EDGE: [&str; 5] = ["src/error.rs", "src/extract.rs", "src/health.rs", "src/router.rs", "src/server.rs"];
+/// A file is read in one sitting.
+const LONGEST: usize = 400;
+/// How a file says why it is longer.
+const REASON: &str = "// over 400 lines: ";
+/// Words that say nothing of what is in a file.
+const EMPTY_WORDS: [&str; 8] =
+    ["util", "utils", "helper", "helpers", "common", "manager", "managers", "misc"];
+
+/// SQL stands in stores.
+pub(crate) fn sql_is_in_stores(source: &Source) -> Vec<Breach> {
+    if STORES.contains(&source.name()) {
+        return Vec::new();
+    }
+    let run = RUNNERS.iter().flat_map(|runner| source.lines_with(runner));
+    let written = source.strings.iter().filter(|string| is_statement(&string.text)).map(|string| string.line);
+    let mut lines: Vec<usize> = run.chain(written).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    let breach = |line| {
+        source.breach(line, "SQL stands in a `store.rs` (or `projection.rs`); move the statement there")
+    };
+    lines.into_iter().map(breach).collect()
+}
+
+/// Not just the word: "update the row" is a sentence.
+fn is_statement(text: &str) -> bool {
+    let text: Vec<&str> = text.split_whitespace().collect();
+    match text.as_slice() {
+        ["select", ..] | ["insert", "into", ..] | ["delete", "from", ..] => true,
+        ["update", rest @ ..] => rest.contains(&"set"),
+        _ => false,
+    }
+}
+
+/// SQL in the source is in lower case.
+pub(crate) fn statements_are_in_lower_case(source: &Source) -> Vec<Breach> {
+    let loud = |text: &str| {
+        let first = text.split_whitespace().next().unwrap_or_default();
+        let verb = ["select", "insert", "update", "delete", "with", "truncate", "create", "begin"];
+        verb.contains(&first.to_ascii_lowercase().as_str()) && is_loud(first)
+    };
+    let found = source.strings.iter().filter(|string| loud(&string.text));
+    found.map(|string| source.breach(string.line, "SQL is written in lower case")).collect()
+}
+
+/// A migration, comments and quoted text aside, is in lower case.
+pub(crate) fn migrations_are_in_lower_case(path: &str, text: &str) -> Vec<Breach> {
+    let mut breaches = Vec::new();
+    let mut quote = None;
+    for (number, line) in text.lines().enumerate() {
+        let mut code = String::new();
+        for (at, c) in line.char_indices() {
+            match quote {
+                Some(open) if c == open => quote = None,
+                Some(_) => {}
+                None if line[at..].starts_with("--") => break,
+                None if c == '\'' || c == '"' => quote = Some(c),
+                None => code.push(c),
+            }
+        }
+        let words = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let loud: Vec<&str> = words.filter(|word| is_loud(word)).collect();
+        if !loud.is_empty() {
+            let what = format!("SQL is written in lower case, not {}", loud.join(" "));
+            breaches.push(Breach { path: path.to_owned(), line: number + 1, what });
+        }
+    }
+    breaches
+}
+
+fn is_loud(word: &str) -> bool {
+    word.len() > 1
+        && word.bytes().any(|b| b.is_ascii_uppercase())
+        && !word.bytes().any(|b| b.is_ascii_lowercase())
+}
+
+/// Status codes are chosen at the edge.
+pub(crate) fn status_codes_are_at_the_edge(source: &Source) -> Vec<Breach> {
+    if source.name() == "http.rs" || EDGE.contains(&source.path.as_str()) {
+        return Vec::new();
+    }
+    let what =
+        "a status code is chosen in an `http.rs`, or by an error's `Kind`; return an error or a plain value";
+    source.lines_with("StatusCode").into_iter().map(|line| source.breach(line, what)).collect()
+}
+
+/// The service does not know what the engine is made of, and the engine not what it serves.
+pub(crate) fn the_engine_is_apart(source: &Source) -> Vec<Breach> {
+    let (strangers, what): (&[&str], _) = if source.path.starts_with("index/") {
+        (
+            &["sqlx", "axum", "tokio"],
+            "the engine knows neither PostgreSQL nor HTTP nor a runtime; hand it plain data",
+        )
+    } else {
+        (&["tantivy"], "tantivy is the engine's own; add what is missing to `duka_index`'s interface")
+    };
+    let lines = strangers.iter().flat_map(|stranger| source.lines_with(stranger));
+    lines.map(|line| source.breach(line, what)).collect()
+}
+
+/// The same of a manifest's dependencies.
+pub(crate) fn the_engine_depends_on_neither(path: &str, manifest: &str) -> Vec<Breach> {
+    let strangers: &[&str] =
+        if path.starts_with("index/") { &["sqlx", "axum", "tokio"] } else { &["tantivy"] };
+    let name = |line: &str| line.split(['=', '.', ' ']).next().unwrap_or_default().to_owned();
+    let lines = manifest.lines().enumerate().filter(|(_, line)| strangers.contains(&name(line).as_str()));
+    let breach = |(at, line): (usize, &str)| {
+        let what = format!(
+            "`{}` does not belong to this package: tantivy is `index`'s alone, and only it",
+            name(line)
+        );
+        Breach { path: path.to_owned(), line: at + 1, what }
+    };
+    lines.map(breach).collect()
+}
+
+/// A file is short, or says why it is not.
+pub(crate) fn files_are_short(source: &Source) -> Vec<Breach> {
+    let lines = source.text.lines().count();
+    let excused = source
+        .text
+        .lines()
+        .any(|line| line.trim().strip_prefix(REASON.trim_end()).is_some_and(|r| r.len() > 8));
+    if lines <= LONGEST || excused {
+        return Vec::new();
+    }
+    let what = format!("{lines} lines; split it by what it tells, or say `{REASON}<reason>` on a line");
+    vec![source.breach(LONGEST + 1, what)]
+}
+
+/// A file says what it is for.
+pub(crate) fn files_begin_with_their_purpose(source: &Source) -> Vec<Breach> {
+    if source.text.starts_with("//! ") {
+        return Vec::new();
+    }
+    vec![source.breach(1, "begins without `//!`; say in its first line what lives here")]
+}
+
+/// A file's name says what is in it.
+pub(crate) fn names_say_something(source: &Source) -> Vec<Breach> {
+    let inner = source.path.trim_end_matches(".rs");
+    let empty = inner.split(['/', '_']).find(|word| EMPTY_WORDS.contains(word));
+    let breach = |word| {
+        source.breach(1, format!("`{word}` says nothing; name the file after the word that it is about"))
+    };
+    empty.map(breach).into_iter().collect()
+}
+
+/// Where a rule was broken, for the tests below.
+fn lines(breaches: &[Breach]) -> Vec<usize> {
+    breaches.iter().map(|breach| breach.line).collect()
+}
+
+// Made-up houses that are refused ------------------------------------------------------------------------------
+
+#[test]
+fn sql_elsewhere_is_refused() {
+    let text = "fn f() {\n    sqlx::query!(\"truncate x\");\n    let s = \"select 1\";\n    let t = r#\"\n  update a set b = 1\"#;\n    \
+                say(\"update your .env\");\n    // select 2\n    query_as!(A, \"x\")\n}\n";
+    let at = text.find("update a").map_or(0, |at| line_of(text, at)) - 1;
+    assert_eq!(lines(&sql_is_in_stores(&Source::new("src/cart/actions.rs", text))), [2, 3, at, 8]);
+    assert!(sql_is_in_stores(&Source::new("src/cart/store.rs", text)).is_empty());
+    assert!(sql_is_in_stores(&Source::new("src/cart/tests.rs", text)).is_empty());
+}
+
+#[test]
+fn shouted_sql_is_refused() {
+    let source = Source::new(
+        "src/cart/store.rs",
+        "const A: [&str; 3] = [\n\"SELECT 1\",\n\"select 1\",\n\"Update it\"];",
+    );
+    assert_eq!(lines(&statements_are_in_lower_case(&source)), [2]);
+    let migration = "-- A TABLE\ncreate table a (b text default 'X');\ncomment on table a is 'Has\nTWO lines';\nCREATE INDEX ON a (b);\n";
+    assert_eq!(lines(&migrations_are_in_lower_case("migrations/1.sql", migration)), [5]);
+}
+
+#[test]
+fn a_status_code_inside_is_refused() {
+    let text = "use axum::http::Method;\nfn f() -> u16 { StatusCode::OK.as_u16() }\n";
+    assert_eq!(lines(&status_codes_are_at_the_edge(&Source::new("src/cart/actions.rs", text))), [2]);
+    assert_eq!(lines(&status_codes_are_at_the_edge(&Source::new("src/cart/error.rs", text))), [2]);
+    assert!(status_codes_are_at_the_edge(&Source::new("src/cart/http.rs", text)).is_empty());
+}
+
+#[test]
+fn a_stranger_in_the_engine_is_refused() {
+    let text = "// tantivy and sqlx\nuse tantivy::Index;\nuse sqlx::PgPool;\n";
+    assert_eq!(lines(&the_engine_is_apart(&Source::new("src/search/actions.rs", text))), [2]);
+    assert_eq!(lines(&the_engine_is_apart(&Source::new("index/src/engine.rs", text))), [3]);
+    let manifest = "[dependencies]\ntokio.workspace = true\ntantivy = \"0.27\"\n";
+    assert_eq!(lines(&the_engine_depends_on_neither("index/Cargo.toml", manifest)), [2]);
+    assert_eq!(lines(&the_engine_depends_on_neither("Cargo.toml", manifest)), [3]);
+}
+
+#[test]
+fn a_long_file_is_refused() {
+    let long = "x\n".repeat(401);
+    assert_eq!(lines(&files_are_short(&Source::new("src/a.rs", long.clone()))), [401]);
+    assert_eq!(lines(&files_are_short(&Source::new("src/a/tests.rs", format!("{long}{REASON}\n")))), [401]);
+    assert!(
+        files_are_short(&Source::new("src/a.rs", format!("{long}{REASON}one table, read as one\n")))
+            .is_empty()
+    );
+    assert!(files_are_short(&Source::new("index/src/a.rs", "x\n".repeat(400))).is_empty());
+}
+
+#[test]
+fn a_file_without_purpose_or_name_is_refused() {
+    assert_eq!(files_begin_with_their_purpose(&Source::new("src/a.rs", "use b;\n//! Late.")).len(), 1);
+    for path in ["src/utils.rs", "src/common/mod.rs", "src/cart/cart_manager.rs", "index/src/helpers.rs"] {
+        assert_eq!(names_say_something(&Source::new(path, "")).len(), 1, "{path}");
+    }
+    assert!(names_say_something(&Source::new("src/cart/commonplace.rs", "")).is_empty());
+}
