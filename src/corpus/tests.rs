@@ -1,3 +1,5 @@
+//! The corpus is what its documentation says: deterministic, unique, plausible.
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Rows of every kind, read and refused.
+
 use std::{fs, path::Path};
 
 use proptest::prelude::*;

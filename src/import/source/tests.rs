@@ -1,3 +1,5 @@
+//! Files of both formats, whole and broken.
+
 use std::io::{BufReader, Cursor, Read};
 
 use proptest::prelude::*;
