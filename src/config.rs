@@ -101,7 +101,7 @@ impl Config {
         for origin in list(settings.cors_origins.as_deref()) {
             match HeaderValue::from_str(origin) {
                 Ok(value) if is_web_origin(origin) && origin.matches('/').count() == 2 => {
-                    cors_origins.push(value)
+                    cors_origins.push(value);
                 }
                 _ => fault(
                     "--cors-origins (DUKA_CORS_ORIGINS)",

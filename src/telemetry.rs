@@ -36,7 +36,7 @@ fn install() -> Option<PrometheusHandle> {
     ];
     let builder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
-        .and_then(|builder| builder.install_recorder());
+        .and_then(PrometheusBuilder::install_recorder);
     match builder {
         Ok(handle) => Some(handle),
         Err(error) => {

@@ -33,7 +33,7 @@ pub(super) async fn ensure_database(server: &PgConnectOptions, name: &str) -> sq
         let raced = |error: &sqlx::Error| {
             error
                 .as_database_error()
-                .and_then(|e| e.code())
+                .and_then(sqlx::error::DatabaseError::code)
                 .is_some_and(|code| code == "42P04" || code == "23505")
         };
         if let Err(error) = made

@@ -28,7 +28,7 @@ pub(super) async fn build(
     tracing::info!(products = total, "building the index");
 
     let (mut after, mut done) = (0, 0_usize);
-    let mut ids = store::live_ids_after(&mut snapshot, after, CHUNK as i64).await?;
+    let mut ids = store::live_ids_after(&mut snapshot, after, CHUNK).await?;
     let mut documents = projection::documents(&mut snapshot, &ids).await?;
     while let Some(last) = ids.last() {
         if stop.is_cancelled() {
@@ -37,8 +37,8 @@ pub(super) async fn build(
         after = *last;
         done += documents.len();
         // The next rows are read while these are indexed.
-        let indexed = tokio::task::spawn_blocking(move || add(writer, documents));
-        ids = store::live_ids_after(&mut snapshot, after, CHUNK as i64).await?;
+        let indexed = tokio::task::spawn_blocking(move || add(writer, &documents));
+        ids = store::live_ids_after(&mut snapshot, after, CHUNK).await?;
         documents = projection::documents(&mut snapshot, &ids).await?;
         writer = indexed.await??;
         if done.is_multiple_of(50 * CHUNK) {
@@ -60,8 +60,8 @@ pub(super) async fn build(
     Ok((engine, writer))
 }
 
-fn add(mut writer: Writer, documents: Vec<Document>) -> Result<Writer, duka_index::Error> {
-    for document in &documents {
+fn add(mut writer: Writer, documents: &[Document]) -> Result<Writer, duka_index::Error> {
+    for document in documents {
         writer.upsert(document)?;
     }
     Ok(writer)

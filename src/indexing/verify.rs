@@ -166,7 +166,7 @@ async fn find_missing(
 ) -> Result<(), IndexingError> {
     let mut after = 0;
     loop {
-        let ids = store::live_ids_after(db, after, 10 * CHUNK as i64).await?;
+        let ids = store::live_ids_after(db, after, 10 * CHUNK).await?;
         let Some(last) = ids.last() else { return Ok(()) };
         after = *last;
         ids.iter()

@@ -41,6 +41,6 @@ async fn every_table_has_a_comment() {
     .fetch_all(&database.pool)
     .await
     .unwrap();
-    assert_eq!(silent, [String::new(); 0]);
+    assert!(silent.is_empty(), "{silent:?}");
     database.drop().await;
 }
