@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use axum::http::HeaderValue;
 use clap::Args;
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::PgConnectOptions;
 
 use crate::money::Currency;
 
@@ -123,10 +124,14 @@ impl Config {
             }
         };
         let database_url = secret(settings.database_url.as_deref());
-        if let Some(url) = &database_url
-            && let Err(error) = sqlx::postgres::PgConnectOptions::from_str(url.expose_secret())
-        {
-            fault("--database-url (DATABASE_URL)", format!("is not a PostgreSQL URL: {error}"));
+        if let Some(url) = &database_url {
+            let name = "--database-url (DATABASE_URL)";
+            let url = url.expose_secret();
+            if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+                fault(name, "does not begin with postgres://".to_owned());
+            } else if let Err(error) = PgConnectOptions::from_str(url) {
+                fault(name, format!("is not a PostgreSQL URL: {error}"));
+            }
         }
         let mut jwt = |name, given: Option<&str>| {
             secret(given).filter(|secret| {

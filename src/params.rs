@@ -190,7 +190,7 @@ mod tests {
     fn names_every_fault() {
         for (query, name) in [
             ("page=0", "page"),
-            ("page=+1", "page"),
+            ("page=%2B1", "page"),
             ("page=1&page=2", "page"),
             ("page=99999999999999999999", "page"),
             ("pages=1", "pages"),

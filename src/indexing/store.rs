@@ -73,7 +73,11 @@ pub(super) async fn changed_since(db: &mut PgConnection, since: &Snapshot) -> sq
 }
 
 /// The next ids of live products after `after`, ascending.
-pub(super) async fn live_ids_after(db: &mut PgConnection, after: i64, limit: usize) -> sqlx::Result<Vec<i64>> {
+pub(super) async fn live_ids_after(
+    db: &mut PgConnection,
+    after: i64,
+    limit: usize,
+) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
         "select id from product where id > $1 and deleted_at is null order by id limit $2",
         after,
