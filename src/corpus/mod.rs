@@ -2,7 +2,7 @@
 //!
 //! [`Corpus::row`] makes product number `i` from the seed and `i` alone, so that the corpus streams, splits
 //! over threads and starts anywhere. The same seed makes the same rows on every machine and with every
-//! version of the dependencies: the generator is our own ([`dice`]), no float passes through the system's
+//! version of the dependencies: the generator is our own (`dice`), no float passes through the system's
 //! mathematics library, and dates count back from a fixed instant ([`NEWEST`]) instead of the clock. A test
 //! pins the first thousand rows; whoever changes the words changes it knowingly.
 //!
@@ -11,7 +11,7 @@
 //! around the shelf's median and end as shops' prices do; one product in ten is out of stock. Products have
 //! no image: an address that leads nowhere would mar every page.
 //!
-//! The words are in `words/*.txt`, one file a department; [`shelves`] describes their form. The corpus knows
+//! The words are in `words/*.txt`, one file a department; `shelves` describes their form. The corpus knows
 //! nothing of files, of the database or of the command line.
 
 mod copy;

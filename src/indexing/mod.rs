@@ -1,14 +1,14 @@
 //! Keeping the search index equal to the database.
 //!
 //! Whoever writes the catalog does nothing for the index but call [`Indexing::changed`] after its commit, and
-//! even that is only haste: triggers log what changed, and the [worker](worker) follows the log. Each turn of
+//! even that is only haste: triggers log what changed, and the worker (`worker`) follows the log. Each turn of
 //! the loop reads, in one snapshot, which products changed since the snapshot of the index's last commit, and
 //! those products' rows; it indexes them and commits with the new snapshot as the commit's payload. What is
 //! visible is applied at once; what might still commit will be unseen by the old snapshot and seen by a later
 //! one. There is no cursor elsewhere that could be ahead of the index or behind it.
 //!
 //! An index whose history is not the database's (another epoch, server, timeline or schema), or that slept
-//! longer than the log is kept, is [rebuilt](rebuild) beside the old one. [`verify`] compares every document.
+//! longer than the log is kept, is rebuilt (`rebuild`) beside the old one. [`verify`] compares every document.
 
 mod mirror;
 mod projection;

@@ -8,7 +8,7 @@ use super::{Attributes, Row, VariantRow};
 use crate::money::Currency;
 
 impl Row {
-    /// The row as one line of NDJSON, without the line break: [`parse_json`] reads an equal row back.
+    /// The row as one line of NDJSON, without the line break: [`parse_json`](super::parse_json) reads an equal row back.
     /// `currency` says how many decimals prices are written with.
     pub fn to_json(&self, currency: Currency) -> String {
         let variants = self
