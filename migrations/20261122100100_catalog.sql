@@ -30,14 +30,19 @@ create unique index category_name_key on category (coalesce(parent_id, 0), lower
 create index category_parent_id_idx on category (parent_id) where parent_id is not null;
 
 comment on table category is 'The tree that products hang in. Holding products or children, one cannot be deleted.';
-comment on column category.parent_id is 'Null for a root. No category is its own ancestor (category_parent_cycle).';
+comment on column category.parent_id is 'Null for a root. No category is its own ancestor, nor deeper than 32 levels (guard_category_tree).';
 comment on column category.name is 'Unique among siblings without regard to case.';
 
 create trigger category_touch before update on category for each row execute function touch_updated_at();
 
--- The application refuses cycles politely; this refuses them whoever asks. The lock makes moves wait for each
--- other: two that are harmless alone can close a ring together, and neither would see the other's.
-create function refuse_category_cycle() returns trigger language plpgsql set search_path from current as $$
+-- The application refuses cycles politely; this refuses them whoever asks, and trees so deep that walking them
+-- costs something. The lock makes changes wait for each other: two that are harmless alone can close a ring
+-- together, and neither would see the other's. Both walks end in a ring too: the one because `union` keeps what
+-- is new alone, the other because it stops at its depth.
+create function guard_category_tree() returns trigger language plpgsql set search_path from current as $$
+declare
+    above integer;
+    below integer;
 begin
     perform pg_advisory_xact_lock(hashtextextended('duka.category.parent', 0));
     if exists (
@@ -51,13 +56,33 @@ begin
         raise exception 'category % cannot be moved under %: that is the category itself or lies inside it', new.id, new.parent_id
             using errcode = 'check_violation', constraint = 'category_parent_cycle', table = 'category', column = 'parent_id';
     end if;
+    with recursive ancestor (id, depth) as (
+        select new.parent_id, 1
+        union all
+        select c.parent_id, a.depth + 1 from category c join ancestor a on c.id = a.id where c.parent_id is not null and a.depth <= 32
+    )
+    select max(depth) into above from ancestor;
+    with recursive descendant (id, depth) as (
+        select new.id, 1
+        union all
+        select c.id, d.depth + 1 from category c join descendant d on c.parent_id = d.id where d.depth <= 32
+    )
+    select max(depth) into below from descendant;
+    if above + below > 32 then
+        raise exception 'category % would stand in a tree of more than 32 levels', new.id
+            using errcode = 'check_violation', constraint = 'category_depth_check', table = 'category', column = 'parent_id';
+    end if;
     return null;
 end $$;
-comment on function refuse_category_cycle() is 'Row trigger: fails as constraint category_parent_cycle when a move would close a ring.';
+comment on function guard_category_tree() is
+    'Row trigger: fails as category_parent_cycle when a ring would close, as category_depth_check beyond 32 levels.';
 
-create trigger category_parent_cycle after update of parent_id on category for each row
+create trigger category_tree_insert after insert on category for each row
+    when (new.parent_id is not null)
+    execute function guard_category_tree();
+create trigger category_tree_update after update of parent_id on category for each row
     when (new.parent_id is not null and new.parent_id is distinct from old.parent_id)
-    execute function refuse_category_cycle();
+    execute function guard_category_tree();
 
 -- Products --------------------------------------------------------------------------------------------------
 
@@ -68,14 +93,14 @@ create table product (
     name                  text          not null constraint product_name_check check (char_length(name) between 1 and 280),
     slug                  text          not null constraint product_slug_check check (char_length(slug) between 1 and 320),
     description           text          not null default '' constraint product_description_check check (char_length(description) <= 20000),
-    price                 numeric(12,2) not null constraint product_price_check check (price >= 0),
+    price                 numeric(12,2) not null constraint product_price_check check (price between 0 and 9999999999.99),
     sku                   text          not null constraint product_sku_check check (char_length(sku) between 1 and 64),
     brand                 text          constraint product_brand_check check (char_length(brand) between 1 and 120),
     image_url             text          constraint product_image_url_check check (char_length(image_url) between 1 and 2000),
     attributes            jsonb         not null default '{}' constraint product_attributes_check check (jsonb_typeof(attributes) = 'object'),
     is_active             boolean       not null default true,
     popularity            bigint        not null default 0 constraint product_popularity_check check (popularity >= 0),
-    rating_sum            numeric(14,4) not null default 0 constraint product_rating_sum_check check (rating_sum >= 0),
+    rating_sum            numeric(14,4) not null default 0 constraint product_rating_sum_check check (rating_sum between 0 and 9999999999),
     rating_count          integer       not null default 0 constraint product_rating_count_check check (rating_count >= 0),
     imported_rating       numeric(6,4)  not null default 0 constraint product_imported_rating_check check (imported_rating between 0 and 5),
     imported_rating_count integer       not null default 0 constraint product_imported_rating_count_check check (imported_rating_count >= 0),
@@ -84,8 +109,10 @@ create table product (
     ) stored,
     review_count          bigint        not null generated always as (rating_count::bigint + imported_rating_count) stored,
     row_version           bigint        not null default 1,
-    date_added            timestamptz   not null default now(),
-    updated_at            timestamptz   not null default now(),
+    date_added            timestamptz   not null default now()
+        constraint product_date_added_check check (date_added between '0001-01-01 00:00Z' and '9999-12-31 00:00Z'),
+    updated_at            timestamptz   not null default now()
+        constraint product_updated_at_check check (updated_at between '0001-01-01 00:00Z' and '9999-12-31 00:00Z'),
     deleted_at            timestamptz
 ) with (fillfactor = 90);
 
@@ -139,7 +166,7 @@ create table variant (
     position     integer       not null default 0 constraint variant_position_check check (position >= 0),
     variant_name text          not null constraint variant_name_check check (char_length(variant_name) between 1 and 120),
     sku          text          not null constraint variant_sku_check check (char_length(sku) between 1 and 64),
-    price        numeric(12,2) not null constraint variant_price_check check (price >= 0),
+    price        numeric(12,2) not null constraint variant_price_check check (price between 0 and 9999999999.99),
     stock        integer       not null default 0 constraint variant_stock_check check (stock >= 0),
     image_url    text          constraint variant_image_url_check check (char_length(image_url) between 1 and 2000),
     attributes   jsonb         not null default '{}' constraint variant_attributes_check check (jsonb_typeof(attributes) = 'object'),
@@ -208,8 +235,8 @@ create table discount (
     description          text          not null default '' constraint discount_description_check check (char_length(description) <= 2000),
     discount_type        text          not null constraint discount_type_check check (discount_type in ('percentage', 'fixed')),
     discount_value       numeric(12,2) not null,
-    minimum_purchase     numeric(12,2) constraint discount_minimum_purchase_check check (minimum_purchase >= 0),
-    maximum_discount     numeric(12,2) constraint discount_maximum_discount_check check (maximum_discount > 0),
+    minimum_purchase     numeric(12,2) constraint discount_minimum_purchase_check check (minimum_purchase between 0 and 9999999999.99),
+    maximum_discount     numeric(12,2) constraint discount_maximum_discount_check check (maximum_discount > 0 and maximum_discount <= 9999999999.99),
     start_date           timestamptz   not null default now(),
     end_date             timestamptz,
     is_active            boolean       not null default true,
@@ -219,7 +246,7 @@ create table discount (
     times_used           integer       not null default 0,
     created_at           timestamptz   not null default now(),
     updated_at           timestamptz   not null default now(),
-    constraint discount_value_check check (discount_value > 0 and (discount_type <> 'percentage' or discount_value <= 100)),
+    constraint discount_value_check check (discount_value > 0 and discount_value <= 9999999999.99 and (discount_type <> 'percentage' or discount_value <= 100)),
     constraint discount_window_check check (end_date > start_date),
     constraint discount_times_used_check check (times_used >= 0 and (usage_limit is null or times_used <= usage_limit))
 );

@@ -46,7 +46,7 @@ create table cart_item (
     cart_id    bigint        not null constraint cart_item_cart_id_fkey references cart (id) on delete cascade,
     variant_id bigint        not null constraint cart_item_variant_id_fkey references variant (id) on delete restrict,
     quantity   integer       not null constraint cart_item_quantity_check check (quantity between 1 and 10000),
-    price      numeric(12,2) not null constraint cart_item_price_check check (price >= 0),
+    price      numeric(12,2) not null constraint cart_item_price_check check (price between 0 and 9999999999.99),
     created_at timestamptz   not null default now(),
     updated_at timestamptz   not null default now(),
     constraint cart_item_variant_key unique (cart_id, variant_id)
@@ -70,7 +70,7 @@ create table orders (
     payment_method        text          not null
         constraint orders_payment_method_check check (payment_method in ('card', 'mpesa', 'cash_on_delivery')),
     currency              text          not null constraint orders_currency_check check (currency ~ '^[A-Z]{3}$'),
-    subtotal              numeric(12,2) not null constraint orders_subtotal_check check (subtotal >= 0),
+    subtotal              numeric(12,2) not null constraint orders_subtotal_check check (subtotal between 0 and 9999999999.99),
     discount_total        numeric(12,2) not null default 0
         constraint orders_discount_total_check check (discount_total between 0 and subtotal),
     total_amount          numeric(12,2) not null,
@@ -123,7 +123,7 @@ create table order_item (
     variant_name   text          not null,
     sku            text          not null,
     quantity       integer       not null constraint order_item_quantity_check check (quantity between 1 and 10000),
-    price          numeric(12,2) not null constraint order_item_price_check check (price >= 0),
+    price          numeric(12,2) not null constraint order_item_price_check check (price between 0 and 9999999999.99),
     subtotal       numeric(12,2) not null,
     discount_total numeric(12,2) not null default 0
         constraint order_item_discount_total_check check (discount_total between 0 and subtotal),

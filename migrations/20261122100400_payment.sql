@@ -6,7 +6,7 @@ create table payment (
     payment_method      text          not null constraint payment_method_check check (payment_method in ('card', 'mpesa', 'cash_on_delivery')),
     payment_status      text          not null default 'pending'
         constraint payment_status_check check (payment_status in ('pending', 'processing', 'succeeded', 'failed', 'cancelled', 'unknown')),
-    amount              numeric(12,2) not null constraint payment_amount_check check (amount >= 0),
+    amount              numeric(12,2) not null constraint payment_amount_check check (amount between 0 and 9999999999.99),
     refunded_amount     numeric(12,2) not null default 0
         constraint payment_refunded_amount_check check (refunded_amount between 0 and amount),
     currency            text          not null constraint payment_currency_check check (currency ~ '^[A-Z]{3}$'),

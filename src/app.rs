@@ -31,7 +31,7 @@ pub struct Parts {
     /// The time.
     pub clock: Clock,
     /// Places for searches: as many as there are cores, so that a queue forms here and not on the runtime.
-    pub searches: Semaphore,
+    pub searches: Arc<Semaphore>,
     /// Whether new requests are welcome.
     pub ready: AtomicBool,
 }

@@ -1,11 +1,12 @@
 //! Attributes: what a product or a variant says of itself in pairs of name and value.
 
-use duka_index::AttributeValue;
-use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+use duka_index::AttributeValue;
+use serde_json::{Value, value::RawValue};
+
 use crate::{
-    body::Refusal,
+    body::{Fields, Refusal},
     text::{Shape, clean},
 };
 
@@ -19,30 +20,40 @@ const NAME_LENGTH: usize = 100;
 /// Characters of a text.
 const TEXT_LENGTH: usize = 8_000;
 
-/// An object of texts, numbers, booleans and lists of texts.
-///
-/// # Errors
-/// Says which attribute is wrong.
-pub fn attributes(value: Value) -> Result<Attributes, Refusal> {
-    let Value::Object(map) = value else {
-        return Err(("type", "must be an object of names and values".into()));
+/// Takes the field `name` of a body: an object of texts, numbers, booleans and lists of texts. Each attribute at
+/// fault is named by itself.
+pub fn read(fields: &mut Fields, name: &str) -> Option<Attributes> {
+    let Value::Object(map) = fields.take(name)? else {
+        fields.fault(name, "type", "must be an object of names and values");
+        return None;
     };
     if map.len() > MOST {
-        return Err(("length", format!("has {} attributes; at most {MOST} are allowed", map.len())));
+        fields.fault(name, "length", format!("has {} attributes; at most {MOST} are allowed", map.len()));
+        return None;
     }
-    map.into_iter().map(attribute).collect()
+    let mut attributes = Attributes::new();
+    for (key, value) in map {
+        match attribute(&key, value) {
+            Ok((key, value)) if attributes.contains_key(&key) => {
+                drop(value);
+                fields.fault_at(&[name, &key], "repeated", "is given twice");
+            }
+            Ok((key, value)) => drop(attributes.insert(key, value)),
+            Err((code, detail)) => fields.fault_at(&[name, &key], code, detail),
+        }
+    }
+    Some(attributes)
 }
 
-fn attribute((name, value): (String, Value)) -> Result<(String, AttributeValue), Refusal> {
-    let wrong = |what: &str| ("format", format!("the attribute `{}` {what}", name.escape_debug()));
-    let name_clean = clean(&name, Shape::Line).map_err(|bad| wrong(&bad.to_string()))?;
-    if name_clean.is_empty() || name_clean.chars().count() > NAME_LENGTH {
-        return Err(wrong("must have a name of 1 to 100 characters"));
+fn attribute(name: &str, value: Value) -> Result<(String, AttributeValue), Refusal> {
+    let name = clean(name, Shape::Line).map_err(|bad| ("format", bad.to_string()))?;
+    if name.is_empty() || name.chars().count() > NAME_LENGTH {
+        return Err(("length", format!("must have a name of 1 to {NAME_LENGTH} characters")));
     }
     let text = |text: String| match clean(&text, Shape::Long) {
         Ok(text) if text.chars().count() <= TEXT_LENGTH => Ok(text),
-        Ok(_) => Err(wrong("is longer than 8000 characters")),
-        Err(bad) => Err(wrong(&bad.to_string())),
+        Ok(_) => Err(("length", format!("is longer than {TEXT_LENGTH} characters"))),
+        Err(bad) => Err(("format", bad.to_string())),
     };
     let value = match value {
         Value::Bool(value) => AttributeValue::Bool(value),
@@ -51,15 +62,15 @@ fn attribute((name, value): (String, Value)) -> Result<(String, AttributeValue),
         Value::Array(items) => {
             let texts = items.into_iter().map(|item| match item {
                 Value::String(item) => text(item),
-                _ => Err(wrong("is a list of something else than texts")),
+                _ => Err(("type", "must be a list of texts alone".to_owned())),
             });
             AttributeValue::List(texts.collect::<Result<_, _>>()?)
         }
         Value::Null | Value::Object(_) => {
-            return Err(wrong("must be a text, a number, true, false or a list of texts"));
+            return Err(("type", "must be a text, a number, true, false or a list of texts".to_owned()));
         }
     };
-    Ok((name_clean, value))
+    Ok((name, value))
 }
 
 /// As the database keeps them.
@@ -69,10 +80,14 @@ pub fn to_json(attributes: &Attributes) -> Value {
     Value::Object(pairs.collect())
 }
 
+/// Attributes as they come from the database, each value unread.
+pub type RawAttributes = BTreeMap<String, Box<RawValue>>;
+
 /// From the database. What is neither text, number, boolean nor list of texts is left out: nothing that this
 /// program writes is, and a row written by hand must not hold up everybody else's.
-pub fn from_json(map: Map<String, Value>) -> Attributes {
-    map.into_iter().filter_map(|(name, value)| Some((name, serde_json::from_value(value).ok()?))).collect()
+pub fn from_raw(map: RawAttributes) -> Attributes {
+    let known = map.into_iter().filter_map(|(name, raw)| Some((name, serde_json::from_str(raw.get()).ok()?)));
+    known.collect()
 }
 
 #[cfg(test)]
@@ -80,27 +95,49 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::body::{self, Form};
+
+    struct Described(Option<Attributes>);
+
+    impl Form for Described {
+        fn read(fields: &mut Fields) -> Self {
+            Self(read(fields, "attributes"))
+        }
+    }
+
+    fn described(attributes: Value) -> crate::error::Result<Described> {
+        body::read(json!({"attributes": attributes}), "USD".parse().unwrap())
+    }
 
     #[test]
     fn of_four_kinds() {
-        let read =
-            attributes(json!({"colour": " Red ", "size": 42, "new": true, "for": ["a", "b"]})).unwrap();
-        assert_eq!(to_json(&read), json!({"colour": "Red", "size": 42, "new": true, "for": ["a", "b"]}));
-        for bad in [
-            json!([]),
-            json!({"a": null}),
-            json!({"a": {}}),
-            json!({"a": [1]}),
-            json!({"": 1}),
-            json!({"a": "\u{0}"}),
+        let read = described(json!({"colour": " Red ", "size": 42, "new": true, "for": ["a", "b"]})).unwrap();
+        let kept = to_json(&read.0.unwrap());
+        assert_eq!(kept, json!({"colour": "Red", "size": 42, "new": true, "for": ["a", "b"]}));
+    }
+
+    #[test]
+    fn each_fault_is_named() {
+        let given = json!({"a": null, "b": {}, "c": [1], "": 1, "d": "\u{0}", "e": 1, " e": 2});
+        let error = described(given).err().unwrap().to_string();
+        for pointer in [
+            "/attributes/a",
+            "/attributes/b",
+            "/attributes/c",
+            "/attributes/:",
+            "/attributes/d",
+            "/attributes/e",
         ] {
-            assert!(attributes(bad.clone()).is_err(), "{bad}");
+            assert!(error.contains(pointer), "{pointer} is missing in {error}");
         }
+        assert!(described(json!([])).is_err());
     }
 
     #[test]
     fn rows_written_by_hand_do_no_harm() {
-        let Value::Object(map) = json!({"a": 1, "b": null, "c": {"d": 1}}) else { panic!("not an object") };
-        assert_eq!(to_json(&from_json(map)), json!({"a": 1}));
+        let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+        let text = format!(r#"{{"a": 1, "b": null, "c": {{"d": 1}}, "e": 1e400, "f": {deep}}}"#);
+        let raw: RawAttributes = serde_json::from_str(&text).unwrap();
+        assert_eq!(to_json(&from_raw(raw)), json!({"a": 1}));
     }
 }

@@ -8,6 +8,7 @@
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     error::{Error, Fault, Result},
@@ -113,8 +114,17 @@ impl Fields {
 
     /// Notes a fault that no single field's rule can see, such as two fields that contradict each other.
     pub fn fault(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
-        let name = name.replace('~', "~0").replace('/', "~1");
-        self.faults.push(Fault::field(format!("{}/{name}", self.pointer), code, detail));
+        self.fault_at(&[name], code, detail);
+    }
+
+    /// [`fault`](Self::fault) of whatever is at the end of the path of names and positions.
+    pub fn fault_at(&mut self, path: &[&str], code: &'static str, detail: impl Into<String>) {
+        let mut pointer = self.pointer.clone();
+        for part in path {
+            pointer.push('/');
+            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+        }
+        self.faults.push(Fault::field(pointer, code, detail));
     }
 
     fn apply<T>(
@@ -161,7 +171,7 @@ fn text(value: Value, length: &RangeInclusive<usize>, shape: Shape) -> Result<St
     Err(("length", detail))
 }
 
-/// A secret: a string of `length` characters that is neither cleaned nor trimmed.
+/// A secret: a string of `length` characters in NFC, since keyboards differ in how they compose; else as typed.
 pub fn secret(length: RangeInclusive<usize>) -> impl FnOnce(Value) -> Result<String, Refusal> {
     move |value| {
         let Value::String(raw) = value else { return Err(("type", "must be a string".into())) };
@@ -172,7 +182,7 @@ pub fn secret(length: RangeInclusive<usize>) -> impl FnOnce(Value) -> Result<Str
             let (least, most) = (length.start(), length.end());
             return Err(("length", format!("must have {least} to {most} characters")));
         }
-        Ok(raw)
+        Ok(raw.nfc().collect())
     }
 }
 

@@ -110,8 +110,11 @@ impl Config {
                 ),
             }
         }
-        // "already exists, skipping" at every start is the database's way to say that all is well.
-        let log = settings.log.clone().unwrap_or_else(|| "info,sqlx::postgres::notice=warn".to_owned());
+        // The libraries warn of what is no operator's concern, such as "already exists, skipping" at each start.
+        let log = settings
+            .log
+            .clone()
+            .unwrap_or_else(|| "info,sqlx::postgres::notice=error,tantivy=error".to_owned());
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&log) {
             fault("--log (DUKA_LOG)", format!("`{log}` is not a filter: {error}"));
         }

@@ -70,6 +70,8 @@ pub enum Kind {
     InUse,
     /// A product keeps one variant.
     LastVariant,
+    /// There are as many of them as there may be.
+    TooMany,
     /// The row changed since it was read.
     PreconditionFailed,
     /// The body is over the limit.
@@ -109,6 +111,7 @@ impl Kind {
             Self::LastVariant => {
                 ("last-variant", StatusCode::CONFLICT, "A product keeps at least one variant")
             }
+            Self::TooMany => ("too-many", StatusCode::CONFLICT, "There are as many as there may be"),
             Self::PreconditionFailed => {
                 ("precondition-failed", StatusCode::PRECONDITION_FAILED, "It has changed since it was read")
             }
@@ -354,6 +357,7 @@ pub fn finish(response: Response, request_id: &str) -> Response {
 fn set_headers(headers: &mut HeaderMap, status: StatusCode) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::CONTENT_ENCODING);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     match status {
         StatusCode::UNAUTHORIZED => {

@@ -49,7 +49,7 @@ async fn ready(State(app): State<App>) -> Result<Json<Status>> {
 }
 
 /// Counters and histograms, for Prometheus
-#[utoipa::path(get, path = "/metrics/", tag = "health", responses(
+#[utoipa::path(get, path = "/metrics", tag = "health", responses(
     (status = 200, description = "Prometheus' text format", content_type = "text/plain", body = String)
 ))]
 async fn metrics() -> Response {

@@ -8,7 +8,10 @@ use std::{
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::available_parallelism,
 };
 
@@ -77,12 +80,11 @@ impl Shop {
     /// See [`StartError`]; what had been started is stopped again.
     pub async fn open(config: Config, listen: &str, clock: Clock) -> Result<Self, StartError> {
         telemetry::metrics();
-        let keys = keys(&config)?;
         let listener =
             TcpListener::bind(listen).await.map_err(|e| StartError::Listen(listen.to_owned(), e))?;
         let address = listener.local_addr().map_err(|e| StartError::Listen(listen.to_owned(), e))?;
         let database = Database::open(&config).await?;
-        match Self::open_on(config, listener, clock, keys, &database).await {
+        match Self::open_on(config, listener, clock, &database).await {
             Ok((app, running)) => Ok(Self { app, address, database, running }),
             Err(error) => {
                 database.close().await;
@@ -95,9 +97,10 @@ impl Shop {
         config: Config,
         listener: TcpListener,
         clock: Clock,
-        keys: Keys,
         database: &Database,
     ) -> Result<(App, Running), StartError> {
+        // After the database, which knows who must be able to reach the data directory.
+        let keys = keys(&config)?;
         database.migrate().await?;
         let cores = available_parallelism().map_or(2, usize::from);
         let passwords = Passwords::new(cores).map_err(StartError::Passwords)?;
@@ -113,13 +116,14 @@ impl Shop {
             keys,
             passwords,
             clock,
-            searches: Semaphore::new(cores),
+            searches: Arc::new(Semaphore::new(cores)),
             ready: AtomicBool::new(true),
         });
         let stop_requests = CancellationToken::new();
         let service = router::service(app.clone());
         let requests = tokio::spawn(server::serve(listener, service, stop_requests.clone()));
         let keeper = database.keep(stop_indexing.clone());
+        tokio::spawn(telemetry::upkeep(stop_indexing.clone()));
         Ok((app, Running { stop_requests, requests, stop_indexing, indexer, keeper }))
     }
 

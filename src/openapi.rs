@@ -1,11 +1,15 @@
 //! What the OpenAPI document says of all routes alike.
 
+use std::collections::HashSet;
+
+use axum::http::Method;
 use utoipa::{
     PartialSchema, ToResponse, ToSchema,
     openapi::{
         Components, ComponentsBuilder, ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
         Schema,
-        schema::{AdditionalProperties, ArrayItems},
+        path::ParameterIn,
+        schema::{AdditionalProperties, ArrayItems, SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
@@ -38,7 +42,39 @@ pub fn components() -> Components {
         .build()
 }
 
-/// Says of every request body that it has no other fields than those named: nothing sent is ignored.
+/// Paths and methods of the routes that have query parameters.
+pub type QueryPaths = HashSet<(String, Method)>;
+
+/// Which routes have query parameters; the others refuse them.
+pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
+    let mut found = QueryPaths::new();
+    for (path, item) in &document.paths.paths {
+        let operations = [
+            (&item.get, Method::GET),
+            (&item.post, Method::POST),
+            (&item.patch, Method::PATCH),
+            (&item.put, Method::PUT),
+            (&item.delete, Method::DELETE),
+        ];
+        for (operation, method) in operations {
+            let parameters = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
+            let has_query = parameters.into_iter().any(|parameter| match parameter {
+                RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
+                RefOr::Ref(_) => true,
+            });
+            if has_query {
+                found.insert((path.clone(), method));
+            }
+        }
+    }
+    found
+}
+
+/// The fields of request bodies that may be null.
+const NULLABLE: [&str; 3] = ["brand", "image_url", "parent_id"];
+
+/// Says of every request body that it has no other fields than those named, and which of them may be null:
+/// nothing sent is ignored.
 pub fn close_request_bodies(document: &mut OpenApi) {
     let operations = document.paths.paths.values().flat_map(|item| [&item.post, &item.put, &item.patch]);
     let bodies = operations.flatten().filter_map(|operation| match operation.request_body.as_ref()? {
@@ -54,6 +90,11 @@ pub fn close_request_bodies(document: &mut OpenApi) {
     while let Some(name) = names.pop() {
         let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(&name) else { continue };
         object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        for (_, property) in
+            object.properties.iter_mut().filter(|(name, _)| !NULLABLE.contains(&name.as_str()))
+        {
+            refuse_null(property);
+        }
         names.extend(object.properties.values().filter_map(|property| match property {
             RefOr::T(Schema::Array(array)) => match &array.items {
                 ArrayItems::RefOrSchema(items) => referenced(items),
@@ -61,6 +102,21 @@ pub fn close_request_bodies(document: &mut OpenApi) {
             },
             property => referenced(property),
         }));
+    }
+}
+
+/// An optional field may be absent; that does not make it null.
+fn refuse_null(property: &mut RefOr<Schema>) {
+    let schema_type = match property {
+        RefOr::T(Schema::Object(object)) => &mut object.schema_type,
+        RefOr::T(Schema::Array(array)) => &mut array.schema_type,
+        _ => return,
+    };
+    if let SchemaType::Array(types) = schema_type {
+        types.retain(|of| *of != Type::Null);
+        if let [only] = types.as_slice() {
+            *schema_type = SchemaType::Type(only.clone());
+        }
     }
 }
 

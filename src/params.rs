@@ -16,6 +16,15 @@ pub trait QueryForm: Sized {
     fn read(params: &mut Params) -> Self;
 }
 
+/// The parameters of a route that has none.
+pub struct NoQuery;
+
+impl QueryForm for NoQuery {
+    fn read(_: &mut Params) -> Self {
+        Self
+    }
+}
+
 /// Reads a query string (without its question mark).
 ///
 /// # Errors
@@ -39,6 +48,13 @@ impl Params {
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match (decode(name), decode(value)) {
+                (Some(name), Some(_)) if clean(&name, Shape::Line).is_err() => {
+                    params.fault(
+                        &name.escape_debug().to_string(),
+                        "unknown",
+                        "is not a parameter of this path",
+                    );
+                }
                 (Some(name), Some(value)) => match clean(&value, Shape::Line) {
                     Ok(value) => params.pairs.push((name, value)),
                     Err(bad) => params.fault(&name, "format", &bad.to_string()),
@@ -197,6 +213,7 @@ mod tests {
             ("brand=%ff", "brand"),
             ("brand=%0", "brand"),
             ("brand=%00", "brand"),
+            ("attr.%00=x", "attr.\\0"),
             ("attr.=1", "attr."),
         ] {
             let error = read::<Example>(query).unwrap_err().to_string();

@@ -6,6 +6,7 @@
 use std::{
     any::Any,
     convert::Infallible,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -27,7 +28,10 @@ use tracing::Instrument;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{account, app::App, category, error, extract::header_text, health, product, search};
+use crate::{
+    account, app::App, category, error, extract::header_text, health, openapi::QueryPaths, params, product,
+    search,
+};
 
 /// The largest body that a route takes unless it says otherwise.
 const BODY_BYTES: usize = 64 * 1024;
@@ -78,11 +82,15 @@ fn api() -> OpenApiRouter<App> {
 
 fn router(app: App) -> Router {
     let (routes, _) = api().split_for_parts();
-    let document = serde_json::to_vec(&openapi()).unwrap_or_default();
+    let document = openapi();
+    let with_parameters = Arc::new(crate::openapi::paths_with_query(&document));
+    let document = serde_json::to_vec(&document).unwrap_or_default();
     let swagger = utoipa_swagger_ui::SwaggerUi::new("/swagger")
         .config(utoipa_swagger_ui::Config::from("/api/openapi.json"));
     let origins = app.config.cors_origins.clone();
+    let refuse = move |request, next| refuse_query(Arc::clone(&with_parameters), request, next);
     routes
+        .layer(middleware::from_fn(refuse))
         .route(
             "/api/openapi.json",
             get(|| async move { ([(header::CONTENT_TYPE, "application/json")], document) }),
@@ -100,8 +108,15 @@ fn router(app: App) -> Router {
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     let exposed = ["x-request-id", "x-catalog-version", "etag", "server-timing", "location", "retry-after"];
-    let allowed =
-        ["authorization", "content-type", "if-match", "if-none-match", "idempotency-key", "x-request-id"];
+    let allowed = [
+        "authorization",
+        "content-type",
+        "if-match",
+        "if-none-match",
+        "idempotency-key",
+        "x-catalog-min-version",
+        "x-request-id",
+    ];
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
@@ -113,12 +128,33 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
 /// whose last part has a dot names a file.
 fn with_slash(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
+    if path == "/metrics/" {
+        return "/metrics".parse().ok();
+    }
+    // The page's own files are relative to its folder: here the library redirects.
+    if matches!(path, "/metrics" | "/swagger") {
+        return None;
+    }
     let last = path.rsplit('/').next().unwrap_or_default();
     if last.is_empty() || last.contains('.') {
         return None;
     }
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{path}/{query}").parse().ok()
+}
+
+/// Refuses parameters where a route has none: nothing that is sent is ignored.
+async fn refuse_query(with_parameters: Arc<QueryPaths>, request: Request, next: Next) -> Response<Body> {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
+    let query = request.uri().query().unwrap_or_default();
+    let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
+    if query.is_empty() || with_parameters.contains(&(path.to_owned(), method.clone())) {
+        return next.run(request).await;
+    }
+    match params::read::<params::NoQuery>(query) {
+        Ok(_) => next.run(request).await,
+        Err(error) => error.into_response(),
+    }
 }
 
 /// Names the request, measures it, and writes the problem of what was refused.
@@ -138,11 +174,25 @@ async fn observe(mut request: Request, next: Next) -> Response<Body> {
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 
     let (seconds, status) = (begun.elapsed().as_secs_f64(), response.status().as_u16());
-    metrics::histogram!("duka_http_request_seconds", "route" => route, "method" => method.to_string())
+    metrics::histogram!("duka_http_request_seconds", "route" => route, "method" => method_label(&method))
         .record(seconds);
     metrics::counter!("duka_http_responses_total", "status" => status.to_string()).increment(1);
     span.in_scope(|| tracing::debug!(status, seconds, "answered"));
     response
+}
+
+/// The method for a metric's label: clients may send any word for one, and each label is kept for ever.
+fn method_label(method: &Method) -> &'static str {
+    const KNOWN: [(&Method, &str); 7] = [
+        (&Method::GET, "GET"),
+        (&Method::HEAD, "HEAD"),
+        (&Method::POST, "POST"),
+        (&Method::PATCH, "PATCH"),
+        (&Method::PUT, "PUT"),
+        (&Method::DELETE, "DELETE"),
+        (&Method::OPTIONS, "OPTIONS"),
+    ];
+    KNOWN.iter().find(|(known, _)| *known == method).map_or("other", |(_, label)| label)
 }
 
 /// The client's own id, when it is one that can stand in a log; else a new one.

@@ -23,8 +23,9 @@ use tower::Service;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest header: 16 KiB, as most servers have it.
 const HEADER_BYTES: usize = 16 * 1024;
-/// How long requests that have begun may go on after the stop.
-const DRAIN: Duration = Duration::from_secs(20);
+/// How long requests that have begun may go on after the stop: less than the ten seconds after which container
+/// runtimes kill.
+const DRAIN: Duration = Duration::from_secs(8);
 
 /// Serves until `stop` is cancelled, then lets the requests that have begun come to their end.
 pub async fn serve<S>(listener: TcpListener, service: S, stop: CancellationToken)

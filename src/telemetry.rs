@@ -1,8 +1,9 @@
 //! Logs and metrics. Logs go to standard error; metrics are read at `/metrics`.
 
-use std::{io::IsTerminal, sync::OnceLock};
+use std::{io::IsTerminal, sync::OnceLock, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::Config;
@@ -26,6 +27,17 @@ pub fn start_logging(config: &Config) {
 pub fn metrics() -> Option<&'static PrometheusHandle> {
     static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
     HANDLE.get_or_init(install).as_ref()
+}
+
+/// Sorts what histograms have gathered every few seconds, until `stop`: where nobody reads `/metrics`, it would
+/// gather for ever.
+pub async fn upkeep(stop: CancellationToken) {
+    const EVERY: Duration = Duration::from_secs(5);
+    while tokio::time::timeout(EVERY, stop.cancelled()).await.is_err() {
+        if let Some(handle) = metrics() {
+            handle.run_upkeep();
+        }
+    }
 }
 
 fn install() -> Option<PrometheusHandle> {

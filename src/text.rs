@@ -3,6 +3,8 @@
 //! Every string that a client or a catalog file sends passes through [`clean`] before it is stored, compared
 //! or indexed. Lengths and formats of single fields are their features' business.
 
+use std::borrow::Cow;
+
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// Which control characters a text may hold.
@@ -10,7 +12,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfc};
 pub enum Shape {
     /// A name, a code: one line, no control character at all.
     Line,
-    /// A description, a comment: newline, carriage return and tab are welcome.
+    /// A description, a comment: newline and tab are welcome.
     Long,
 }
 
@@ -19,13 +21,19 @@ pub enum Shape {
 #[error("holds the character U+{:04X}, which is not allowed here; remove it", u32::from(*.0))]
 pub struct Forbidden(pub char);
 
-/// The text in NFC, without white space at its ends.
+/// The text in NFC, without white space at its ends; in [`Shape::Long`] a carriage return before a newline is
+/// left out, as a form on Windows sends it.
 ///
 /// # Errors
-/// [`Forbidden`] names the first NUL, control character (but newline, carriage return and tab in
-/// [`Shape::Long`]) or bidirectional control.
+/// [`Forbidden`] names the first NUL, control character (but newline and tab in [`Shape::Long`]) or
+/// bidirectional control.
 pub fn clean(text: &str, shape: Shape) -> Result<String, Forbidden> {
-    let trimmed = text.trim();
+    let unix = if shape == Shape::Long && text.contains("\r\n") {
+        Cow::Owned(text.replace("\r\n", "\n"))
+    } else {
+        Cow::Borrowed(text)
+    };
+    let trimmed = unix.trim();
     if let Some(bad) = trimmed.chars().find(|&c| is_forbidden(c, shape)) {
         return Err(Forbidden(bad));
     }
@@ -47,7 +55,7 @@ pub fn scrub(text: &str, shape: Shape) -> String {
 
 fn is_forbidden(c: char, shape: Shape) -> bool {
     match c {
-        '\n' | '\r' | '\t' => shape == Shape::Line,
+        '\n' | '\t' => shape == Shape::Line,
         // Unicode Standard Annex #9: the explicit directional formatting characters, which can make a name
         // read as another one.
         '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => true,
@@ -88,7 +96,8 @@ mod tests {
             assert_eq!(clean(&text, Shape::Long), Err(Forbidden(bad)));
         }
         assert_eq!(clean("a\tb", Shape::Line), Err(Forbidden('\t')));
-        assert_eq!(clean("a\n\tb", Shape::Long), Ok("a\n\tb".to_owned()));
+        assert_eq!(clean("a\r\n\tb", Shape::Long), Ok("a\n\tb".to_owned()));
+        assert_eq!(clean("a\rb", Shape::Long), Err(Forbidden('\r')));
     }
 
     #[test]

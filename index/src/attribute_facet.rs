@@ -40,6 +40,7 @@ pub(crate) fn count(
     name: &str,
     generation: &Generation,
     matches: &[Matches],
+    selected: &[String],
 ) -> Result<Vec<ValueCount>, Error> {
     let facet = Facet::Attribute(name.to_owned());
     let sets: Vec<_> = matches.iter().map(|matches| matches.counted_by(&facet)).collect();
@@ -56,10 +57,15 @@ pub(crate) fn count(
     let mut counts = Vec::new();
     let mut best: BinaryHeap<Reverse<u64>> = BinaryHeap::with_capacity(MAX_VALUES + 1);
     while let Some(Bound { documents, place: Reverse(place) }) = bounds.pop() {
-        if best.len() == MAX_VALUES && best.peek().is_some_and(|Reverse(worst)| documents < *worst) {
-            break;
-        }
         let (text, found) = values.get(place);
+        if best.len() == MAX_VALUES && best.peek().is_some_and(|Reverse(worst)| documents < *worst) {
+            if selected.is_empty() {
+                break;
+            }
+            if !selected.iter().any(|value| value.as_bytes() == text) {
+                continue;
+            }
+        }
         let mut count = 0;
         for (ordinal, term) in found {
             let index = generation.segments[*ordinal].reader.inverted_index(generation.fields.attribute)?;
@@ -73,7 +79,7 @@ pub(crate) fn count(
             }
         }
     }
-    Ok(most_frequent(counts))
+    Ok(most_frequent(counts, selected))
 }
 
 impl Occurring {

@@ -18,7 +18,8 @@ use crate::{
     segment::SegmentView,
 };
 
-/// How many values a facet lists at most: beyond it nobody reads, and it bounds the answer.
+/// How many values a facet lists at most, besides the selected ones: beyond it nobody reads, and it bounds the
+/// answer.
 pub(crate) const MAX_VALUES: usize = 100;
 
 /// Counts the facets that a query asks for.
@@ -28,24 +29,28 @@ pub(crate) fn count(query: &Query, generation: &Generation, matches: &[Matches])
     for facet in &query.facets {
         match facet {
             Facet::Category => facets.category = Some(categories(&views, matches)),
-            Facet::Brand => facets.brand = Some(brands(&views, matches)),
+            Facet::Brand => facets.brand = Some(brands(&views, matches, &query.brands)),
             Facet::Price => facets.price = Some(price_facet::count(matches)),
             Facet::Availability => facets.availability = Some(availability(&views, matches)),
             Facet::Rating => facets.rating = Some(ratings(&views, matches)),
             Facet::Attribute(name) => {
-                facets.attributes.insert(name.clone(), attribute_facet::count(name, generation, matches)?);
+                let selected = query.attributes.get(name).map(Vec::as_slice).unwrap_or_default();
+                let counts = attribute_facet::count(name, generation, matches, selected)?;
+                facets.attributes.insert(name.clone(), counts);
             }
         }
     }
     Ok(facets)
 }
 
-/// The most frequent values, then in order of value.
-pub(crate) fn most_frequent(mut counts: Vec<ValueCount>) -> Vec<ValueCount> {
+/// The most frequent values, then in order of value. A selected one is kept however rare it is: who has ticked
+/// it must be able to see it.
+pub(crate) fn most_frequent(mut counts: Vec<ValueCount>, selected: &[String]) -> Vec<ValueCount> {
     counts.sort_unstable_by(|one, other| {
         (Reverse(one.count), &one.value).cmp(&(Reverse(other.count), &other.value))
     });
-    counts.truncate(MAX_VALUES);
+    let rare = counts.split_off(counts.len().min(MAX_VALUES));
+    counts.extend(rare.into_iter().filter(|count| selected.contains(&count.value)));
     counts
 }
 
@@ -61,7 +66,7 @@ fn count_ords(ords: &[u32], values: usize, facet: &Facet, matches: &Matches) -> 
     even.into_iter().zip(odd).map(|(even, odd)| u64::from(even) + u64::from(odd)).collect()
 }
 
-fn brands(views: &[&SegmentView], matches: &[Matches]) -> Vec<ValueCount> {
+fn brands(views: &[&SegmentView], matches: &[Matches], selected: &[String]) -> Vec<ValueCount> {
     let mut counts: HashMap<&[u8], u64> = HashMap::new();
     for (view, matches) in views.iter().zip(matches) {
         let by_ord = count_ords(&view.brands.ords, view.brands.len(), &Facet::Brand, matches);
@@ -72,7 +77,7 @@ fn brands(views: &[&SegmentView], matches: &[Matches]) -> Vec<ValueCount> {
     let spelled = counts
         .into_iter()
         .map(|(value, count)| ValueCount { value: String::from_utf8_lossy(value).into_owned(), count });
-    most_frequent(spelled.collect())
+    most_frequent(spelled.collect(), selected)
 }
 
 fn categories(views: &[&SegmentView], matches: &[Matches]) -> Vec<CategoryCount> {
@@ -124,4 +129,18 @@ fn ratings(views: &[&SegmentView], matches: &[Matches]) -> Vec<RatingCount> {
         });
     }
     counts.to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_selected_value_is_kept_however_rare_it_is() {
+        let counts: Vec<ValueCount> =
+            (0..150_u64).map(|n| ValueCount { value: format!("{n:03}"), count: 1_000 - n }).collect();
+        let listed = most_frequent(counts, &["007".to_owned(), "140".to_owned(), "none".to_owned()]);
+        assert_eq!(listed.len(), MAX_VALUES + 1);
+        assert_eq!(listed.last().map(|last| (last.value.as_str(), last.count)), Some(("140", 860)));
+    }
 }

@@ -42,7 +42,7 @@ pub struct Facets {
     /// Each category that holds a match, or has a descendant that does: most frequent first, then by name and
     /// id. A document counts once for its category and once for each ancestor. All of them, without a limit.
     pub category: Option<Vec<CategoryCount>>,
-    /// The hundred most frequent brands, then in order of value.
+    /// The hundred most frequent brands, then in order of value; selected ones besides, however rare.
     pub brand: Option<Vec<ValueCount>>,
     /// Prices.
     pub price: Option<PriceFacet>,
@@ -50,7 +50,8 @@ pub struct Facets {
     pub availability: Option<Availability>,
     /// How many are rated at least 4, 3, 2 and 1, in this order.
     pub rating: Option<Vec<RatingCount>>,
-    /// By attribute name, its hundred most frequent values, then in order of value. A document counts once for
+    /// By attribute name, its hundred most frequent values, then in order of value; selected
+    /// ones besides, however rare. A document counts once for
     /// each value that itself or any of its variants has.
     pub attributes: BTreeMap<String, Vec<ValueCount>>,
 }

@@ -1,6 +1,7 @@
 //! What can be done with an account.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
 
@@ -50,15 +51,9 @@ pub async fn create(
 /// # Errors
 /// 401, the same and after the same time whether or not the user exists.
 pub async fn login(app: &App, credentials: Credentials, user_agent: &str) -> Result<Tokens> {
-    let known = store::login(&app.web, &credentials.username).await?;
-    let hash = known.as_ref().map(|login| login.password_hash.clone());
-    let right = app.passwords.verify(credentials.password, hash).await?;
-    let (Some(user), true) = (known, right) else {
-        return Err(Error::new(
-            Kind::WrongCredentials,
-            "Check both; names and addresses are not case-sensitive.",
-        ));
-    };
+    let wrong =
+        || Error::new(Kind::WrongCredentials, "Check both; names and addresses are not case-sensitive.");
+    let user = whose(app, &credentials).await?.ok_or_else(wrong)?;
     let (refresh, hash) = new_token();
     let user_agent: String = user_agent.chars().take(400).collect();
     let session_id = store::begin_session(&app.web, user.id, &user_agent, &hash).await?;
@@ -128,7 +123,7 @@ pub async fn update_me(app: &App, user: Customer, changes: &Changes) -> Result<U
 /// 422 when the old one is wrong or the new one is weak.
 pub async fn change_password(app: &App, user: Customer, change: PasswordChange) -> Result<()> {
     let login = store::login_of(&app.web, user.user_id()).await?.ok_or_else(|| Error::not_found("user"))?;
-    if let Some((code, detail)) = weakness(&change.new_password, &login.username) {
+    if let Some((code, detail)) = weakness(change.new_password.expose_secret(), &login.username) {
         return Err(Error::field("/new_password", code, detail));
     }
     if !app.passwords.verify(change.old_password, Some(login.password_hash)).await? {
@@ -140,6 +135,22 @@ pub async fn change_password(app: &App, user: Customer, change: PasswordChange) 
     store::revoke_others(&mut *transaction, login.id, user.session_id()).await?;
     transaction.commit().await?;
     Ok(())
+}
+
+/// Whose name or address it is with this password. Somebody may have taken another's address as a name, or the
+/// other way round; the password tells who is meant, so that neither keeps the other out.
+async fn whose(app: &App, credentials: &Credentials) -> Result<Option<store::Login>> {
+    let known = store::logins(&app.web, &credentials.username).await?;
+    if known.is_empty() {
+        app.passwords.verify(credentials.password.clone(), None).await?;
+    }
+    for login in known {
+        let hash = Some(login.password_hash.clone());
+        if app.passwords.verify(credentials.password.clone(), hash).await? {
+            return Ok(Some(login));
+        }
+    }
+    Ok(None)
 }
 
 fn tokens(app: &App, user_id: i64, session_id: i64, role: &str, refresh: String) -> Result<Tokens> {

@@ -1,7 +1,9 @@
 //! What an account is, and which names, addresses and passwords may stand in one.
 
+use secrecy::SecretString;
 use serde_json::Value;
 use time::OffsetDateTime;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     auth::Role,
@@ -39,7 +41,7 @@ pub struct Registration {
     /// An e-mail address.
     pub email: String,
     /// As typed.
-    pub password: String,
+    pub password: SecretString,
     /// May be empty.
     pub first_name: String,
     /// May be empty.
@@ -62,7 +64,7 @@ impl Form for Registration {
         Self {
             username,
             email,
-            password,
+            password: password.into(),
             first_name: fields.optional("first_name", line(0..=150)).unwrap_or_default(),
             last_name: fields.optional("last_name", line(0..=150)).unwrap_or_default(),
             phone: fields.optional("phone", phone).unwrap_or_default(),
@@ -100,14 +102,14 @@ pub struct Credentials {
     /// The user name or the e-mail address.
     pub username: String,
     /// The password.
-    pub password: String,
+    pub password: SecretString,
 }
 
 impl Form for Credentials {
     fn read(fields: &mut Fields) -> Self {
         Self {
             username: fields.required("username", line(1..=254)),
-            password: fields.required("password", secret(1..=1024)),
+            password: fields.required("password", secret(1..=1024)).into(),
         }
     }
 }
@@ -116,16 +118,16 @@ impl Form for Credentials {
 #[derive(Debug)]
 pub struct PasswordChange {
     /// The present one.
-    pub old_password: String,
+    pub old_password: SecretString,
     /// The one to be.
-    pub new_password: String,
+    pub new_password: SecretString,
 }
 
 impl Form for PasswordChange {
     fn read(fields: &mut Fields) -> Self {
         Self {
-            old_password: fields.required("old_password", secret(1..=1024)),
-            new_password: fields.required("new_password", secret(8..=128)),
+            old_password: fields.required("old_password", secret(1..=1024)).into(),
+            new_password: fields.required("new_password", secret(8..=128)).into(),
         }
     }
 }
@@ -136,6 +138,8 @@ impl Form for PasswordChange {
 /// Says what is wrong.
 pub fn username(value: Value) -> Result<String, Refusal> {
     let name = line(3..=150)(value)?;
+    // Full-width letters and the like would make two names that look the same.
+    let name: String = name.nfkc().collect();
     let allowed = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
     if name.chars().all(allowed) {
         Ok(name)

@@ -113,18 +113,17 @@ pub(super) struct Login {
     pub(super) password_hash: String,
 }
 
-/// By e-mail address before user name: `@` may stand in a name, and nobody may shadow another's address.
-pub(super) async fn login(db: impl PgExecutor<'_>, name: &str) -> Result<Option<Login>> {
-    let row = sqlx::query_as!(
+/// Whose address this is, and whose name, in this order: `@` may stand in a name, so that they may be two.
+pub(super) async fn logins(db: impl PgExecutor<'_>, name: &str) -> Result<Vec<Login>> {
+    let rows = sqlx::query_as!(
         Login,
         "select id, username, role, password_hash
          from users
          where (lower(email) = lower($1) or lower(username) = lower($1)) and is_active
-         order by lower(email) = lower($1) desc
-         limit 1",
+         order by lower(email) = lower($1) desc",
         name
     );
-    Ok(row.fetch_optional(db).await?)
+    Ok(rows.fetch_all(db).await?)
 }
 
 pub(super) async fn login_of(db: impl PgExecutor<'_>, user_id: i64) -> Result<Option<Login>> {

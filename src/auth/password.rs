@@ -11,6 +11,7 @@ use argon2::{
     Algorithm, Argon2, Block, Params, Version,
     password_hash::phc::{Output, PasswordHash, Salt},
 };
+use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
@@ -32,8 +33,8 @@ fn params() -> Params {
 pub struct Passwords(Arc<Inner>);
 
 struct Inner {
-    places: Semaphore,
-    queue: Semaphore,
+    places: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
     memory: Mutex<Vec<Vec<Block>>>,
     /// The hash that an unknown user's password is checked against, so that it takes as long.
     dummy: String,
@@ -47,7 +48,7 @@ impl Passwords {
     pub fn new(at_once: usize) -> Result<Self> {
         let memory = Mutex::new(Vec::new());
         let dummy = hash_now(&memory, b"nobody has this password")?;
-        let (places, queue) = (Semaphore::new(at_once), Semaphore::new(at_once + QUEUE));
+        let (places, queue) = (Arc::new(Semaphore::new(at_once)), Arc::new(Semaphore::new(at_once + QUEUE)));
         Ok(Self(Arc::new(Inner { places, queue, memory, dummy })))
     }
 
@@ -55,30 +56,34 @@ impl Passwords {
     ///
     /// # Errors
     /// 503 when too many are waiting.
-    pub async fn hash(&self, password: String) -> Result<String> {
-        self.run(move |inner| hash_now(&inner.memory, password.as_bytes())).await?
+    pub async fn hash(&self, password: SecretString) -> Result<String> {
+        self.run(move |inner| hash_now(&inner.memory, password.expose_secret().as_bytes())).await?
     }
 
     /// Whether the password has this hash. Without a hash it takes the same time and is false.
     ///
     /// # Errors
     /// 503 when too many are waiting.
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
+    pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool> {
         self.run(move |inner| {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(&inner.dummy);
-            Ok(verify_now(&inner.memory, password.as_bytes(), hash)? && known)
+            Ok(verify_now(&inner.memory, password.expose_secret().as_bytes(), hash)? && known)
         })
         .await?
     }
 
+    /// Both permits go with the work: who hangs up frees no place while the hash still runs.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> T + Send + 'static) -> Result<T> {
         let busy = || Error::unavailable("Too many people are signing in at this moment.");
         let inner = Arc::clone(&self.0);
-        let _queued = inner.queue.try_acquire().map_err(|_| busy())?;
-        let _place = inner.places.acquire().await.map_err(|_| busy())?;
-        let inner = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || work(&inner)).await.map_err(Error::internal)
+        let queued = Arc::clone(&inner.queue).try_acquire_owned().map_err(|_| busy())?;
+        let place = Arc::clone(&inner.places).acquire_owned().await.map_err(|_| busy())?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _held = (queued, place);
+            work(&inner)
+        });
+        done.await.map_err(Error::internal)
     }
 }
 

@@ -47,6 +47,7 @@ pub async fn one(app: &App, id: i64) -> Result<Category> {
 /// 409 for a taken name or slug, 422 for an unknown parent.
 pub async fn create(app: &App, _: Admin, new: &NewCategory) -> Result<(Category, Version)> {
     let mut write = CatalogWrite::begin(app).await?;
+    store::lock_tree(&mut write).await?;
     let slug = match &new.slug {
         Some(slug) => slug.clone(),
         None => free_slug(&mut write, &new.name).await?,
@@ -61,6 +62,9 @@ pub async fn create(app: &App, _: Admin, new: &NewCategory) -> Result<(Category,
 /// 404, 409 for a taken name or slug, 422 for an unknown parent or one inside the category.
 pub async fn update(app: &App, _: Admin, id: i64, changes: &CategoryChanges) -> Result<(Category, Version)> {
     let mut write = CatalogWrite::begin(app).await?;
+    if changes.parent_id.is_some() {
+        store::lock_tree(&mut write).await?;
+    }
     if !store::update(&mut write, id, changes).await? {
         return Err(Error::not_found("category"));
     }
@@ -87,6 +91,7 @@ pub async fn ensure(db: &mut PgConnection, parent_id: Option<i64>, name: &str) -
     if let Some(id) = store::named(db, parent_id, name).await? {
         return Ok(id);
     }
+    store::lock_tree(db).await?;
     let slug = free_slug(db, name).await?;
     let new = NewCategory { name: name.to_owned(), slug: None, description: String::new(), parent_id };
     store::insert(db, &new, &slug).await

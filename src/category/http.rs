@@ -137,7 +137,7 @@ struct NewBody {
 /// Make a category
 #[utoipa::path(post, path = "/api/category/", tag = "categories", security(("bearer" = [])),
     request_body = NewBody, responses(
-    (status = 201, body = CategoryJson),
+    (status = 201, body = CategoryJson, headers(("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn create(State(app): State<App>, admin: Admin, Body(new): Body<NewCategory>) -> Result<Response> {
@@ -189,7 +189,7 @@ async fn update(
 /// Delete an empty category
 #[utoipa::path(delete, path = "/api/category/{id}/", tag = "categories", security(("bearer" = [])),
     params(("id" = i64, Path)), responses(
-    (status = 204, description = "Gone"),
+    (status = 204, description = "Gone", headers(("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn delete(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Response> {

@@ -42,6 +42,9 @@ fn refused(error: sqlx::Error) -> Error {
             "cycle",
             "lies inside this category; a category cannot be its own ancestor",
         ),
+        Some("category_depth_check") => {
+            Error::field("/parent_id", "depth", "would make the tree deeper than 32 levels")
+        }
         _ => error.into(),
     }
 }
@@ -89,7 +92,7 @@ pub(super) async fn one(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Categ
         r#"with recursive up (parent_id, name, depth) as (
                select parent_id, name, 0 from category where id = $1
                union all
-               select c.parent_id, c.name, u.depth + 1 from up u join category c on c.id = u.parent_id
+               select c.parent_id, c.name, u.depth + 1 from up u join category c on c.id = u.parent_id where u.depth < 32
            )
            select c.id, c.name, c.slug, c.description, c.parent_id,
                   (select array_agg(name order by depth desc) from up) as "path!", c.created_at
@@ -97,6 +100,16 @@ pub(super) async fn one(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Categ
         id
     );
     Ok(row.fetch_optional(db).await?.map(Into::into))
+}
+
+/// Makes changes of the tree take turns, before they lock any row of it: moves that cross would wait for each
+/// other, and makers of one slug would not see each other's.
+pub(super) async fn lock_tree(db: &mut PgConnection) -> Result<()> {
+    // The lock of the trigger `category_parent_cycle`.
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('duka.category.parent', 0))")
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// The category of this name, without regard to case, below a parent or among the roots.

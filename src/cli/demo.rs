@@ -43,14 +43,14 @@ impl Demo {
     pub(super) async fn run(self, config: Config) -> Outcome {
         let opening = async {
             let database = Database::open(&config).await?;
-            let users = prepare(&config, &database, self.products).await?;
+            let first = prepare(&config, &database, self.products).await?;
             // The shop opens the database for itself; until then this keeps a managed one running.
             let shop = Shop::open(config, &self.serve.listen, Clock::default()).await?;
             database.close().await;
-            Ok((shop, users))
+            Ok((shop, first))
         };
-        let (shop, users) = unless_interrupted(opening).await?;
-        introduce(&shop.address.to_string(), &users);
+        let (shop, first) = unless_interrupted(opening).await?;
+        introduce(&shop.address.to_string(), first);
         interrupted().await?;
         tracing::info!("stopping");
         shop.close().await;
@@ -58,29 +58,25 @@ impl Demo {
     }
 }
 
-struct DemoUser {
-    role: Role,
-    password: String,
-}
-
-/// The users that were made now, and a catalog if there was none.
+/// The users, and a catalog if there was none. True when it is the first start.
 async fn prepare(
     config: &Config,
     database: &Database,
     products: u64,
-) -> Result<Vec<DemoUser>, Box<dyn std::error::Error>> {
+) -> Result<bool, Box<dyn std::error::Error>> {
     database.migrate().await?;
     let pool = database.work_pool("duka demo");
     let passwords = Passwords::new(1)?;
-    let mut users = Vec::new();
+    let mut known = 0;
     for role in [Role::Customer, Role::Vendor, Role::Admin] {
         let name = format!("demo-{}", role.as_str());
         let password = format!("{:016x}", rand::random::<u64>());
         let form = json!({"username": name, "email": format!("{name}@example.com"), "password": password});
         let account: Registration = body::read(form, config.currency)?;
         match actions::create(&pool, &passwords, &account, role).await {
-            Ok(_) => users.push(DemoUser { role, password }),
-            Err(error) if error.kind() == Kind::AlreadyTaken => {}
+            // At once: whatever interrupts the rest, a password that is kept nowhere has been shown.
+            Ok(_) => say(&format!("  {:<9} {name:<14} password {password}", role.as_str())),
+            Err(error) if error.kind() == Kind::AlreadyTaken => known += 1,
             Err(error) => return Err(error.into()),
         }
     }
@@ -93,22 +89,23 @@ async fn prepare(
         bar.finish_and_clear();
     }
     pool.close().await;
-    Ok(users)
+    Ok(known == 0)
 }
 
-fn introduce(address: &str, users: &[DemoUser]) {
+fn introduce(address: &str, first: bool) {
     let port = address.rsplit(':').next().unwrap_or("8000");
     let base = match address.split_once(':') {
         Some(("127.0.0.1" | "0.0.0.0", _)) => format!("http://localhost:{port}"),
         _ => format!("http://{address}"),
     };
     say(&format!("The shop is open at {base}\n"));
-    if users.is_empty() {
-        say("Its users are those of the first start; their passwords were printed then.");
-    }
-    for user in users {
-        let role = user.role.as_str();
-        say(&format!("  {role:<9} demo-{role:<9} password {}", user.password));
+    if first {
+        say("Its users and their passwords are above; they are not shown again.");
+    } else {
+        say(
+            "Its users demo-customer, demo-vendor and demo-admin have the passwords that the first start printed.",
+        );
+        say("Lost? `duka admin create` makes another administrator.");
     }
     let try_this = [
         format!("curl '{base}/api/product/?q=headphones&price_max=100&sort=price'"),

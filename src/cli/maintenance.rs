@@ -1,6 +1,9 @@
 //! `duka migrate`, `duka verify`, `duka openapi`
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 
@@ -26,27 +29,47 @@ impl Migrate {
     }
 }
 
+/// How long changes that the index does not hold yet are waited for.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
 /// See the command's help.
 #[derive(Args)]
 pub(super) struct Verify {}
 
 impl Verify {
     pub(super) async fn run(self, config: Config) -> Outcome {
-        let engine = verify::open(&config.data_dir).await?;
         let database = Database::open(&config).await?;
         let pool = database.work_pool("duka verify");
-        let bar = bar(engine.len(), "comparing {wide_bar} {pos}/{len} ({per_sec}, {eta} left)");
-        let comparing = async { Ok(verify::verify(&pool, engine, |done, _| bar.set_position(done)).await?) };
+        let bar = bar(0, "comparing {wide_bar} {pos}/{len} ({per_sec}, {eta} left)");
+        let comparing = async {
+            let begun = Instant::now();
+            loop {
+                let engine = verify::open(&config.data_dir).await?;
+                bar.set_length(engine.len());
+                let report = verify::verify(&pool, engine, |done, _| bar.set_position(done)).await?;
+                // A server that runs applies what is pending in a moment.
+                if report.pending == 0 || begun.elapsed() > CATCH_UP {
+                    return Ok(report);
+                }
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+        };
         let report = unless_interrupted(comparing).await;
         bar.finish_and_clear();
         pool.close().await;
         database.close().await;
         let report = report?;
         say(&serde_json::to_string(&report)?);
-        if report.is_clean() {
+        if !report.is_clean() {
+            complain("the index differs from the database");
+        } else if report.pending > 0 {
+            complain(&format!(
+                "{} products changed since the index's last commit; `duka serve` applies them",
+                report.pending
+            ));
+        } else {
             return Ok(ExitCode::SUCCESS);
         }
-        complain("the index differs from the database");
         Ok(ExitCode::FAILURE)
     }
 }

@@ -8,7 +8,7 @@ mod maintenance;
 mod output;
 mod serve;
 
-use std::{error::Error, path::PathBuf, process::ExitCode};
+use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -98,6 +98,8 @@ pub fn main() -> ExitCode {
             Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
         }
     });
+    // A thread may still wait for standard input, or for a server that is just starting.
+    runtime.shutdown_timeout(Duration::from_secs(3));
     outcome.unwrap_or_else(|error| fail(error.as_ref(), 1))
 }
 

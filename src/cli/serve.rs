@@ -15,8 +15,17 @@ use crate::{
 #[derive(Args)]
 pub(super) struct Serve {
     /// Address and port; port 0 picks a free one
-    #[arg(long, env = "DUKA_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    #[arg(long, env = "DUKA_LISTEN", default_value = "127.0.0.1:8000", value_name = "ADDRESS", value_parser = address)]
     pub(super) listen: String,
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let port =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(_)) => Ok(text.to_owned()),
+        _ => Err("must be an address and a port, such as 127.0.0.1:8000".to_owned()),
+    }
 }
 
 impl Serve {

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -145,7 +145,8 @@ pub async fn run(
 struct Import<'a> {
     pool: &'a PgPool,
     options: Options,
-    transaction: Transaction<'static, Postgres>,
+    /// `None` only between two batches.
+    transaction: Option<Transaction<'static, Postgres>>,
     categories: HashMap<Vec<String>, i64>,
     report: Report,
 }
@@ -153,7 +154,13 @@ struct Import<'a> {
 impl<'a> Import<'a> {
     async fn begin(pool: &'a PgPool, options: Options) -> Result<Self> {
         let transaction = store::begin(pool).await?;
-        Ok(Self { pool, options, transaction, categories: HashMap::new(), report: Report::default() })
+        Ok(Self {
+            pool,
+            options,
+            transaction: Some(transaction),
+            categories: HashMap::new(),
+            report: Report::default(),
+        })
     }
 
     /// Writes what can be written of a chunk. A SKU that stands in it twice is written twice, in order.
@@ -179,8 +186,11 @@ impl<'a> Import<'a> {
         }
         self.write(rows).await?;
         if self.options.on_error == OnError::Skip && !self.options.dry_run {
-            let next = store::begin(self.pool).await?;
-            std::mem::replace(&mut self.transaction, next).commit().await?;
+            // Committed first: the next transaction waits for this one's turn to end.
+            if let Some(done) = self.transaction.take() {
+                done.commit().await?;
+            }
+            self.transaction = Some(store::begin(self.pool).await?);
         }
         Ok(())
     }
@@ -197,7 +207,7 @@ impl<'a> Import<'a> {
             let category_id = self.category(row.category_path.as_deref()).await?;
             batch.push(row, category_id);
         }
-        let (created, updated) = batch.write(&mut self.transaction).await?;
+        let (created, updated) = batch.write(self.db()?).await?;
         self.report.created += created;
         self.report.updated += updated;
         Ok(())
@@ -208,9 +218,9 @@ impl<'a> Import<'a> {
         let products: Vec<String> = rows.iter().map(|(_, row)| row.sku.clone()).collect();
         let variants: Vec<String> =
             rows.iter().flat_map(|(_, row)| variant_skus(row)).map(ToOwned::to_owned).collect();
-        let known = store::known(&mut self.transaction, &products).await?;
+        let known = store::known(self.db()?, &products).await?;
         let known: HashMap<String, i64> = known.into_iter().map(|known| (known.sku, known.id)).collect();
-        let owners = store::owners(&mut self.transaction, &variants).await?;
+        let owners = store::owners(self.db()?, &variants).await?;
         let owners: HashMap<String, i64> =
             owners.into_iter().map(|owned| (owned.sku, owned.product_id)).collect();
         let mut kept = Vec::with_capacity(rows.len());
@@ -247,7 +257,7 @@ impl<'a> Import<'a> {
         for depth in 1..=path.len() {
             let id = match self.categories.get(&path[..depth]) {
                 Some(id) => *id,
-                None => category::actions::ensure(&mut self.transaction, parent, &path[depth - 1]).await?,
+                None => category::actions::ensure(self.db()?, parent, &path[depth - 1]).await?,
             };
             self.categories.insert(path[..depth].to_vec(), id);
             parent = Some(id);
@@ -255,16 +265,26 @@ impl<'a> Import<'a> {
         Ok(parent)
     }
 
+    fn db(&mut self) -> Result<&mut PgConnection> {
+        self.transaction.as_deref_mut().ok_or_else(ended)
+    }
+
     async fn finish(mut self) -> Result<Report> {
         let rejected = self.options.on_error == OnError::Reject && self.report.refused > 0;
+        let Some(transaction) = self.transaction else { return Err(ended()) };
         if rejected || self.options.dry_run {
-            self.transaction.rollback().await?;
+            // An import that keeps nothing may have sat idle for too long: its report counts.
+            let _ = transaction.rollback().await;
         } else {
-            self.transaction.commit().await?;
+            transaction.commit().await?;
             self.report.kept = true;
         }
         Ok(self.report)
     }
+}
+
+fn ended() -> Error {
+    Error::internal("the import's transaction had ended")
 }
 
 fn skus_of(row: &Row) -> impl Iterator<Item = &str> {

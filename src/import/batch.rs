@@ -57,19 +57,26 @@ impl Batch {
     ) -> Result<()> {
         let wanted = self.rows.iter().flat_map(|(row, _)| variant_skus(row)).map(ToOwned::to_owned);
         let wanted: Vec<String> = wanted.collect();
-        let there: HashSet<String> =
-            store::owners(db, &wanted).await?.into_iter().map(|owned| owned.sku).collect();
+        let there = store::owners(db, &wanted).await?;
+        let there: HashSet<String> = there.into_iter().map(|owned| owned.sku).collect();
+        let known_products: Vec<i64> = ids.values().filter(|id| !made.contains(id)).copied().collect();
+        let default = store::only_variants(db, &known_products).await?;
+        let default: HashMap<i64, String> =
+            default.into_iter().map(|only| (only.product_id, only.sku)).collect();
         let (mut fresh, mut known) = (Variants::default(), Variants::default());
         let (mut replaced, mut kept) = (Vec::new(), Vec::new());
         for (row, _) in &self.rows {
             let Some(product_id) = ids.get(&row.sku).copied() else { continue };
             match &row.variants {
-                // A product that is sold through variants of its own keeps them.
-                None if !made.contains(&product_id) && !there.contains(&row.sku) => {}
-                None => {
-                    let columns = if there.contains(&row.sku) { &mut known } else { &mut fresh };
-                    columns.push(product_id, 0, "Default", &row.sku, row.price, row.stock, None);
+                None if made.contains(&product_id) => {
+                    fresh.push(product_id, 0, Some("Default"), &row.sku, row.price, row.stock, None);
                 }
+                // As long as its only variant has its SKU, the product's price and stock are that variant's.
+                None if default.get(&product_id) == Some(&row.sku) => {
+                    known.push(product_id, 0, None, &row.sku, row.price, row.stock, None);
+                }
+                // A product that is sold through variants of its own keeps them.
+                None => {}
                 Some(variants) => {
                     if !made.contains(&product_id) {
                         replaced.push(product_id);
@@ -82,7 +89,7 @@ impl Batch {
                         columns.push(
                             product_id,
                             position,
-                            &variant.variant_name,
+                            Some(&variant.variant_name),
                             &variant.sku,
                             price,
                             stock,
@@ -137,7 +144,7 @@ impl Variants {
         &mut self,
         product_id: i64,
         position: usize,
-        name: &str,
+        name: Option<&str>,
         sku: &str,
         price: Amount,
         stock: Option<i32>,
@@ -145,7 +152,7 @@ impl Variants {
     ) {
         self.product_id.push(product_id);
         self.position.push(i32::try_from(position).unwrap_or(i32::MAX));
-        self.name.push(name.to_owned());
+        self.name.push(name.map(ToOwned::to_owned));
         self.sku.push(sku.to_owned());
         self.price.push(price.decimal());
         self.stock.push(stock);

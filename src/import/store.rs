@@ -28,7 +28,8 @@ pub(super) struct Products {
 pub(super) struct Variants {
     pub(super) product_id: Vec<i64>,
     pub(super) position: Vec<i32>,
-    pub(super) name: Vec<String>,
+    /// `None` keeps the name of a variant that is there.
+    pub(super) name: Vec<Option<String>>,
     pub(super) sku: Vec<String>,
     pub(super) price: Vec<Decimal>,
     pub(super) stock: Vec<Option<i32>>,
@@ -48,8 +49,14 @@ pub(super) struct Owned {
 }
 
 /// The transaction of a whole import, or of one batch.
+///
+/// Imports take turns: two that name the same products in another order would each wait for the other's.
 pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-    pool.begin().await
+    let mut transaction = pool.begin().await?;
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('duka.import', 0))")
+        .execute(&mut *transaction)
+        .await?;
+    Ok(transaction)
 }
 
 /// Those of the SKUs that live products have; locked against other writers, in id order as all do.
@@ -71,6 +78,19 @@ pub(super) async fn owners(db: &mut PgConnection, skus: &[String]) -> sqlx::Resu
         Owned,
         "select sku, product_id from variant where sku = any($1) and deleted_at is null",
         skus
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Those of the products that have one live variant, with its SKU.
+pub(super) async fn only_variants(db: &mut PgConnection, products: &[i64]) -> sqlx::Result<Vec<Owned>> {
+    sqlx::query_as!(
+        Owned,
+        r#"select min(sku) as "sku!", product_id from variant
+           where product_id = any($1) and deleted_at is null
+           group by product_id having count(*) = 1"#,
+        products
     )
     .fetch_all(db)
     .await
@@ -177,7 +197,7 @@ pub(super) async fn insert_variants(
          select id, stock, 'import' from made where stock > 0",
         &v.product_id,
         &v.position,
-        &v.name,
+        &v.name as &[Option<String>],
         &v.sku,
         &v.price,
         &v.stock as &[Option<i32>],
@@ -197,12 +217,12 @@ pub(super) async fn update_variants(db: &mut PgConnection, v: &Variants) -> sqlx
              where sku = any($4) and deleted_at is null
              order by id for update
          ), said as (
-             select w.id, r.position, r.name, r.price, coalesce(r.stock, w.stock) as stock,
+             select w.id, r.position, coalesce(r.name, w.variant_name) as name, r.price, coalesce(r.stock, w.stock) as stock,
                     coalesce(r.attributes, w.attributes) as attributes, w.stock as stock_before
              from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::numeric[], $6::int[], $7::jsonb[])
                   as r (product_id, position, name, sku, price, stock, attributes)
              join was w on w.sku = r.sku and w.product_id = r.product_id
-             where (w.variant_name, w.position, w.price) is distinct from (r.name, r.position, r.price)
+             where (w.variant_name, w.position, w.price) is distinct from (coalesce(r.name, w.variant_name), r.position, r.price)
                 or coalesce(r.stock, w.stock) <> w.stock
                 or coalesce(r.attributes, w.attributes) <> w.attributes
          ), moved as (
@@ -215,7 +235,7 @@ pub(super) async fn update_variants(db: &mut PgConnection, v: &Variants) -> sqlx
          from said s where v.id = s.id",
         &v.product_id,
         &v.position,
-        &v.name,
+        &v.name as &[Option<String>],
         &v.sku,
         &v.price,
         &v.stock as &[Option<i32>],

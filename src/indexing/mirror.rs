@@ -98,8 +98,8 @@ impl Folder {
         Ok(path)
     }
 
-    /// Makes `path` the current index, and removes every other one but `keep`.
-    pub(super) fn promote(&self, path: &Path, keep: Option<&Path>) -> io::Result<()> {
+    /// Makes `path` the current index, and removes every other one.
+    pub(super) fn promote(&self, path: &Path) -> io::Result<()> {
         let name = path.file_name().unwrap_or_default();
         let next = self.root.join("current.next");
         let mut file = File::create(&next)?;
@@ -107,7 +107,7 @@ impl Folder {
         file.sync_all()?;
         fs::rename(&next, self.root.join("current"))?;
         File::open(&self.root)?.sync_all()?;
-        self.sweep(|other| other == path || Some(other) == keep);
+        self.sweep(|other| other == path);
         Ok(())
     }
 
@@ -170,7 +170,7 @@ mod tests {
         let abandoned = dir.path().join("index/1");
         fs::create_dir(&abandoned).unwrap();
         let built = folder.fresh().unwrap();
-        folder.promote(&built, None).unwrap();
+        folder.promote(&built).unwrap();
         assert_eq!(folder.current(), Some(built.clone()));
         assert_eq!(current_of(dir.path()), Some(built));
         assert!(!abandoned.exists());

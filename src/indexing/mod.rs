@@ -61,6 +61,9 @@ pub enum IndexingError {
     /// A task was ended from outside.
     #[error("an indexing task was ended: {0}")]
     Task(#[from] tokio::task::JoinError),
+    /// The program is at fault.
+    #[error("indexing panicked")]
+    Panicked,
     /// Asked to stop.
     #[error("cancelled")]
     Cancelled,

@@ -2,11 +2,10 @@
 
 use duka_index::{Category, Document, PriceStep, Variant};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use sqlx::{PgConnection, types::Json};
 
 use crate::{
-    attributes,
+    attributes::{self, RawAttributes},
     clock::micros,
     pricing::{self, Offer},
 };
@@ -18,7 +17,7 @@ struct VariantRow {
     sku: String,
     price: i64,
     stock: i64,
-    attributes: Map<String, Value>,
+    attributes: RawAttributes,
 }
 
 /// The documents of those of `ids` that are live in this transaction's snapshot, in id order.
@@ -38,6 +37,7 @@ pub(super) async fn documents(db: &mut PgConnection, ids: &[i64]) -> sqlx::Resul
                union all
                select h.leaf, c.id, c.name, c.slug, c.parent_id, h.depth + 1
                from chain h join category c on c.id = h.parent_id
+               where h.depth < 32
            ),
            path as (
                select leaf,
@@ -58,7 +58,7 @@ pub(super) async fn documents(db: &mut PgConnection, ids: &[i64]) -> sqlx::Resul
            )
            select p.id, p.name, p.slug, p.description, p.sku, p.brand, p.image_url, p.vendor_id,
                   (p.price * 100)::bigint as "price!",
-                  p.attributes as "attributes: Json<Map<String, Value>>",
+                  p.attributes as "attributes: Json<RawAttributes>",
                   p.is_active, p.date_added, p.updated_at,
                   p.rating::float8 as "rating", p.review_count as "review_count!", p.popularity,
                   t.links as "links: Json<Vec<Category>>",
@@ -91,7 +91,7 @@ pub(super) async fn documents(db: &mut PgConnection, ids: &[i64]) -> sqlx::Resul
             prices: vec![PriceStep { from: i64::MIN, effective_price, discount: None }],
             stock,
             in_stock: stock > 0,
-            attributes: attributes::from_json(row.attributes.0),
+            attributes: attributes::from_raw(row.attributes.0),
             is_active: row.is_active,
             date_added: micros(row.date_added),
             updated_at: micros(row.updated_at),
@@ -105,5 +105,5 @@ pub(super) async fn documents(db: &mut PgConnection, ids: &[i64]) -> sqlx::Resul
 }
 
 fn variant(row: VariantRow) -> Variant {
-    Variant { id: row.id, name: row.name, sku: row.sku, attributes: attributes::from_json(row.attributes) }
+    Variant { id: row.id, name: row.name, sku: row.sku, attributes: attributes::from_raw(row.attributes) }
 }

@@ -74,6 +74,10 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Self, &'static str> {
         let read = || {
             let (epoch, xid) = text.split_once(':')?;
+            let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+            if !digits(epoch) || !digits(xid) {
+                return None;
+            }
             Some(Self { epoch: epoch.parse().ok()?, xid: xid.parse().ok()? })
         };
         read().ok_or("is not a version; send what `X-Catalog-Version` held, as it was")

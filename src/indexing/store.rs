@@ -16,6 +16,7 @@ pub(super) struct Present {
     pub(super) database: i64,
     pub(super) timeline: i32,
     pub(super) floor: String,
+    pub(super) is_standby: bool,
 }
 
 /// Opens the one snapshot in which log and rows are read.
@@ -31,7 +32,8 @@ pub(super) async fn present(db: &mut PgConnection) -> sqlx::Result<Present> {
                   s.system_identifier as "system_identifier!",
                   (select oid::bigint from pg_database where datname = current_database()) as "database!",
                   c.timeline_id as "timeline!",
-                  f.floor::text as "floor!"
+                  f.floor::text as "floor!",
+                  pg_is_in_recovery() as "is_standby!"
            from index_epoch e, change_floor f, pg_control_system() s, pg_control_checkpoint() c"#
     )
     .fetch_one(db)
@@ -122,15 +124,18 @@ pub(super) async fn heartbeat(db: impl PgExecutor<'_>, node: &str, applied: &Sna
     .map(drop)
 }
 
-/// Cuts the log: below the lowest cursor of a node heard of within a week, and only what is older than a week.
-/// The floor and the cut move together.
+/// Cuts the log: below the lowest cursor of a node heard of within a week, and only what is older than a week, a
+/// piece at a time. The floor and the cut move together.
 pub(super) async fn cut_log(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
     let cut = sqlx::query!(
         "with target as (
              select min(cursor) as floor from index_consumer where heartbeat_at > now() - interval '7 days'
-         ), cut as (
-             delete from change_log l using target t
+         ), old as (
+             select l.xid, l.seq from change_log l, target t
              where l.xid < t.floor and l.at < now() - interval '7 days'
+             order by l.xid, l.seq limit 100000
+         ), cut as (
+             delete from change_log l using old o where (l.xid, l.seq) = (o.xid, o.seq)
              returning l.xid
          ), forgotten as (
              delete from index_consumer where heartbeat_at <= now() - interval '7 days'

@@ -74,7 +74,9 @@ fn name(ids: &mut Vec<i64>, id: i64) {
 /// # Errors
 /// When there is none, or it cannot be read.
 pub async fn open(data_dir: &Path) -> Result<Engine, IndexingError> {
-    let path = mirror::current_of(data_dir).ok_or_else(|| {
+    // An index that is just being replaced is not opened half: opening what is not there would make it.
+    let current = mirror::current_of(data_dir).filter(|path| path.join("meta.json").exists());
+    let path = current.ok_or_else(|| {
         let hint = format!("{} holds no index yet; `duka serve` builds one", data_dir.display());
         std::io::Error::new(std::io::ErrorKind::NotFound, hint)
     })?;
@@ -164,7 +166,7 @@ async fn find_missing(
     seen: &HashSet<i64>,
     report: &mut Report,
 ) -> Result<(), IndexingError> {
-    let mut after = 0;
+    let mut after = i64::MIN;
     loop {
         let ids = store::live_ids_after(db, after, 10 * CHUNK).await?;
         let Some(last) = ids.last() else { return Ok(()) };

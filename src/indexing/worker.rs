@@ -1,8 +1,9 @@
 //! The loop that follows the change log.
 
-use std::{path::PathBuf, time::Duration};
+use std::{panic::AssertUnwindSafe, path::PathBuf, time::Duration};
 
 use duka_index::{Document, Engine, Writer};
+use futures_util::FutureExt;
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -19,8 +20,12 @@ use super::{
 const POLL: Duration = Duration::from_millis(250);
 /// Nodes are told of changes at most this often.
 const TELL_EVERY: Duration = Duration::from_millis(50);
-/// How often this node says that it lives, and looks whether the log can be cut.
+/// How often this node says that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How often it looks whether the log can be cut.
+const CUT: Duration = Duration::from_secs(3600);
+/// The longest pause between two tries to build an index.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// After an error the next try waits this long.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
 
@@ -32,6 +37,9 @@ pub(super) struct Worker {
     /// `None` after an error: reopened on the next turn.
     writer: Option<Writer>,
     heartbeat_at: Option<Instant>,
+    cut_at: Instant,
+    /// Builds that failed one after the other.
+    failed_builds: u32,
     node: String,
 }
 
@@ -60,14 +68,15 @@ impl Worker {
             },
             None => None,
         };
+        folder.sweep(|path| Some(path) == folder.current().as_deref());
         let (engine, writer) = match opened {
             Some(opened) => opened,
             None => build_beside(&pool, &folder, &stop).await?,
         };
-        folder.sweep(|path| Some(path) == folder.current().as_deref());
         let door = Indexing::new(engine.clone(), applied(&engine)?);
         let node = node_name(&data_dir);
-        Ok(Self { pool, folder, stop, door, writer: Some(writer), heartbeat_at: None, node })
+        let (writer, cut_at) = (Some(writer), Instant::now());
+        Ok(Self { pool, folder, stop, door, writer, heartbeat_at: None, cut_at, failed_builds: 0, node })
     }
 
     pub(super) fn door(&self) -> Indexing {
@@ -79,7 +88,12 @@ impl Worker {
         let teller = tokio::spawn(tell(self.pool.clone(), self.door.clone(), self.stop.clone()));
         let mut listener = None;
         while !self.stop.is_cancelled() {
-            let turn = self.turn().await;
+            // A panic is an error like any other: a mirror that nobody keeps would go stale in silence.
+            let stop = self.stop.clone();
+            let turn = tokio::select! {
+                turn = AssertUnwindSafe(self.turn()).catch_unwind() => turn.unwrap_or(Err(IndexingError::Panicked)),
+                () = stop.cancelled() => break,
+            };
             metrics::gauge!("duka_index_documents").set(self.door.engine().len() as f64);
             match turn {
                 Ok(()) => self.wait(&mut listener).await,
@@ -110,7 +124,9 @@ impl Worker {
         let since = self.door.applied().snapshot;
         let now: Snapshot = present.snapshot.parse()?;
         if now.xmin() < since.xmin() {
-            return Err(IndexingError::Lagging);
+            // A primary does not go back, unless it was restored from an older copy of itself.
+            let restored = IndexingError::Outlived("the database is older than it");
+            return Err(if present.is_standby { IndexingError::Lagging } else { restored });
         }
         if since.xmin() < present.floor.parse().unwrap_or(0) {
             return Err(IndexingError::Outlived("the change log has been cut above it"));
@@ -148,9 +164,16 @@ impl Worker {
         }
         // What the last commit holds, not what is applied in memory: a restart begins there.
         let committed = applied(&self.door.engine())?;
-        store::heartbeat(&self.pool, &self.node, &committed.snapshot).await?;
-        store::cut_log(&self.pool).await?;
         self.heartbeat_at = Some(Instant::now());
+        if let Err(error) = store::heartbeat(&self.pool, &self.node, &committed.snapshot).await {
+            tracing::warn!(%error, "the other nodes do not hear of this one");
+        }
+        if self.cut_at.elapsed() >= CUT {
+            self.cut_at = Instant::now();
+            if let Err(error) = store::cut_log(&self.pool).await {
+                tracing::warn!(%error, "the change log was not cut");
+            }
+        }
         Ok(())
     }
 
@@ -181,14 +204,22 @@ impl Worker {
     /// commit on disk.
     async fn recover(&mut self, error: IndexingError) {
         match error {
-            IndexingError::Outlived(why) => {
-                tracing::warn!(why, "the index is rebuilt; the old one answers meanwhile");
-                if let Err(error) = self.rebuild().await {
-                    tracing::error!(%error, "the rebuild failed");
-                    self.pause().await;
+            IndexingError::Outlived(_) | IndexingError::Index(duka_index::Error::Corrupt(_)) => {
+                tracing::warn!(%error, "the index is rebuilt; the old one answers meanwhile");
+                match self.rebuild().await {
+                    Ok(()) => self.failed_builds = 0,
+                    Err(error) => {
+                        tracing::error!(%error, "the rebuild failed");
+                        self.failed_builds += 1;
+                        let pause = AFTER_ERROR * 2_u32.saturating_pow(self.failed_builds.min(10));
+                        self.pause(pause.min(LONGEST_PAUSE)).await;
+                    }
                 }
             }
-            IndexingError::Lagging => self.pause().await,
+            IndexingError::Lagging => {
+                tracing::warn!("the standby has not replayed as far as the index yet");
+                self.pause(AFTER_ERROR).await;
+            }
             error => {
                 tracing::error!(%error, "indexing failed and will be tried again");
                 metrics::counter!("duka_index_errors_total").increment(1);
@@ -196,12 +227,13 @@ impl Worker {
                 if let Ok(committed) = applied(&self.door.engine()) {
                     self.door.advance(committed);
                 }
-                self.pause().await;
+                self.pause(AFTER_ERROR).await;
             }
         }
     }
 
     async fn rebuild(&mut self) -> Result<(), IndexingError> {
+        self.writer = None;
         let (engine, writer) = build_beside(&self.pool, &self.folder, &self.stop).await?;
         let reached = applied(&engine)?;
         self.writer = Some(writer);
@@ -211,8 +243,8 @@ impl Worker {
         Ok(())
     }
 
-    async fn pause(&self) {
-        let _ = timeout(AFTER_ERROR, self.stop.cancelled()).await;
+    async fn pause(&self, length: Duration) {
+        let _ = timeout(length, self.stop.cancelled()).await;
     }
 }
 
@@ -239,14 +271,21 @@ async fn build_beside(
     stop: &CancellationToken,
 ) -> Result<(Engine, Writer), IndexingError> {
     let path = folder.fresh()?;
-    let built = rebuild::build(pool, &path, stop).await?;
-    folder.promote(&path, None)?;
+    let built = match rebuild::build(pool, &path, stop).await {
+        Ok(built) => built,
+        Err(error) => {
+            // What is half built would only fill the disk.
+            folder.sweep(|other| other != path);
+            return Err(error);
+        }
+    };
+    folder.promote(&path)?;
     Ok(built)
 }
 
 fn apply(mut writer: Writer, ids: &[i64], documents: &[Document]) -> Result<Writer, duka_index::Error> {
     for document in documents {
-        writer.upsert(document)?;
+        rebuild::upsert(&mut writer, document)?;
     }
     // Both are in id order; what has no document is not live any more.
     let mut live = documents.iter().map(|document| document.id).peekable();

@@ -15,7 +15,7 @@ use crate::{
     app::App,
     auth::{Role, Vendor, Viewer},
     catalog::CatalogWrite,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     extract::IfMatch,
     indexing::{self, Version},
 };
@@ -78,7 +78,14 @@ fn sees(viewer: Viewer, document: &Document) -> bool {
 pub async fn create(app: &App, vendor: Vendor, new: &NewProduct) -> Result<(Detail, Version)> {
     let mut write = CatalogWrite::begin(app).await?;
     let id = store::insert(&mut write, new, vendor.user_id()).await?;
-    variant::actions::insert(&mut write, id, &new.variants, new.price, vendor.user_id()).await?;
+    let inserted = variant::actions::insert(&mut write, id, &new.variants, new.price, vendor.user_id()).await;
+    inserted.map_err(|error| match error.kind() {
+        // The default variant's SKU is the product's own field.
+        Kind::AlreadyTaken if new.variants.iter().any(|variant| variant.sku != new.sku) => {
+            Error::taken("/variants", "Another variant has one of these SKUs; choose another.")
+        }
+        _ => error,
+    })?;
     finish(app, write, id).await
 }
 

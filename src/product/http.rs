@@ -86,7 +86,7 @@ struct NewBody {
 /// Make a product
 #[utoipa::path(post, path = "/api/product/", tag = "products", security(("bearer" = [])),
     request_body = NewBody, responses(
-    (status = 201, body = ProductDetail),
+    (status = 201, body = ProductDetail, headers(("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn create(State(app): State<App>, vendor: Vendor, Body(new): Body<NewProduct>) -> Result<Response> {
@@ -157,7 +157,7 @@ async fn update(
 #[utoipa::path(delete, path = "/api/product/{id}/", tag = "products", security(("bearer" = [])),
     params(("id" = i64, Path), ("If-Match" = Option<String>, Header, description = "The ETag that was read")),
     responses(
-    (status = 204, description = "Gone"),
+    (status = 204, description = "Gone", headers(("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn delete(State(app): State<App>, vendor: Vendor, Id(id): Id, if_match: IfMatch) -> Result<Response> {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::variant::model::{MAX_STOCK, NewVariant};
 use crate::{
-    attributes::{Attributes, attributes},
+    attributes::{self, Attributes},
     body::{Fields, Form, amount, boolean, id, integer, line, long, url},
     clock::from_micros,
     money::{Amount, Currency},
@@ -167,6 +167,17 @@ impl Form for NewProduct {
                 "must be the sum of the variants' stock, or absent",
             );
         }
+        for (position, variant) in variants.iter().flatten().enumerate() {
+            let before = variants.iter().flatten().take(position);
+            if before.into_iter().any(|other| other.sku == variant.sku) {
+                let position = position.to_string();
+                fields.fault_at(
+                    &["variants", &position, "sku"],
+                    "repeated",
+                    "is another variant's in this list",
+                );
+            }
+        }
         let variants = variants.unwrap_or_else(|| vec![default_variant(&sku, price, stock.unwrap_or(0))]);
         Self {
             category_id,
@@ -176,7 +187,7 @@ impl Form for NewProduct {
             description: fields.optional("description", long(20_000)).unwrap_or_default(),
             brand: fields.nullable("brand", line(0..=120)).flatten().filter(|brand| !brand.is_empty()),
             image_url: fields.nullable("image_url", url).flatten(),
-            attributes: fields.optional("attributes", attributes).unwrap_or_default(),
+            attributes: attributes::read(fields, "attributes").unwrap_or_default(),
             is_active: fields.optional("is_active", boolean).unwrap_or(true),
             variants,
         }
@@ -235,7 +246,7 @@ impl Form for ProductChanges {
             stock_quantity: fields.optional("stock_quantity", integer(0..=MAX_STOCK)),
             brand: fields.nullable("brand", line(0..=120)).map(|b| b.filter(|brand| !brand.is_empty())),
             image_url: fields.nullable("image_url", url),
-            attributes: fields.optional("attributes", attributes),
+            attributes: attributes::read(fields, "attributes"),
             is_active: fields.optional("is_active", boolean),
         }
     }

@@ -1,6 +1,6 @@
 //! Running a search off the runtime's threads, within limits.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use duka_index::{Hits, Query};
 
@@ -29,12 +29,17 @@ pub struct Found {
 /// 503 when too many searches are waiting.
 pub async fn search(app: &App, query: Query) -> Result<Found> {
     let busy = || Error::unavailable("Too many searches are waiting.");
-    let _place = tokio::time::timeout(PATIENCE, app.searches.acquire()).await.map_err(|_| busy())?;
+    let place = Arc::clone(&app.searches).acquire_owned();
+    let place = tokio::time::timeout(PATIENCE, place).await.map_err(|_| busy())?.map_err(|_| busy())?;
     // Before the engine: what it answers is never older than what is promised.
     let version = app.indexing.applied().version();
     let engine = app.indexing.engine();
-    let hits =
-        tokio::task::spawn_blocking(move || engine.search(&query)).await.map_err(Error::internal)??;
+    let found = tokio::task::spawn_blocking(move || {
+        // The place goes with the work: who hangs up does not free it early.
+        let _held = place;
+        engine.search(&query)
+    });
+    let hits = found.await.map_err(Error::internal)??;
     Ok(Found { hits, version })
 }
 

@@ -107,10 +107,14 @@ struct SearchResult {
 struct FacetsJson {
     /// With every ancestor.
     category: Option<Vec<CategoryCountJson>>,
+    /// The hundred most frequent, and the selected ones.
     brand: Option<Vec<ValueCountJson>>,
     price: Option<PriceFacetJson>,
     availability: Option<AvailabilityJson>,
     rating: Option<Vec<RatingCountJson>>,
+    /// `attr.NAME`: the values of an attribute.
+    #[serde(flatten)]
+    attributes: BTreeMap<String, Vec<ValueCountJson>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -165,7 +169,10 @@ struct RatingCountJson {
 }
 
 /// Search products
-#[utoipa::path(get, path = "/api/product/", tag = "products", params(SearchParams, Page), responses(
+#[utoipa::path(get, path = "/api/product/", tag = "products", params(
+    SearchParams, Page,
+    ("X-Catalog-Min-Version" = Option<String>, Header, description = "As `min_version`")
+), responses(
     (status = 200, body = SearchResult, headers(("ETag" = String), ("X-Catalog-Version" = String), ("Server-Timing" = String))),
     (status = 304, description = "What `If-None-Match` names is still right"),
     (status = "4XX", response = ProblemResponse)

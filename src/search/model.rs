@@ -64,7 +64,7 @@ impl QueryForm for Search {
                 &format!("and other repeatable parameters may be given {MOST_VALUES} times"),
             );
         }
-        let sort = match params.either("sort", "ordering").filter(|sort| !sort.is_empty()) {
+        let sort = match params.either("sort", "ordering") {
             Some(given) => sort(&given).map_err(|error| params.fault("sort", "value", &error)).ok(),
             None => None,
         };

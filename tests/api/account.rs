@@ -88,6 +88,9 @@ async fn nobody_shadows_another_s_address_with_a_user_name() {
         shop.post("/api/auth/register/", form).await.expect(201);
         let signed_in = shop.sign_in(ada.id, "ada@example.com", PASSWORD).await;
         assert_eq!(shop.get_as(&signed_in, "/api/auth/me/").await.id(), ada.id);
+        // Nor does the owner of an address keep out whoever has it as a name.
+        let named = shop.sign_in(0, "ada@example.com", "another passphrase").await;
+        assert_eq!(shop.get_as(&named, "/api/auth/me/").await.json["username"], "ada@example.com");
     })
     .await;
 }

@@ -21,6 +21,10 @@ async fn every_refusal_is_a_problem_with_the_request_s_id() {
             (Method::GET, "/api/product/?page=0", 400, "invalid-parameter"),
             (Method::GET, "/api/category/?page_size=101", 400, "invalid-parameter"),
             (Method::GET, "/api/variant/?colour=red", 400, "invalid-parameter"),
+            (Method::GET, "/api/product/1/?x=1", 400, "invalid-parameter"),
+            (Method::POST, "/api/product/?x=1", 400, "invalid-parameter"),
+            (Method::GET, "/healthz/?x", 400, "invalid-parameter"),
+            (Method::GET, "/api/product/?sort=", 400, "invalid-parameter"),
         ] {
             let request = shop.request(method.clone(), path).header("x-request-id", "test-1.a_B");
             let answer = shop.send(request).await;

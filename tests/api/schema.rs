@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, with_shop};
 
 #[test]
 fn the_openapi_document_is_as_committed() {
@@ -43,4 +43,35 @@ async fn every_table_has_a_comment() {
     .unwrap();
     assert!(silent.is_empty(), "{silent:?}");
     database.drop().await;
+}
+
+/// Every field of every request body, sent as null: refused exactly where the document says so.
+#[tokio::test]
+async fn null_is_refused_where_the_document_says_so() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let document = shop.get("/api/openapi.json").await.expect(200).json;
+        let mut tried = 0;
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for method in ["post", "patch"] {
+                let body = &item[method]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+                let Some(name) = body.as_str().and_then(|name| name.rsplit('/').next()) else { continue };
+                let schema = &document["components"]["schemas"][name];
+                assert_eq!(schema["additionalProperties"], false, "{name} takes other fields");
+                for (field, property) in schema["properties"].as_object().unwrap() {
+                    let nullable =
+                        property["type"].as_array().is_some_and(|types| types.iter().any(|of| of == "null"));
+                    let path = path.replace("{id}", "1");
+                    let request = shop.request(method.to_uppercase().parse().unwrap(), &path);
+                    let body = serde_json::json!({field.as_str(): null});
+                    let answer = shop.send(request.bearer_auth(&admin.access).json(&body)).await;
+                    let refused = answer.faults().contains(&format!("/{field}").as_str());
+                    assert_eq!(refused, !nullable, "{method} {path} {field}: {}", answer.text);
+                    tried += 1;
+                }
+            }
+        }
+        assert!(tried > 40, "only {tried} fields were tried");
+    })
+    .await;
 }

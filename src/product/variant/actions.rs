@@ -3,14 +3,14 @@
 use sqlx::PgConnection;
 
 use super::{
-    model::{AddedVariant, NewVariant, Variant, VariantChanges, VariantFilter},
+    model::{AddedVariant, MAX_VARIANTS, NewVariant, Variant, VariantChanges, VariantFilter},
     store,
 };
 use crate::{
     app::App,
     auth::{Vendor, Viewer},
     catalog::CatalogWrite,
-    error::{Error, Result},
+    error::{Error, Kind, Result},
     indexing::Version,
     money::Amount,
 };
@@ -40,6 +40,10 @@ pub async fn create(app: &App, vendor: Vendor, added: AddedVariant) -> Result<(V
     let mut write = CatalogWrite::begin(app).await?;
     let price = store::lock_product(&mut write, added.product_id, vendor.owner()).await?;
     let price = price.ok_or_else(|| Error::not_found("product"))?;
+    if store::count_of(&mut write, added.product_id).await? >= MAX_VARIANTS {
+        let detail = format!("The product has {MAX_VARIANTS} variants; make another product for more.");
+        return Err(Error::new(Kind::TooMany, detail));
+    }
     let ids = store::insert(&mut write, added.product_id, &[added.variant], price, vendor.user_id()).await?;
     finish(app, write, vendor, ids.first().copied().unwrap_or_default()).await
 }

@@ -155,7 +155,7 @@ struct AddedBody {
 /// Add a variant to a product
 #[utoipa::path(post, path = "/api/variant/", tag = "variants", security(("bearer" = [])),
     request_body = AddedBody, responses(
-    (status = 201, body = VariantJson),
+    (status = 201, body = VariantJson, headers(("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn create(State(app): State<App>, vendor: Vendor, Body(added): Body<AddedVariant>) -> Result<Response> {
@@ -215,7 +215,7 @@ async fn update(
 /// Delete a variant, unless it is its product's last
 #[utoipa::path(delete, path = "/api/variant/{id}/", tag = "variants", security(("bearer" = [])),
     params(("id" = i64, Path)), responses(
-    (status = 204, description = "Gone"),
+    (status = 204, description = "Gone", headers(("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn delete(State(app): State<App>, vendor: Vendor, Id(id): Id) -> Result<Response> {

@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::{
-    attributes::{Attributes, attributes},
+    attributes::{self, Attributes},
     body::{Fields, Form, amount, id, integer, line, url},
     money::Amount,
     page::Page,
@@ -12,6 +12,9 @@ use crate::{
 
 /// The most pieces of a variant.
 pub const MAX_STOCK: i64 = 1_000_000_000;
+
+/// The most variants of a product: a document holds them all.
+pub const MAX_VARIANTS: i64 = 100;
 
 /// A variant.
 #[derive(Clone, Debug)]
@@ -66,7 +69,7 @@ impl Form for NewVariant {
             price: fields.optional("price", amount(currency)),
             stock: fields.optional("stock", integer(0..=MAX_STOCK)).unwrap_or(0),
             image_url: fields.nullable("image_url", url).flatten(),
-            attributes: fields.optional("attributes", attributes).unwrap_or_default(),
+            attributes: attributes::read(fields, "attributes").unwrap_or_default(),
         }
     }
 }
@@ -112,7 +115,7 @@ impl Form for VariantChanges {
             price: fields.optional("price", amount(currency)),
             stock: fields.optional("stock", integer(0..=MAX_STOCK)),
             image_url: fields.nullable("image_url", url),
-            attributes: fields.optional("attributes", attributes),
+            attributes: attributes::read(fields, "attributes"),
         }
     }
 }

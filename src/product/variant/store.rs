@@ -1,13 +1,13 @@
 //! The SQL of variants. Every write of stock leaves its movement in the ledger, in the same statement.
 
 use rust_decimal::Decimal;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor, types::Json};
 use time::OffsetDateTime;
 
 use super::model::{NewVariant, Variant, VariantChanges, VariantFilter};
 use crate::{
-    attributes,
+    attributes::{self, RawAttributes},
     auth::{Role, Viewer},
     error::{Error, Result, violated},
     money::Amount,
@@ -21,7 +21,7 @@ struct Row {
     price: Decimal,
     stock: i32,
     image_url: Option<String>,
-    attributes: Json<Map<String, Value>>,
+    attributes: Json<RawAttributes>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
 }
@@ -38,7 +38,7 @@ impl From<Row> for Variant {
             effective_price: price,
             stock: row.stock.into(),
             image_url: row.image_url,
-            attributes: attributes::from_json(row.attributes.0),
+            attributes: attributes::from_raw(row.attributes.0),
             created_at: row.created_at,
             updated_at: row.updated_at,
         }
@@ -78,7 +78,7 @@ pub(super) async fn page(
     let rows = sqlx::query_as!(
         Row,
         r#"select v.id, v.product_id, v.variant_name, v.sku, v.price, v.stock, v.image_url,
-                  v.attributes as "attributes: Json<Map<String, Value>>", v.created_at, v.updated_at
+                  v.attributes as "attributes: Json<RawAttributes>", v.created_at, v.updated_at
            from variant v join product p on p.id = v.product_id
            where v.deleted_at is null
              and ($1 or p.is_active or p.vendor_id = $2)
@@ -122,7 +122,7 @@ pub(super) async fn one(db: impl PgExecutor<'_>, viewer: Viewer, id: i64) -> Res
     let row = sqlx::query_as!(
         Row,
         r#"select v.id, v.product_id, v.variant_name, v.sku, v.price, v.stock, v.image_url,
-                  v.attributes as "attributes: Json<Map<String, Value>>", v.created_at, v.updated_at
+                  v.attributes as "attributes: Json<RawAttributes>", v.created_at, v.updated_at
            from variant v join product p on p.id = v.product_id
            where v.id = $1 and v.deleted_at is null and ($2 or p.is_active or p.vendor_id = $3)"#,
         id,
@@ -137,7 +137,7 @@ pub(super) async fn of_product(db: impl PgExecutor<'_>, product_id: i64) -> Resu
     let rows = sqlx::query_as!(
         Row,
         r#"select id, product_id, variant_name, sku, price, stock, image_url,
-                  attributes as "attributes: Json<Map<String, Value>>", created_at, updated_at
+                  attributes as "attributes: Json<RawAttributes>", created_at, updated_at
            from variant where product_id = $1 and deleted_at is null
            order by position, id"#,
         product_id
@@ -252,6 +252,15 @@ pub(super) async fn update(
     .await
     .map_err(refused)?;
     Ok(())
+}
+
+/// How many live variants a product has.
+pub(super) async fn count_of(db: &mut PgConnection, product_id: i64) -> Result<i64> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from variant where product_id = $1 and deleted_at is null"#,
+        product_id
+    );
+    Ok(count.fetch_one(db).await?)
 }
 
 pub(super) async fn delete(db: &mut PgConnection, id: i64) -> Result<()> {
