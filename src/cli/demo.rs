@@ -22,7 +22,7 @@ use crate::{
     database::Database,
     error::Kind,
     import::actions::{OnError, Options, run},
-    lifecycle::{Shop, interrupted},
+    lifecycle::{Interrupts, Shop},
     product,
 };
 
@@ -41,6 +41,7 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(self, config: Config) -> Outcome {
+        let mut interrupts = Interrupts::listen()?;
         let opening = async {
             let database = Database::open(&config).await?;
             let first = prepare(&config, &database, self.products).await?;
@@ -49,9 +50,9 @@ impl Demo {
             database.close().await;
             Ok((shop, first))
         };
-        let (shop, first) = unless_interrupted(opening).await?;
+        let (shop, first) = unless_interrupted(&mut interrupts, opening).await?;
         introduce(&shop.address.to_string(), first);
-        interrupted().await?;
+        interrupts.heard().await;
         tracing::info!("stopping");
         shop.close().await;
         Ok(ExitCode::SUCCESS)

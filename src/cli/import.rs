@@ -23,6 +23,7 @@ use crate::{
         actions::{Feed, OnError, Options, Progress, Report, run},
         source::{Entry, Format, Source},
     },
+    lifecycle::Interrupts,
 };
 
 /// What becomes of the file when a row is refused.
@@ -129,6 +130,7 @@ async fn bring_in(
     options: Options,
     progress: impl FnMut(Progress),
 ) -> Result<Report, Box<dyn std::error::Error>> {
+    let mut interrupts = Interrupts::listen()?;
     let database = Database::open(config).await?;
     let stop = CancellationToken::new();
     let importing = async {
@@ -138,7 +140,7 @@ async fn bring_in(
         pool.close().await;
         Ok(report)
     };
-    let imported = unless_interrupted(importing).await;
+    let imported = unless_interrupted(&mut interrupts, importing).await;
     database.close().await;
     imported
 }

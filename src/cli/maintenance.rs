@@ -12,7 +12,7 @@ use super::{
     output::{bar, complain, say},
     unless_interrupted,
 };
-use crate::{config::Config, database::Database, indexing::verify, router};
+use crate::{config::Config, database::Database, indexing::verify, lifecycle::Interrupts, router};
 
 /// See the command's help.
 #[derive(Args)]
@@ -54,7 +54,7 @@ impl Verify {
                 tokio::time::sleep(Duration::from_millis(250)).await;
             }
         };
-        let report = unless_interrupted(comparing).await;
+        let report = unless_interrupted(&mut Interrupts::listen()?, comparing).await;
         bar.finish_and_clear();
         pool.close().await;
         database.close().await;

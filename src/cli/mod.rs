@@ -14,7 +14,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     config::{Config, Settings, unknown_variables},
-    lifecycle::interrupted,
+    lifecycle::Interrupts,
     telemetry,
 };
 
@@ -106,14 +106,12 @@ pub fn main() -> ExitCode {
 /// Does the work unless SIGINT or SIGTERM comes first. Work that is cut short is dropped, and with it the
 /// managed database, if this was its last user.
 async fn unless_interrupted<T>(
+    interrupts: &mut Interrupts,
     work: impl Future<Output = Result<T, Box<dyn Error>>>,
 ) -> Result<T, Box<dyn Error>> {
     tokio::select! {
         done = work => done,
-        signal = interrupted() => {
-            signal?;
-            Err("interrupted".into())
-        }
+        () = interrupts.heard() => Err("interrupted".into()),
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Outcome, output::say, unless_interrupted};
 use crate::{
     clock::Clock,
     config::Config,
-    lifecycle::{Shop, interrupted},
+    lifecycle::{Interrupts, Shop},
 };
 
 /// See the command's help.
@@ -30,10 +30,11 @@ fn address(text: &str) -> Result<String, String> {
 
 impl Serve {
     pub(super) async fn run(self, config: Config) -> Outcome {
+        let mut interrupts = Interrupts::listen()?;
         let opening = async { Ok(Shop::open(config, &self.listen, Clock::default()).await?) };
-        let shop = unless_interrupted(opening).await?;
+        let shop = unless_interrupted(&mut interrupts, opening).await?;
         say(&format!("listening on http://{}", shop.address));
-        interrupted().await?;
+        interrupts.heard().await;
         tracing::info!("stopping");
         shop.close().await;
         Ok(ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     str::FromStr,
     sync::{
         Arc, Mutex,
@@ -47,6 +47,20 @@ impl Server {
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with("listening on"), "the server did not start: {line}");
         Self(child)
+    }
+}
+
+impl Server {
+    /// How it ended, which it must within half a minute.
+    fn ended(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "the server does not stop");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -187,7 +201,7 @@ async fn a_stopped_server_leaves_nothing_behind() {
             warm = begun.elapsed();
             let pid = rustix::process::Pid::from_raw(i32::try_from(server.0.id()).unwrap()).unwrap();
             rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-            assert!(server.0.wait().unwrap().success());
+            assert!(server.ended().success());
             assert!(!path.join("postgres/data/postmaster.pid").exists(), "the database server still runs");
             assert!(!path.join("index/unclean").exists(), "the index was not left cleanly");
         }
