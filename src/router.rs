@@ -183,16 +183,16 @@ async fn observe(mut request: Request, next: Next) -> Response<Body> {
 
 /// The method for a metric's label: clients may send any word for one, and each label is kept for ever.
 fn method_label(method: &Method) -> &'static str {
-    const KNOWN: [(&Method, &str); 7] = [
-        (&Method::GET, "GET"),
-        (&Method::HEAD, "HEAD"),
-        (&Method::POST, "POST"),
-        (&Method::PATCH, "PATCH"),
-        (&Method::PUT, "PUT"),
-        (&Method::DELETE, "DELETE"),
-        (&Method::OPTIONS, "OPTIONS"),
+    static KNOWN: [Method; 7] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PATCH,
+        Method::PUT,
+        Method::DELETE,
+        Method::OPTIONS,
     ];
-    KNOWN.iter().find(|(known, _)| *known == method).map_or("other", |(_, label)| label)
+    KNOWN.iter().find(|known| *known == method).map_or("other", Method::as_str)
 }
 
 /// The client's own id, when it is one that can stand in a log; else a new one.
