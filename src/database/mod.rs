@@ -94,9 +94,6 @@ impl Database {
         let options = self.options.clone().application_name(name).options([
             // The log's view is estimated far too high for a poll: compiling it would take longer than running it.
             ("jit", "off"),
-            // A plan for a table that was empty a second ago is kept for ever otherwise: importing 19,406
-            // products took 7.0 s with it and 2.1 s without.
-            ("plan_cache_mode", "force_custom_plan"),
             // An import waits for its file, however slow that arrives.
             ("idle_in_transaction_session_timeout", "0"),
         ]);

@@ -201,6 +201,7 @@ impl<'a> Import<'a> {
         if rows.is_empty() || rejected {
             return Ok(());
         }
+        store::plan(self.db()?, "force_custom_plan").await?;
         let rows = self.refuse_foreign_variants(rows).await?;
         let mut batch = Batch::default();
         for (_, row) in rows {

@@ -19,6 +19,14 @@ pub(super) struct Batch {
     rows: Vec<(Row, Option<i64>)>,
 }
 
+/// What is sold already of what the batch names.
+struct Offered {
+    /// SKUs that live variants have.
+    there: HashSet<String>,
+    /// Products with one live variant, and its SKU.
+    default: HashMap<i64, String>,
+}
+
 impl Batch {
     pub(super) fn push(&mut self, row: Row, category_id: Option<i64>) {
         self.rows.push((row, category_id));
@@ -29,6 +37,14 @@ impl Batch {
         let skus: Vec<String> = self.rows.iter().map(|(row, _)| row.sku.clone()).collect();
         let known = store::known(db, &skus).await?;
         let mut ids: HashMap<String, i64> = known.into_iter().map(|known| (known.sku, known.id)).collect();
+        let wanted = self.rows.iter().flat_map(|(row, _)| variant_skus(row)).map(ToOwned::to_owned);
+        let there = store::owners(db, &wanted.collect::<Vec<String>>()).await?;
+        let default = store::only_variants(db, &ids.values().copied().collect::<Vec<i64>>()).await?;
+        let offered = Offered {
+            there: there.into_iter().map(|owned| owned.sku).collect(),
+            default: default.into_iter().map(|only| (only.product_id, only.sku)).collect(),
+        };
+        store::plan(db, "auto").await?;
         let (mut fresh, mut there) = (Products::default(), Products::default());
         for (row, category_id) in &self.rows {
             let columns = if ids.contains_key(&row.sku) { &mut there } else { &mut fresh };
@@ -45,7 +61,7 @@ impl Batch {
                 ids.insert(product.sku, product.id);
             }
         }
-        self.write_variants(db, &ids, &made).await?;
+        self.write_variants(db, &ids, &made, &offered).await?;
         Ok((created, updated))
     }
 
@@ -54,15 +70,8 @@ impl Batch {
         db: &mut PgConnection,
         ids: &HashMap<String, i64>,
         made: &HashSet<i64>,
+        Offered { there, default }: &Offered,
     ) -> Result<()> {
-        let wanted = self.rows.iter().flat_map(|(row, _)| variant_skus(row)).map(ToOwned::to_owned);
-        let wanted: Vec<String> = wanted.collect();
-        let there = store::owners(db, &wanted).await?;
-        let there: HashSet<String> = there.into_iter().map(|owned| owned.sku).collect();
-        let known_products: Vec<i64> = ids.values().filter(|id| !made.contains(id)).copied().collect();
-        let default = store::only_variants(db, &known_products).await?;
-        let default: HashMap<i64, String> =
-            default.into_iter().map(|only| (only.product_id, only.sku)).collect();
         let (mut fresh, mut known) = (Variants::default(), Variants::default());
         let (mut replaced, mut kept) = (Vec::new(), Vec::new());
         for (row, _) in &self.rows {
