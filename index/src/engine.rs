@@ -20,8 +20,10 @@ use crate::{
     hits::{Hits, Status},
     postings,
     query::Query,
+    reader::Reader,
     record,
     schema::{self, Fields},
+    settings::Lexicon,
     writer::Writer,
 };
 
@@ -69,12 +71,17 @@ impl Engine {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Answers a query from the current generation.
+    /// Holds the current generation, for several questions that must be answered alike.
+    pub fn reader(&self) -> Reader {
+        Reader(self.shared.current())
+    }
+
+    /// Answers a query from the current generation, with the default [`Settings`](crate::Settings).
     ///
     /// # Errors
     /// Only when the index below cannot be read: no query is wrong in itself.
     pub fn search(&self, query: &Query) -> Result<Hits, Error> {
-        self.shared.current().search(query)
+        self.reader().search(query, Lexicon::standard())
     }
 
     /// The number of the generation that searches see now. Every commit makes a larger one, and no two

@@ -3,11 +3,11 @@
 //! Every number is exact for the one generation that answered: nothing is estimated, sampled or cut off, but
 //! for the lists of values, which end after the hundred most frequent.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::Document;
+use crate::{cursor::Cursor, document::Document};
 
 /// The answer to a query.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct Hits {
     pub facets: Facets,
     /// What the text was read as, when that differs from what was written.
     pub corrected_query: Option<String>,
+    /// Where the page ended, when there is more behind it.
+    pub next: Option<Cursor>,
     /// The generation that answered; see [`Engine::generation`](crate::Engine::generation).
     pub generation: u64,
 }
@@ -32,6 +34,31 @@ pub struct Hit {
     /// How well it matches the text; larger is better, and only comparable within one answer. 0 unless the
     /// query has a text and its order asks for relevance.
     pub score: f32,
+    /// Which words matched, when that was asked for.
+    pub highlights: Option<Highlights>,
+}
+
+/// Which parts of a hit's texts matched the query: byte ranges, ascending and apart from each other, on character
+/// boundaries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Highlights {
+    /// In [`Document::name`].
+    pub name: Vec<Range<usize>>,
+    /// In [`Document::description`].
+    pub description: Vec<Range<usize>>,
+}
+
+/// What somebody who has begun to type may want; each list best first, without repetitions.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Suggestions {
+    /// Texts to search for: what is typed, with its last word completed.
+    pub queries: Vec<String>,
+    /// Active products.
+    pub products: Vec<Document>,
+    /// Categories whose name holds what is typed, with how many active products are in them and below.
+    pub categories: Vec<CategoryCount>,
+    /// Brands whose name holds what is typed, with how many active products they have.
+    pub brands: Vec<ValueCount>,
 }
 
 /// Counts by facet; those that were not asked for are absent.

@@ -52,9 +52,11 @@
 // The page names the modules that hold each step, for whoever reads the source.
 #![allow(rustdoc::private_intra_doc_links)]
 
+mod cursor;
 mod document;
 mod hits;
 mod query;
+mod settings;
 
 mod collation;
 mod record;
@@ -64,6 +66,7 @@ mod text;
 mod engine;
 mod error;
 mod generation;
+mod reader;
 mod search;
 mod writer;
 
@@ -80,12 +83,19 @@ mod price_facet;
 mod rank;
 mod sort;
 
+pub use cursor::Cursor;
 pub use document::{AttributeValue, Category, Discount, Document, PriceStep, Variant};
 pub use engine::Engine;
 pub use error::Error;
 pub use hits::{
-    Availability, CategoryCount, Facets, Hit, Hits, PriceBucket, PriceFacet, RatingCount, Status, ValueCount,
+    Availability, CategoryCount, Facets, Highlights, Hit, Hits, PriceBucket, PriceFacet, RatingCount, Status,
+    Suggestions, ValueCount,
 };
-pub use query::{CategoryKey, Facet, Query, SortField, SortKey, Visibility};
+pub use query::{CategoryKey, Facet, Query, SortField, SortKey, SuggestQuery, Visibility};
+pub use reader::Reader;
 pub use schema::fingerprint;
+pub use settings::{
+    Lexicon, MAX_PHRASE_WORDS, MAX_PHRASES, MAX_STOP_WORDS, MAX_SYNONYMS, MAX_WEIGHT, Settings, SettingsFault,
+    Synonym, Weights,
+};
 pub use writer::Writer;

@@ -51,6 +51,12 @@ impl Prices {
         Self { latest: Mutex::new(Arc::clone(&base)), base, steps, boundaries }
     }
 
+    /// The last boundary up to `at`.
+    pub(crate) fn last_change(&self, at: i64) -> Option<i64> {
+        let passed = self.boundaries.partition_point(|&boundary| boundary <= at);
+        passed.checked_sub(1).map(|last| self.boundaries[last])
+    }
+
     /// The column that holds at `at`, in microseconds since the epoch. A step holds from its own microsecond.
     pub(crate) fn at(&self, at: i64) -> Arc<PriceColumn> {
         let interval = self.boundaries.partition_point(|&boundary| boundary <= at);

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cursor::Cursor;
+
 /// A search: filters, order, page and the facets to count.
 ///
 /// Filters of different kinds must all hold; the values of one kind are alternatives.
@@ -40,10 +42,15 @@ pub struct Query {
     pub sort: Vec<SortKey>,
     /// How many hits to skip.
     pub offset: usize,
+    /// Only hits behind this place, of the same query; see [`Hits::next`](crate::Hits::next). Totals and counts are
+    /// those of the whole query. With it, `offset` counts from the place.
+    pub after: Option<Cursor>,
     /// How many hits to return at most; 0 only counts.
     pub limit: usize,
     /// What to count.
     pub facets: Vec<Facet>,
+    /// Whether each hit says which of its words matched; see [`Hit::highlights`](crate::Hit::highlights).
+    pub highlight: bool,
     /// The instant whose prices hold, in microseconds since the epoch.
     pub at: i64,
 }
@@ -118,4 +125,13 @@ pub enum Facet {
     Rating,
     /// The values of the attribute of this name.
     Attribute(String),
+}
+
+/// What is asked when somebody has only begun to type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SuggestQuery {
+    /// What is typed so far; the last word may be the beginning of a longer one.
+    pub text: String,
+    /// How many of each kind to return at most.
+    pub limit: usize,
 }

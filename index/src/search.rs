@@ -5,15 +5,16 @@ use crate::{
     error::Error,
     facets,
     generation::Generation,
-    hits::{Hit, Hits},
-    query::Query,
+    hits::{Hit, Hits, Suggestions},
+    query::{Query, SuggestQuery},
     rank::TextQuery,
+    settings::Lexicon,
     sort,
 };
 
 impl Generation {
     /// Answers a query.
-    pub(crate) fn search(&self, query: &Query) -> Result<Hits, Error> {
+    pub(crate) fn search(&self, query: &Query, _lexicon: &Lexicon) -> Result<Hits, Error> {
         let text = query.text.as_deref().map(|text| TextQuery::new(text, self)).transpose()?;
         let mut matches = Vec::with_capacity(self.segments.len());
         for ordinal in 0..self.segments.len() {
@@ -25,6 +26,7 @@ impl Generation {
             hits.push(Hit {
                 document: self.document(candidate.segment, candidate.doc)?,
                 score: scores.get(candidate.doc as usize).copied().unwrap_or(0.0),
+                highlights: None,
             });
         }
         Ok(Hits {
@@ -32,7 +34,16 @@ impl Generation {
             hits,
             facets: facets::count(query, self, &matches)?,
             corrected_query: None,
+            next: None,
             generation: self.number,
         })
+    }
+
+    pub(crate) fn suggest(&self, _query: &SuggestQuery, _lexicon: &Lexicon) -> Result<Suggestions, Error> {
+        Ok(Suggestions::default())
+    }
+
+    pub(crate) fn similar(&self, _id: i64, _limit: usize) -> Result<Option<Hits>, Error> {
+        Ok(None)
     }
 }

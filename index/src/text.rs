@@ -27,6 +27,16 @@ pub(crate) struct Words {
     pub(crate) prefix: Option<String>,
 }
 
+/// Reads all words of a text, in order.
+pub(crate) fn read(text: &str) -> Vec<String> {
+    let mut stream = WordStream::new(text);
+    let mut words = Vec::new();
+    while stream.advance() {
+        words.push(stream.token.text.clone());
+    }
+    words
+}
+
 /// Reads the words of a query.
 pub(crate) fn words(text: &str) -> Words {
     let mut stream = WordStream::new(text);
@@ -198,15 +208,6 @@ fn fold(c: char, word: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(text: &str) -> Vec<String> {
-        let mut stream = WordStream::new(text);
-        let mut words = Vec::new();
-        while stream.advance() {
-            words.push(stream.token.text.clone());
-        }
-        words
-    }
 
     #[test]
     fn punctuation_separates() {

@@ -24,7 +24,7 @@ use std::{
     time::Duration,
 };
 
-use duka_index::{Document, Engine};
+use duka_index::{Document, Engine, Lexicon, Settings};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::{
     sync::{Notify, watch},
@@ -107,12 +107,24 @@ impl Applied {
     }
 }
 
+/// How searches are tuned: what administrators have set, as every node has read it from the database.
+#[derive(Clone, Debug, Default)]
+pub struct Tuning {
+    /// Grows with every change; 0 is the default settings. Part of what an answer is kept by.
+    pub version: i64,
+    /// As they were set.
+    pub settings: Settings,
+    /// The same, ready for searches.
+    pub lexicon: Lexicon,
+}
+
 /// The door: the mirror, and the one who keeps it. Cheap to clone.
 #[derive(Clone)]
 pub struct Indexing(Arc<Shared>);
 
 struct Shared {
     engine: RwLock<Engine>,
+    tuning: RwLock<Arc<Tuning>>,
     applied: watch::Sender<Applied>,
     wake: Notify,
     tell: Notify,
@@ -136,13 +148,18 @@ impl Indexing {
 
     fn new(engine: Engine, applied: Applied) -> Self {
         let (applied, _) = watch::channel(applied);
-        let engine = RwLock::new(engine);
-        Self(Arc::new(Shared { engine, applied, wake: Notify::new(), tell: Notify::new() }))
+        let (engine, tuning) = (RwLock::new(engine), RwLock::default());
+        Self(Arc::new(Shared { engine, tuning, applied, wake: Notify::new(), tell: Notify::new() }))
     }
 
     /// The index that is current now. Ask again for each search: a rebuild swaps it.
     pub fn engine(&self) -> Engine {
         self.0.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How searches are tuned now.
+    pub fn tuning(&self) -> Arc<Tuning> {
+        Arc::clone(&self.0.tuning.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How far the mirror is now.

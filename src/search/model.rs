@@ -186,8 +186,10 @@ impl Search {
             visibility,
             sort: self.sort.clone().unwrap_or_else(default_sort),
             offset: usize::try_from(self.page.offset()).unwrap_or(usize::MAX),
+            after: None,
             limit: self.page.page_size as usize,
             facets: self.facets.clone().unwrap_or_else(default_facets),
+            highlight: false,
             at,
         })
     }

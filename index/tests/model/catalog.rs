@@ -193,8 +193,10 @@ pub(crate) fn query(dice: &mut Dice, catalog: &BTreeMap<i64, Document>) -> Query
             Visibility::InactiveOf(1),
         ]),
         offset: *dice.pick(&[0, 0, 0, 3, 40, usize::MAX]),
+        after: None,
         limit: *dice.pick(&[0, 1, 5, 20, 1_000, usize::MAX]),
         facets: facets(dice),
+        highlight: false,
         at: at(dice, catalog),
     }
 }

@@ -1,0 +1,56 @@
+//! One generation of the index, held: what a caller asks several questions of, and keeps answers by.
+
+use std::sync::Arc;
+
+use crate::{
+    error::Error,
+    generation::Generation,
+    hits::{Hits, Suggestions},
+    query::{Query, SuggestQuery},
+    settings::Lexicon,
+};
+
+/// A generation of the index, which answers as long as it is held, whatever is committed meanwhile. Cheap to
+/// clone. Hold it for one answer, not for long: what it holds cannot be freed.
+#[derive(Clone)]
+pub struct Reader(pub(crate) Arc<Generation>);
+
+impl Reader {
+    /// The generation's number; see [`Engine::generation`](crate::Engine::generation).
+    pub fn generation(&self) -> u64 {
+        self.0.number
+    }
+
+    /// The last instant up to `at` (microseconds since the epoch) at which the price of any document changed;
+    /// `i64::MIN` when none ever did. Two searches of one generation, equal but for their instants, have equal
+    /// answers when this is equal for both: it is what an answer is kept by.
+    pub fn price_epoch(&self, at: i64) -> i64 {
+        let changes = self.0.segments.iter().filter_map(|segment| segment.view.prices.last_change(at));
+        changes.max().unwrap_or(i64::MIN)
+    }
+
+    /// Answers a query.
+    ///
+    /// # Errors
+    /// Only when the index below cannot be read: no query is wrong in itself.
+    pub fn search(&self, query: &Query, lexicon: &Lexicon) -> Result<Hits, Error> {
+        self.0.search(query, lexicon)
+    }
+
+    /// What somebody who has begun to type may want. An empty text suggests nothing.
+    ///
+    /// # Errors
+    /// Only when the index below cannot be read.
+    pub fn suggest(&self, query: &SuggestQuery, lexicon: &Lexicon) -> Result<Suggestions, Error> {
+        self.0.suggest(query, lexicon)
+    }
+
+    /// Active documents like the one of this id, most alike first, never itself; `None` when there is none of
+    /// this id, or it is not active. Their number is [`Hits::total`]; neither facets nor scores are given.
+    ///
+    /// # Errors
+    /// Only when the index below cannot be read.
+    pub fn similar(&self, id: i64, limit: usize) -> Result<Option<Hits>, Error> {
+        self.0.similar(id, limit)
+    }
+}
