@@ -42,6 +42,11 @@ impl Bits {
         Self { words, bound: u32::try_from(values.len()).unwrap_or(u32::MAX) }
     }
 
+    /// What every member is below.
+    pub(crate) fn bound(&self) -> u32 {
+        self.bound
+    }
+
     pub(crate) fn insert(&mut self, doc: u32) {
         self.words[doc as usize / 64] |= 1 << (doc % 64);
     }

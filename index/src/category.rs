@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::{document::Category, error::Error, query::CategoryKey, segment::Values};
+use crate::{document::Category, error::Error, hits::CategoryCount, query::CategoryKey, segment::Values};
 
 /// The chains of a segment and the categories in them.
 #[derive(Debug)]
@@ -24,6 +24,14 @@ pub(crate) struct Node {
     pub(crate) category: Category,
     /// The names from the root to the category itself.
     pub(crate) path: Vec<String>,
+}
+
+impl Node {
+    /// As a count of it.
+    pub(crate) fn counted(&self, count: u64) -> CategoryCount {
+        let Category { id, name, slug } = self.category.clone();
+        CategoryCount { id, name, slug, path: self.path.clone(), count }
+    }
 }
 
 impl Categories {
@@ -54,6 +62,17 @@ impl Categories {
             }
         }
         placed
+    }
+
+    /// By ordinal (and last for "none"), which part of a chain of ids the chain has in common with it, from the
+    /// root on.
+    pub(crate) fn shares(&self, of: &[i64]) -> Vec<f32> {
+        let share = |chain: &Vec<u32>| {
+            let ids = chain.iter().map(|&node| self.nodes[node as usize].category.id);
+            let common = ids.zip(of).take_while(|(one, other)| one == *other).count();
+            if of.is_empty() { 0.0 } else { common as f32 / of.len() as f32 }
+        };
+        self.chains.iter().map(share).chain([0.0]).collect()
     }
 
     /// By ordinal (and last for "none"), whether the chain holds one of the keys.

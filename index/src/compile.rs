@@ -11,8 +11,7 @@ use crate::{
     generation::{Generation, Segment},
     postings,
     price::PriceColumn,
-    query::{Facet, Query, SortField, Visibility},
-    rank::TextQuery,
+    query::{Facet, Query, Visibility},
     schema::attribute_term,
     segment::{NO_VENDOR, Values},
 };
@@ -32,23 +31,16 @@ pub(crate) struct Matches {
 }
 
 impl Matches {
-    /// What matches a query in a segment of the generation in which its text was looked up.
+    /// What matches a query in a segment, of the documents that are visible and match its text.
     pub(crate) fn find(
         query: &Query,
-        text: Option<&TextQuery>,
+        mut base: Bits,
+        scores: Vec<f32>,
         generation: &Generation,
         ordinal: usize,
     ) -> Result<Self, Error> {
         let segment = &generation.segments[ordinal];
         let prices = segment.view.prices.at(query.at);
-        let mut base = visible(query.visibility, segment);
-        let mut scores = Vec::new();
-        if let Some(text) = text {
-            let scored = query.sort.iter().any(|key| key.field == SortField::Relevance);
-            let matches = text.matches(generation, ordinal, scored)?;
-            base.and(&matches.docs);
-            scores = matches.scores;
-        }
         if let Some(vendor) = query.vendor_id {
             base.and(&Bits::of(&segment.view.vendors, |other| other == vendor && other != NO_VENDOR));
         }
@@ -72,7 +64,8 @@ impl Matches {
     }
 }
 
-fn visible(visibility: Visibility, segment: &Segment) -> Bits {
+/// What somebody may see of a segment.
+pub(crate) fn visible(visibility: Visibility, segment: &Segment) -> Bits {
     let owned = |vendor| Bits::of(&segment.view.vendors, |other| other == vendor && other != NO_VENDOR);
     let hidden = || {
         let mut hidden = segment.live.clone();

@@ -13,18 +13,29 @@ pub struct Cursor {
     pub(crate) keys: Vec<Place>,
     /// Decides last.
     pub(crate) id: i64,
-    /// What the words of the query were worth when the first page was made. Later pages keep it, so that a
-    /// document's score does not depend on what is written meanwhile.
-    pub(crate) statistics: Option<Statistics>,
+    /// How the text was read when the first page was made.
+    pub(crate) reading: Option<Reading>,
 }
 
 /// One sort key of a hit, as a number whose plain order is the order asked for; names as their collation keys.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Place {
+    /// Anything but a name.
     Number(u64),
+    /// A collation key.
     Name(Vec<u8>),
 }
 
-/// How a text was read, and what its words were worth.
+/// How a text was read, and what its words were worth. Later pages keep to it, so that neither which documents
+/// match nor a document's score depends on what is written meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Statistics {}
+pub(crate) struct Reading {
+    /// By word asked for: what it was read as, where that differs from what was written.
+    pub(crate) read: Vec<Option<String>>,
+    /// The words that need not occur: stop words, and those in `dropped`.
+    pub(crate) optional: Vec<bool>,
+    /// The words without which more was found.
+    pub(crate) dropped: Vec<bool>,
+    /// By word and form, [`Word::worths`](crate::rank::Word), as bits.
+    pub(crate) worths: Vec<Vec<u32>>,
+}

@@ -8,8 +8,7 @@ use std::{
 };
 
 use tantivy::{
-    Index, IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyDocument, Term,
-    directory::MmapDirectory, schema::IndexRecordOption,
+    Index, IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyDocument, directory::MmapDirectory,
 };
 
 use crate::{
@@ -18,7 +17,6 @@ use crate::{
     error::Error,
     generation::Generation,
     hits::{Hits, Status},
-    postings,
     query::Query,
     reader::Reader,
     record,
@@ -112,19 +110,8 @@ impl Engine {
     /// When the index cannot be read.
     pub fn get(&self, id: i64) -> Result<Option<Document>, Error> {
         let generation = self.shared.current();
-        let term = Term::from_field_i64(generation.fields.id, id);
-        for (ordinal, segment) in (0..).zip(&generation.segments) {
-            let index = segment.reader.inverted_index(generation.fields.id)?;
-            let Some(term) = index.get_term_info(&term)? else { continue };
-            let mut found = None;
-            postings::for_each_block(&index, &term, IndexRecordOption::Basic, |docs, _| {
-                found = found.or_else(|| docs.iter().copied().find(|&doc| segment.live.contains(doc)));
-            })?;
-            if let Some(doc) = found {
-                return generation.document(ordinal, doc).map(Some);
-            }
-        }
-        Ok(None)
+        let found = generation.find(id)?;
+        found.map(|(segment, doc)| generation.document(segment, doc)).transpose()
     }
 
     /// Visits every document of the current generation, in no particular order, until `visit` breaks. Later
@@ -238,6 +225,6 @@ fn open_index(directory: &Path, fields: &Fields) -> Result<Index, Error> {
             expected: schema::fingerprint().to_owned(),
         });
     }
-    schema::register_tokenizer(index.tokenizers());
+    schema::register_tokenizers(index.tokenizers());
     Ok(index)
 }

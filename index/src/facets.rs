@@ -95,18 +95,7 @@ fn categories(views: &[&SegmentView], matches: &[Matches]) -> Vec<CategoryCount>
     }
     let mut counts: Vec<(&Node, u64)> = counts.into_values().collect();
     counts.sort_unstable_by_key(|(node, count)| (Reverse(*count), &node.category.name, node.category.id));
-    counts.into_iter().map(|(node, count)| spell(node, count)).collect()
-}
-
-fn spell(node: &Node, count: u64) -> CategoryCount {
-    let category = node.category.clone();
-    CategoryCount {
-        id: category.id,
-        name: category.name,
-        slug: category.slug,
-        path: node.path.clone(),
-        count,
-    }
+    counts.into_iter().map(|(node, count)| node.counted(count)).collect()
 }
 
 fn availability(views: &[&SegmentView], matches: &[Matches]) -> Availability {

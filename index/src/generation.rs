@@ -10,10 +10,12 @@ use std::sync::{
 use tantivy::{
     DocAddress, Searcher, SegmentReader, TantivyDocument,
     index::{InvertedIndexReader, SegmentId},
-    schema::Field,
+    schema::{Field, IndexRecordOption, Term},
 };
 
-use crate::{bits::Bits, document::Document, error::Error, record, schema::Fields, segment::SegmentView};
+use crate::{
+    bits::Bits, document::Document, error::Error, postings, record, schema::Fields, segment::SegmentView,
+};
 
 /// What a commit made visible.
 pub(crate) struct Generation {
@@ -75,6 +77,23 @@ impl Generation {
     pub(crate) fn bytes(&self) -> u64 {
         let sizes = self.segments.iter().filter_map(|segment| segment.reader.space_usage().ok());
         sizes.map(|usage| usage.total().get_bytes()).sum()
+    }
+
+    /// Where the document of an id is: its segment, and its number there.
+    pub(crate) fn find(&self, id: i64) -> Result<Option<(u32, u32)>, Error> {
+        let term = Term::from_field_i64(self.fields.id, id);
+        for (ordinal, segment) in (0..).zip(&self.segments) {
+            let index = segment.reader.inverted_index(self.fields.id)?;
+            let Some(term) = index.get_term_info(&term)? else { continue };
+            let mut found = None;
+            postings::for_each_block(&index, &term, IndexRecordOption::Basic, |docs, _| {
+                found = found.or_else(|| docs.iter().copied().find(|&doc| segment.live.contains(doc)));
+            })?;
+            if let Some(doc) = found {
+                return Ok(Some((ordinal, doc)));
+            }
+        }
+        Ok(None)
     }
 
     /// Reads a document from the store.

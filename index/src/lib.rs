@@ -80,8 +80,18 @@ mod attribute_facet;
 mod compile;
 mod facets;
 mod price_facet;
-mod rank;
 mod sort;
+
+mod lookup;
+mod parse;
+mod rank;
+mod reading;
+mod relax;
+mod typo;
+
+mod highlight;
+mod similar;
+mod suggest;
 
 pub use cursor::Cursor;
 pub use document::{AttributeValue, Category, Discount, Document, PriceStep, Variant};
@@ -95,7 +105,7 @@ pub use query::{CategoryKey, Facet, Query, SortField, SortKey, SuggestQuery, Vis
 pub use reader::Reader;
 pub use schema::fingerprint;
 pub use settings::{
-    Lexicon, MAX_PHRASE_WORDS, MAX_PHRASES, MAX_STOP_WORDS, MAX_SYNONYMS, MAX_WEIGHT, Settings, SettingsFault,
-    Synonym, Weights,
+    Lexicon, MAX_PHRASE_WORDS, MAX_PHRASES, MAX_STOP_WORDS, MAX_SYNONYMS, MAX_WEIGHT, Settings,
+    SettingsFault, Synonym, Weights,
 };
 pub use writer::Writer;

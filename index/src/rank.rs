@@ -1,43 +1,35 @@
-//! Which documents match a text, and how well.
+//! What a match is worth.
 //!
-//! Every word of the text must occur somewhere in the document. A word is worth what its best field makes of it
-//! (BM25 within the field, times the field's weight); fields do not add up, since a name repeated in the
-//! description says nothing new. The words add up, and a gentle prior decides between equals.
+//! A word is worth what it is rare, times how much a document is about it: its occurrences in every field, each
+//! counted by the field's weight and the less the longer the text is, add up and saturate together (BM25F:
+//! Robertson, Zaragoza, Taylor, "Simple BM25 extension to multiple weighted fields", 2004). So a name that says it
+//! beats a description that does, and both together beat either. Unlike there, a text is long by what it is, not
+//! by what others are: what a document scores depends on itself and on how rare the words are, on nothing else.
+//!
+//! The words add up; words that stand side by side as they were asked for add a little, and what is *called* so (by
+//! its category, or an attribute that says what type it is) gains on what merely mentions it. A gentle prior decides
+//! between equals.
 //!
 //! Matching walks the postings of one word after the other and keeps scores in plain columns: for a shop's
 //! catalog that beats a tree of scorers, and gives the set of matches, which every facet needs, for nothing.
 
-use std::cmp::Reverse;
+use std::sync::LazyLock;
 
-use tantivy::{
-    fieldnorm::FieldNormReader,
-    postings::TermInfo,
-    schema::{IndexRecordOption, Term},
-};
+use tantivy::{fieldnorm::FieldNormReader, schema::IndexRecordOption};
 
 use crate::{
     bits::Bits,
     error::Error,
     generation::{Generation, Segment},
-    postings::{self, Found},
+    lookup::{Form, Source},
+    postings,
     schema::TextField,
-    text,
+    settings::Weights,
 };
 
-/// How fast repetitions stop counting: the usual BM25 constant. Catalog texts are short, it hardly matters.
-const SATURATION: f32 = 1.2;
-
-/// A word that is only begun may become another one. In a name it stands below the whole word as a category, and
-/// above the whole word as a property.
-const PREFIX_WEIGHT: f32 = 0.35;
-
-/// The longer words that a prefix may stand for, in each field. More than that is not a search yet, and the most
-/// frequent ones cover nearly all documents.
-const MAX_EXPANSIONS: usize = 1024;
-
-/// Whoever types a whole stock keeping unit wants that product: above anything that words can add up to
-/// (32 words of the best field, each as rare as can be, stay below 6,000).
-const CODE_BONUS: f32 = 10_000.0;
+/// How fast further occurrences stop counting: an average name alone is worth five sixths of all that a word can
+/// be.
+const SATURATION: f32 = 0.8;
 
 /// What out of stock costs: it loses between equals, and nothing more.
 const OUT_OF_STOCK: f32 = 0.9;
@@ -45,27 +37,31 @@ const OUT_OF_STOCK: f32 = 0.9;
 /// What doubling the popularity gains: 20 doublings, a million sales, weigh less than a better field.
 const POPULARITY_DOUBLED: f32 = 0.01;
 
-/// How much of a match is a field's word, and whether a longer text makes its words matter less.
-struct Weight {
-    boost: f32,
-    /// 0: length is irrelevant; 1: twice the length, half the worth.
-    by_length: f32,
+/// Scores are multiples of this fraction, so that sums are exact in whatever order words are looked at.
+const GRAIN: f32 = 512.0;
+
+/// The number of words at which a text's words count half.
+const fn half_length(field: TextField) -> f32 {
+    match field {
+        // A short name is about little else: "Phone X" before "Leather case for Phone X".
+        TextField::Name => 6.0,
+        // One of a hundred attributes says less than one of three.
+        TextField::Attributes | TextField::Variants => 6.0,
+        TextField::Description => 20.0,
+        // A few words, all of them meant.
+        TextField::Brand | TextField::Sku | TextField::Category => f32::INFINITY,
+    }
 }
 
-const fn weight(field: TextField) -> Weight {
+fn weight(weights: &Weights, field: TextField) -> f32 {
     match field {
-        // What the product is called is what it is. A short name is about little else: "Phone X" before
-        // "Leather case for Phone X".
-        TextField::Name => Weight { boost: 8.0, by_length: 0.6 },
-        // Words that name a maker or an article are chosen deliberately, but a name that says so says it better.
-        TextField::Brand => Weight { boost: 5.0, by_length: 0.0 },
-        TextField::Sku => Weight { boost: 5.0, by_length: 0.0 },
-        // What kind of thing it is, or which properties it has: lists, whose length tells nothing.
-        TextField::Category => Weight { boost: 3.0, by_length: 0.0 },
-        TextField::Variants => Weight { boost: 2.5, by_length: 0.0 },
-        TextField::Attributes => Weight { boost: 2.0, by_length: 0.0 },
-        // Prose mentions many things in passing.
-        TextField::Description => Weight { boost: 1.0, by_length: 0.75 },
+        TextField::Name => weights.name,
+        TextField::Brand => weights.brand,
+        TextField::Sku => weights.sku,
+        TextField::Category => weights.category,
+        TextField::Attributes => weights.attributes,
+        TextField::Variants => weights.variants,
+        TextField::Description => weights.description,
     }
 }
 
@@ -75,199 +71,205 @@ pub(crate) fn prior(popularity: i64, in_stock: bool) -> f32 {
     (1.0 + POPULARITY_DOUBLED * doublings.min(20.0)) * if in_stock { 1.0 } else { OUT_OF_STOCK }
 }
 
-/// A text, looked up in a generation.
-pub(crate) struct TextQuery {
-    /// The rarest first, so that the later ones only look at what is left.
-    words: Vec<Word>,
-    /// By segment, where the whole text is a stock keeping unit.
-    code: Vec<Option<TermInfo>>,
-    /// By field, the denominator of BM25 for each encoded length.
-    lengths: Vec<Vec<f32>>,
-}
-
-struct Word {
+/// A word in all its forms, looked up in a generation.
+pub(crate) struct Word {
     /// By segment.
     postings: Vec<Vec<Posting>>,
-    documents: u64,
+    /// In how many documents it occurs, at most.
+    pub(crate) documents: u64,
+    /// The most that it can be worth in a document.
+    pub(crate) worth: f32,
+    /// By form, the same; 0 for a form that occurs nowhere, or was passed over.
+    pub(crate) worths: Vec<f32>,
 }
 
 struct Posting {
     field: TextField,
-    term: TermInfo,
+    source: Source,
     weight: f32,
 }
 
-/// What a text matches in one segment.
-pub(crate) struct TextMatches {
-    pub(crate) docs: Bits,
-    /// By document, and meaningless where it does not match; empty when scores were not asked for.
-    pub(crate) scores: Vec<f32>,
-}
-
-impl TextQuery {
-    /// Looks up the words of a text.
-    pub(crate) fn new(text: &str, generation: &Generation) -> Result<Self, Error> {
-        let read = text::words(text);
-        let mut words = Vec::with_capacity(read.whole.len());
-        for word in &read.whole {
-            let prefix = read.prefix.as_ref() == Some(word);
-            words.push(Word::new(word, prefix, generation)?);
-        }
-        words.sort_by_key(|word| word.documents);
-        let code = Term::from_field_text(generation.fields.code, &text::whole_code(text));
-        let find_code = |segment: &Segment| {
-            Ok(segment.reader.inverted_index(generation.fields.code)?.get_term_info(&code)?)
+impl Word {
+    /// Looks up forms, each with a factor, best first. `worths` are those of an earlier look-up of the same.
+    pub(crate) fn new(
+        forms: &[(Form, f32)],
+        worths: Option<&[f32]>,
+        weights: &Weights,
+        generation: &Generation,
+    ) -> Result<Self, Error> {
+        let mut word = Self {
+            postings: generation.segments.iter().map(|_| Vec::new()).collect(),
+            documents: 0,
+            worth: 0.0,
+            worths: Vec::with_capacity(forms.len()),
         };
-        let code = generation.segments.iter().map(find_code).collect::<Result<_, Error>>()?;
-        let lengths =
-            TextField::ALL.iter().map(|&field| length_norms(field, generation)).collect::<Result<_, _>>()?;
-        Ok(Self { words, code, lengths })
+        let mut common = 0;
+        let mut is_name = false;
+        for (place, (form, factor)) in forms.iter().enumerate() {
+            let known = worths.and_then(|worths| worths.get(place).copied());
+            let passed_over = is_name && matches!(form, Form::Stem(_));
+            if known.map_or(passed_over, |worth| worth <= 0.0) {
+                word.worths.push(0.0);
+                continue;
+            }
+            let found = form.find(generation)?;
+            let mut by_field = [0; TextField::ALL.len()];
+            found.iter().for_each(|found| by_field[found.field as usize] += found.source.documents());
+            // One rarity for all fields, that of the field where the word is commonest: a word that happens to be
+            // rare in names must not gain by it. And a further form is never rarer than those before it.
+            let commonest = by_field.iter().copied().max().unwrap_or(0);
+            common += commonest;
+            if matches!(form, Form::Whole(_)) {
+                // Mostly a maker's name: "adidas" is no plural.
+                is_name = by_field[TextField::Brand as usize] * 2 >= commonest && commonest > 0;
+            }
+            let rarity = || if found.is_empty() { 0.0 } else { factor * rarity(common, indexed(generation)) };
+            let worth = known.unwrap_or_else(rarity);
+            word.worths.push(worth);
+            for found in found {
+                word.documents += found.source.documents();
+                let weight = worth * weight(weights, found.field);
+                let posting = Posting { field: found.field, source: found.source, weight };
+                word.postings[found.ordinal].push(posting);
+            }
+        }
+        word.worth = word.worths.iter().copied().fold(0.0, f32::max);
+        Ok(word)
     }
 
-    /// What matches in a segment of the generation it was looked up in.
-    pub(crate) fn matches(
+    /// The documents of a segment that have it; those in `within`, if given.
+    pub(crate) fn docs(
         &self,
         generation: &Generation,
         ordinal: usize,
-        scored: bool,
-    ) -> Result<TextMatches, Error> {
+        within: Option<&Bits>,
+    ) -> Result<Bits, Error> {
         let segment = &generation.segments[ordinal];
-        let documents = segment.view.documents();
-        let mut scores = vec![0.0; if scored { documents as usize } else { 0 }];
-        // A word's best field so far; zero again after each word.
-        let mut best = scores.clone();
-        let mut docs: Option<Bits> = None;
-        for word in &self.words {
-            let mut found = Bits::none(documents);
-            for posting in &word.postings[ordinal] {
-                self.walk(posting, generation, segment, docs.as_ref(), &mut found, &mut best)?;
-            }
-            if scored {
-                found.for_each(|doc| scores[doc as usize] += std::mem::take(&mut best[doc as usize]));
-            }
-            docs = Some(found);
+        let mut docs = Bits::none(segment.view.documents());
+        for posting in &self.postings[ordinal] {
+            posting.collect(generation, segment, &mut docs)?;
         }
-        let docs = docs.unwrap_or_else(|| Bits::none(documents));
-        if scored {
-            docs.for_each(|doc| scores[doc as usize] *= segment.view.priors[doc as usize]);
-            self.add_code_bonus(generation, ordinal, &mut scores)?;
+        if let Some(within) = within {
+            docs.and(within);
         }
-        Ok(TextMatches { docs, scores })
+        Ok(docs)
     }
 
-    fn walk(
+    /// Adds to `about`, which is 0 everywhere, how much each document of `within` is about the word, and returns
+    /// those that have it; [`Word::score_of`] says what that is worth.
+    fn weigh(
         &self,
-        posting: &Posting,
+        generation: &Generation,
+        ordinal: usize,
+        within: &Bits,
+        about: &mut [f32],
+    ) -> Result<Bits, Error> {
+        let segment = &generation.segments[ordinal];
+        let mut found = Bits::none(segment.view.documents());
+        for posting in &self.postings[ordinal] {
+            posting.weigh(generation, segment, within, &mut found, about)?;
+        }
+        Ok(found)
+    }
+
+    /// What a share of the word is worth in a document that is so much about it: at most that of [`Word::worth`].
+    fn score_of(&self, about: f32, share: f32) -> f32 {
+        // The weights of postings hold what their form is worth.
+        let about = if self.worth > 0.0 { about / self.worth } else { 0.0 };
+        grain(share * self.worth * about / (about + SATURATION))
+    }
+}
+
+impl Posting {
+    fn collect(&self, generation: &Generation, segment: &Segment, docs: &mut Bits) -> Result<(), Error> {
+        match &self.source {
+            Source::Term(term) => {
+                let index = segment.reader.inverted_index(generation.fields.text[self.field as usize])?;
+                postings::collect(&index, term, docs)
+            }
+            Source::Docs(found) => {
+                found.iter().for_each(|&doc| docs.insert(doc));
+                Ok(())
+            }
+        }
+    }
+
+    fn weigh(
+        &self,
         generation: &Generation,
         segment: &Segment,
-        within: Option<&Bits>,
+        within: &Bits,
         found: &mut Bits,
-        best: &mut [f32],
+        about: &mut [f32],
     ) -> Result<(), Error> {
-        let field = generation.fields.text[posting.field as usize];
-        let index = segment.reader.inverted_index(field)?;
-        let eligible = |doc| within.is_none_or(|within| within.contains(doc));
-        if best.is_empty() {
-            return postings::for_each_block(&index, &posting.term, IndexRecordOption::Basic, |docs, _| {
-                docs.iter().filter(|doc| eligible(**doc)).for_each(|&doc| found.insert(doc));
-            });
-        }
+        let field = generation.fields.text[self.field as usize];
         let norms: FieldNormReader = segment.reader.get_fieldnorms_reader(field)?;
-        let lengths = &self.lengths[posting.field as usize];
-        postings::for_each_block(&index, &posting.term, IndexRecordOption::WithFreqs, |docs, freqs| {
-            for (&doc, &freq) in docs.iter().zip(freqs).filter(|(doc, _)| eligible(**doc)) {
+        let lengths = &LENGTHS[self.field as usize];
+        let mut visit = |doc: u32, freq: f32| {
+            if within.contains(doc) {
                 found.insert(doc);
-                let freq = freq as f32;
-                let length = lengths[norms.fieldnorm_id(doc) as usize];
-                let score = posting.weight * freq / (freq + length);
-                let best = &mut best[doc as usize];
-                *best = best.max(score);
+                about[doc as usize] += self.weight * freq * lengths[norms.fieldnorm_id(doc) as usize];
             }
-        })
+        };
+        match &self.source {
+            Source::Term(term) => {
+                let index = segment.reader.inverted_index(field)?;
+                postings::for_each_block(&index, term, IndexRecordOption::WithFreqs, |docs, freqs| {
+                    docs.iter().zip(freqs).for_each(|(&doc, &freq)| visit(doc, freq as f32));
+                })
+            }
+            Source::Docs(docs) => {
+                docs.iter().for_each(|&doc| visit(doc, 1.0));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The scores of one segment's documents, while they are added up.
+pub(crate) struct Sheet {
+    pub(crate) scores: Vec<f32>,
+    /// How much each is about the word at hand; zero again after each word.
+    about: Vec<f32>,
+}
+
+impl Sheet {
+    /// All zero.
+    pub(crate) fn new(documents: u32) -> Self {
+        Self { scores: vec![0.0; documents as usize], about: vec![0.0; documents as usize] }
     }
 
-    fn add_code_bonus(
-        &self,
+    /// Adds a share of what a word is worth to the documents of `within` that have it, which are returned.
+    pub(crate) fn add(
+        &mut self,
+        word: &Word,
+        share: f32,
         generation: &Generation,
         ordinal: usize,
-        scores: &mut [f32],
-    ) -> Result<(), Error> {
-        let Some(term) = &self.code[ordinal] else { return Ok(()) };
-        let index = generation.segments[ordinal].reader.inverted_index(generation.fields.code)?;
-        postings::for_each_block(&index, term, IndexRecordOption::Basic, |docs, _| {
-            docs.iter().for_each(|&doc| scores[doc as usize] += CODE_BONUS);
-        })
+        within: &Bits,
+    ) -> Result<Bits, Error> {
+        let found = word.weigh(generation, ordinal, within, &mut self.about)?;
+        found.for_each(|doc| {
+            let about = std::mem::take(&mut self.about[doc as usize]);
+            self.scores[doc as usize] += word.score_of(about, share);
+        });
+        Ok(found)
     }
 }
 
-impl Word {
-    fn new(word: &str, prefix: bool, generation: &Generation) -> Result<Self, Error> {
-        let mut postings: Vec<Vec<Posting>> = generation.segments.iter().map(|_| Vec::new()).collect();
-        let mut documents = 0;
-        let whole = find(|field| whole(word, field, generation))?;
-        let begun = if prefix { find(|field| begun(word, field, generation))? } else { Vec::new() };
-        // One rarity for all fields, that of the field where the word is commonest: a word that happens to be
-        // rare in names must not gain by it. And a longer word is never rarer than the one that begins it.
-        let commonest =
-            |terms: &[(TextField, Vec<Found>)]| terms.iter().map(|(_, terms)| frequency(terms)).max();
-        let mut common = 0;
-        for (terms, factor) in [(whole, 1.0), (begun, PREFIX_WEIGHT)] {
-            common += commonest(&terms).unwrap_or(0);
-            let rarity = factor * rarity(common, indexed(generation));
-            for (field, terms) in terms {
-                documents += frequency(&terms);
-                for (ordinal, term) in terms {
-                    postings[ordinal].push(Posting { field, term, weight: rarity * weight(field).boost });
-                }
-            }
-        }
-        Ok(Self { postings, documents })
-    }
+/// A score as a multiple of the grain.
+fn grain(score: f32) -> f32 {
+    (score * GRAIN).round() / GRAIN
 }
 
-/// Looks a word up in every field.
-fn find(
-    look_up: impl Fn(TextField) -> Result<Vec<Found>, Error>,
-) -> Result<Vec<(TextField, Vec<Found>)>, Error> {
-    TextField::ALL.iter().map(|&field| Ok((field, look_up(field)?))).collect()
-}
-
-fn frequency(terms: &[Found]) -> u64 {
-    terms.iter().map(|(_, term)| u64::from(term.doc_freq)).sum()
-}
-
-/// The word itself in a field.
-fn whole(word: &str, field: TextField, generation: &Generation) -> Result<Vec<Found>, Error> {
-    let indexes = generation.indexes(generation.fields.text[field as usize], |_| true)?;
-    let mut found = Vec::new();
-    for (ordinal, index) in &indexes {
-        found.extend(index.terms().get(word)?.map(|term| (*ordinal, term)));
-    }
-    Ok(found)
-}
-
-/// The longer words that a word begins, in a field; only the commonest where there are too many. Which ones must
-/// not depend on how documents happen to lie in segments, so they are counted over all of them.
-fn begun(word: &str, field: TextField, generation: &Generation) -> Result<Vec<Found>, Error> {
-    let indexes = generation.indexes(generation.fields.text[field as usize], |_| true)?;
-    let mut found: Vec<Found> = Vec::new();
-    // By word, in order: in how many documents it occurs, and where it begins in `found`.
-    let mut words: Vec<(Reverse<u64>, usize)> = Vec::new();
-    postings::for_each_term(&indexes, word.as_bytes(), |rest, terms| {
-        if !rest.is_empty() {
-            words.push((Reverse(frequency(terms)), found.len()));
-            found.extend_from_slice(terms);
-        }
-    })?;
-    if words.len() <= MAX_EXPANSIONS {
-        return Ok(found);
-    }
-    let ends: Vec<usize> = words.iter().skip(1).map(|(_, start)| *start).chain([found.len()]).collect();
-    let mut spans: Vec<_> = words.into_iter().zip(ends).collect();
-    spans.select_nth_unstable(MAX_EXPANSIONS);
-    spans.truncate(MAX_EXPANSIONS);
-    Ok(spans.into_iter().flat_map(|((_, start), end)| found[start..end].to_vec()).collect())
-}
+/// By field, what each encoded length leaves of a word.
+static LENGTHS: LazyLock<Vec<Vec<f32>>> = LazyLock::new(|| {
+    let of = |field| {
+        let left = |id| 1.0 / (1.0 + FieldNormReader::id_to_fieldnorm(id) as f32 / half_length(field));
+        (0..=u8::MAX).map(left).collect()
+    };
+    TextField::ALL.into_iter().map(of).collect()
+});
 
 fn indexed(generation: &Generation) -> u64 {
     generation.segments.iter().map(|segment| u64::from(segment.view.documents())).sum()
@@ -277,20 +279,6 @@ fn indexed(generation: &Generation) -> u64 {
 fn rarity(documents: u64, indexed: u64) -> f32 {
     let (documents, indexed) = (documents.min(indexed) as f32, indexed as f32);
     ((indexed - documents + 0.5) / (documents + 0.5)).ln_1p()
-}
-
-fn length_norms(field: TextField, generation: &Generation) -> Result<Vec<f32>, Error> {
-    let mut words = 0;
-    for segment in &generation.segments {
-        words += segment.reader.inverted_index(generation.fields.text[field as usize])?.total_num_tokens();
-    }
-    let average = (words as f32 / indexed(generation).max(1) as f32).max(1.0);
-    let Weight { by_length, .. } = weight(field);
-    let norm = |id| {
-        let length = FieldNormReader::id_to_fieldnorm(id) as f32;
-        SATURATION * (1.0 - by_length + by_length * length / average)
-    };
-    Ok((0..=u8::MAX).map(norm).collect())
 }
 
 #[cfg(test)]
@@ -305,16 +293,23 @@ mod tests {
     }
 
     #[test]
+    fn where_a_word_stands_decides_first() {
+        // Seven words, of which it is one; of a description, sixty.
+        let about = |field: TextField, words: usize| {
+            let length = FieldNormReader::fieldnorm_to_id(words as u32);
+            weight(&Weights::default(), field) * LENGTHS[field as usize][length as usize]
+        };
+        let name = about(TextField::Name, 7);
+        let (brand, category) = (about(TextField::Brand, 2), about(TextField::Category, 5));
+        assert!(name > brand && brand > category && category > about(TextField::Attributes, 1));
+        assert!(about(TextField::Attributes, 3) > about(TextField::Description, 60));
+        assert!(name > about(TextField::Description, 1));
+    }
+
+    #[test]
     fn priors_are_gentle() {
         assert!(prior(1_000_000_000, true) <= 1.21 && prior(-5, true) >= 1.0);
         assert!(prior(100, true) > prior(10, true));
         assert!(prior(0, false) < prior(0, true));
-    }
-
-    #[test]
-    fn nothing_outweighs_a_code() {
-        let best =
-            32.0 * weight(TextField::Name).boost * rarity(1, u64::from(u32::MAX)) * prior(i64::MAX, true);
-        assert!(best < CODE_BONUS, "{best}");
     }
 }

@@ -17,6 +17,10 @@ use crate::{
 /// attribute value is found by its words, but neither filtered nor counted.
 const MAX_TERM_BYTES: usize = 32_000;
 
+/// Attributes whose value says what kind of thing it is; others that happen to be called like one (`compatible with:
+/// keyboard`) do not.
+const TYPE_ATTRIBUTES: [&str; 4] = ["type", "product_type", "product type", "kind"];
+
 /// The document as the index below takes it.
 pub(crate) fn encode(
     document: &Document,
@@ -96,15 +100,22 @@ fn add_texts(record: &mut TantivyDocument, document: &Document, fields: &Fields)
 }
 
 fn add_terms(record: &mut TantivyDocument, document: &Document, fields: &Fields) {
-    let codes: BTreeSet<String> = std::iter::once(&document.sku)
-        .chain(document.variants.iter().map(|variant| &variant.sku))
-        .map(|sku| text::whole_code(sku))
-        .collect();
+    let skus = std::iter::once(&document.sku).chain(document.variants.iter().map(|variant| &variant.sku));
+    let mut codes: BTreeSet<String> = skus.map(|sku| text::whole_code(sku)).collect();
+    // Under whatever name a shop keeps them: EAN, UPC, ISBN, GTIN.
+    let numbers = document.attribute_texts().filter(|(_, value)| text::is_trade_item_number(value));
+    codes.extend(numbers.map(|(_, value)| text::whole_code(&value)));
     let attributes: BTreeSet<String> =
         document.attribute_texts().map(|(name, value)| attribute_term(name, &value)).collect();
+    let is_type = |name: &str| TYPE_ATTRIBUTES.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let types = document.attribute_texts().filter(|(name, _)| is_type(name));
+    let values = types.map(|(_, value)| text::whole_phrase(&value));
+    let names = document.category.iter().map(|category| text::whole_phrase(&category.name));
+    let kinds: BTreeSet<String> = values.chain(names).collect();
+    let kinds = kinds.iter().map(|kind| (fields.kind, kind));
     let codes = codes.iter().map(|code| (fields.code, code));
     let attributes = attributes.iter().map(|term| (fields.attribute, term));
-    for (field, term) in codes.chain(attributes).filter(|(_, term)| fits(term)) {
+    for (field, term) in codes.chain(attributes).chain(kinds).filter(|(_, term)| fits(term)) {
         record.add_text(field, term);
     }
 }

@@ -17,7 +17,7 @@ use tantivy::{
 use crate::{collation::Collation, document::Document, text};
 
 /// Raise it when the same document would be indexed differently by code that the probes below do not touch.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 
 /// The kinds of searched text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,11 @@ impl TextField {
         Self::Variants,
         Self::Description,
     ];
+
+    /// Whether words of it have stems: names of makers and numbers of articles do not.
+    pub(crate) const fn has_stems(self) -> bool {
+        !matches!(self, Self::Brand | Self::Sku)
+    }
 
     const fn name(self) -> &'static str {
         match self {
@@ -85,8 +90,11 @@ pub(crate) struct Fields {
     pub(crate) document: Field,
     /// In the order of [`TextField::ALL`].
     pub(crate) text: [Field; 7],
-    /// Stock keeping units as wholes.
+    /// Stock keeping units and trade item numbers as wholes.
     pub(crate) code: Field,
+    /// What kind of thing it is: the names of its categories and its attributes' values as wholes; see
+    /// [`text::whole_phrase`].
+    pub(crate) kind: Field,
     /// Attributes as [`attribute_term`]s.
     pub(crate) attribute: Field,
     pub(crate) id: Field,
@@ -110,12 +118,15 @@ impl Fields {
     pub(crate) fn new() -> Self {
         let mut schema = Schema::builder();
         let fast = || NumericOptions::default().set_fast();
-        let words = TextOptions::default().set_indexing_options(
-            TextFieldIndexing::default()
-                .set_tokenizer(WORDS)
-                .set_index_option(IndexRecordOption::WithFreqs)
-                .set_fieldnorms(true),
-        );
+        let words = |field: TextField| {
+            TextOptions::default().set_indexing_options(
+                TextFieldIndexing::default()
+                    .set_tokenizer(if field.has_stems() { WORDS_AND_STEMS } else { WORDS })
+                    // Positions tell phrases apart.
+                    .set_index_option(IndexRecordOption::WithFreqsAndPositions)
+                    .set_fieldnorms(true),
+            )
+        };
         let term = TextOptions::default().set_indexing_options(
             TextFieldIndexing::default()
                 .set_tokenizer(WHOLE)
@@ -125,8 +136,9 @@ impl Fields {
         let value = TextOptions::default().set_fast(WHOLE);
         Self {
             document: schema.add_bytes_field(&document_field_name(), BytesOptions::default().set_stored()),
-            text: TextField::ALL.map(|field| schema.add_text_field(field.name(), words.clone())),
+            text: TextField::ALL.map(|field| schema.add_text_field(field.name(), words(field))),
             code: schema.add_text_field("code", term.clone()),
+            kind: schema.add_text_field("kind", term.clone()),
             attribute: schema.add_text_field("attribute", term),
             id: schema.add_i64_field(column::ID, fast() | INDEXED),
             active: schema.add_bool_field(column::ACTIVE, fast()),
@@ -149,13 +161,16 @@ impl Fields {
 }
 
 const WORDS: &str = "words";
+const WORDS_AND_STEMS: &str = "words_and_stems";
 
 /// tantivy's own: the text is the term.
 const WHOLE: &str = "raw";
 
-/// Adds the tokenizer that the schema names beside tantivy's own.
-pub(crate) fn register_tokenizer(tokenizers: &TokenizerManager) {
-    tokenizers.register(WORDS, TextAnalyzer::from(text::WordTokenizer));
+/// Adds the tokenizers that the schema names beside tantivy's own.
+pub(crate) fn register_tokenizers(tokenizers: &TokenizerManager) {
+    for (name, stems) in [(WORDS, false), (WORDS_AND_STEMS, true)] {
+        tokenizers.register(name, TextAnalyzer::from(text::WordTokenizer { stems }));
+    }
 }
 
 /// The term of an attribute's value, and (with an empty value) the common beginning of all its values' terms.
@@ -182,7 +197,11 @@ pub(crate) fn fingerprint_of(schema: &Schema) -> String {
 /// storing probes. A changed tokenizer, collation table or document shape thus changes the schema, by itself.
 fn document_field_name() -> String {
     const PROBE: &str = "Crème-BRÛLÉE №12, Straße ½ m² ガラス हिन्दी שָׁלוֹם İΣς item 2 item 10 USB-C™";
-    let mut probes = text::words(PROBE).whole.join(" ").into_bytes();
+    const PROBED_STEMS: &str =
+        "shoes batteries running coffee skis studies generously leaves glasses universal news";
+    let mut probes = text::read(PROBE).join(" ").into_bytes();
+    let stems = PROBED_STEMS.split(' ').map(|word| text::stem(word).unwrap_or_default());
+    probes.extend(stems.collect::<String>().into_bytes());
     probes.extend_from_slice(&REVISION.to_le_bytes());
     if let Ok(collation) = Collation::new() {
         probes.extend(collation.key(PROBE));

@@ -1,49 +1,58 @@
 //! Answering a query from one generation: the whole story, step by step.
 
 use crate::{
-    compile::Matches,
+    bits::Bits,
+    compile::{self, Matches},
     error::Error,
     facets,
     generation::Generation,
-    hits::{Hit, Hits, Suggestions},
-    query::{Query, SuggestQuery},
-    rank::TextQuery,
+    highlight::Highlighter,
+    hits::{Hit, Hits},
+    query::{Query, SortField},
+    reading,
     settings::Lexicon,
-    sort,
+    sort::Page,
 };
 
 impl Generation {
     /// Answers a query.
-    pub(crate) fn search(&self, query: &Query, _lexicon: &Lexicon) -> Result<Hits, Error> {
-        let text = query.text.as_deref().map(|text| TextQuery::new(text, self)).transpose()?;
-        let mut matches = Vec::with_capacity(self.segments.len());
-        for ordinal in 0..self.segments.len() {
-            matches.push(Matches::find(query, text.as_ref(), self, ordinal)?);
+    pub(crate) fn search(&self, query: &Query, lexicon: &Lexicon) -> Result<Hits, Error> {
+        let mut base: Vec<Bits> =
+            self.segments.iter().map(|segment| compile::visible(query.visibility, segment)).collect();
+        let mut scores: Vec<Vec<f32>> = vec![Vec::new(); base.len()];
+        let mut text = None;
+        if let Some(asked) = &query.text {
+            let scored = query.sort.iter().any(|key| key.field == SortField::Relevance);
+            let known = query.after.as_ref().and_then(|after| after.reading.as_ref());
+            let mut answer = reading::answer(asked, lexicon, self, &base, known, scored)?;
+            (base, scores) = answer.matches.drain(..).map(|found| (found.docs, found.scores)).unzip();
+            text = Some(answer);
         }
-        let mut hits = Vec::new();
-        for candidate in sort::page(query, &self.segments, &matches) {
+        let mut matches = Vec::with_capacity(base.len());
+        for (ordinal, (base, scores)) in base.into_iter().zip(scores).enumerate() {
+            matches.push(Matches::find(query, base, scores, self, ordinal)?);
+        }
+        let page = Page::of(query, &self.segments, &matches);
+        let forms = text.as_ref().filter(|_| query.highlight).map(|text| text.forms.as_slice());
+        let highlighter = query.highlight.then(|| Highlighter::new(forms.unwrap_or_default()));
+        let mut hits = Vec::with_capacity(page.candidates.len());
+        for candidate in &page.candidates {
             let scores = &matches[candidate.segment as usize].scores;
+            let document = self.document(candidate.segment, candidate.doc)?;
             hits.push(Hit {
-                document: self.document(candidate.segment, candidate.doc)?,
+                highlights: highlighter.as_ref().map(|highlighter| highlighter.of(&document)),
                 score: scores.get(candidate.doc as usize).copied().unwrap_or(0.0),
-                highlights: None,
+                document,
             });
         }
+        let (corrected_query, reading) = text.map(|text| (text.corrected, text.reading)).unzip();
         Ok(Hits {
             total: matches.iter().map(|matches| matches.all.count()).sum(),
             hits,
             facets: facets::count(query, self, &matches)?,
-            corrected_query: None,
-            next: None,
+            corrected_query: corrected_query.flatten(),
+            next: page.next(query, reading),
             generation: self.number,
         })
-    }
-
-    pub(crate) fn suggest(&self, _query: &SuggestQuery, _lexicon: &Lexicon) -> Result<Suggestions, Error> {
-        Ok(Suggestions::default())
-    }
-
-    pub(crate) fn similar(&self, _id: i64, _limit: usize) -> Result<Option<Hits>, Error> {
-        Ok(None)
     }
 }

@@ -126,16 +126,23 @@ impl Values {
 
     /// The ordinal of a value.
     pub(crate) fn find(&self, value: &[u8]) -> Option<u32> {
+        let (ord, found) = self.locate(value);
+        found.then_some(ord)
+    }
+
+    /// The ordinal of the first value that is not smaller, and whether it is the value.
+    pub(crate) fn locate(&self, value: &[u8]) -> (u32, bool) {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = low.midpoint(high);
-            match self.bytes[self.range(middle)].cmp(value) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return u32::try_from(middle).ok(),
+            if self.bytes[self.range(middle)] < *value {
+                low = middle + 1;
+            } else {
+                high = middle;
             }
         }
-        None
+        let found = low < self.len() && self.bytes[self.range(low)] == *value;
+        (u32::try_from(low).unwrap_or(u32::MAX), found)
     }
 }
 

@@ -104,7 +104,8 @@ impl Default for Settings {
 }
 
 /// English words that only hold a sentence together, none of which names or describes a thing that is sold.
-const STOP_WORDS: &str = "a an and are as at be by for from in into is it its of on or that the their this to was were with";
+const STOP_WORDS: &str =
+    "a an and are as at be by for from in into is it its of on or that the their this to was were with";
 
 impl Default for Weights {
     fn default() -> Self {
@@ -113,14 +114,14 @@ impl Default for Weights {
             name: 8.0,
             // Words that name a maker or an article are chosen deliberately, but a name that says so says it
             // better.
-            brand: 5.0,
-            sku: 5.0,
+            brand: 3.6,
+            sku: 3.6,
             // What kind of thing it is, or which properties it has.
-            category: 3.0,
-            attributes: 2.0,
-            variants: 2.5,
+            category: 3.4,
+            attributes: 3.2,
+            variants: 3.2,
             // Prose mentions many things in passing.
-            description: 1.0,
+            description: 3.0,
         }
     }
 }
@@ -223,8 +224,12 @@ impl Faults {
         let mut read = BTreeSet::new();
         for (place, word) in words.iter().enumerate() {
             match <[String; 1]>::try_from(text::read(word)) {
-                Ok([word]) => drop(read.insert(word)),
-                Err(_) => drop(self.check(&format!("/stop_words/{place}"), false, || "must be one word".to_owned())),
+                Ok([word]) => {
+                    read.insert(word);
+                }
+                Err(_) => {
+                    self.check(&format!("/stop_words/{place}"), false, || "must be one word".to_owned());
+                }
             }
         }
         read

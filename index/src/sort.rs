@@ -10,6 +10,7 @@ use tantivy::{f64_to_u64, i64_to_u64};
 
 use crate::{
     compile::Matches,
+    cursor::{Cursor, Place, Reading},
     generation::Segment,
     query::{Query, SortField},
     segment::{SegmentView, UNRATED, Values},
@@ -24,35 +25,69 @@ pub(crate) struct Candidate {
     key: u64,
 }
 
-/// The hits of a query's page, in order.
-pub(crate) fn page(query: &Query, segments: &[Segment], matches: &[Matches]) -> Vec<Candidate> {
-    let end = query.offset.saturating_add(query.limit);
-    if query.limit == 0 {
-        return Vec::new();
+/// A page of hits.
+pub(crate) struct Page<'a> {
+    /// In order.
+    pub(crate) candidates: Vec<Candidate>,
+    /// Whether there are more behind it.
+    more: bool,
+    orders: Vec<Order<'a>>,
+}
+
+impl<'a> Page<'a> {
+    /// The page that a query asks for.
+    pub(crate) fn of(query: &Query, segments: &'a [Segment], matches: &'a [Matches]) -> Self {
+        let orders: Vec<Order<'_>> = segments
+            .iter()
+            .zip(matches)
+            .map(|(segment, matches)| Order::new(query, &segment.view, matches))
+            .collect();
+        let mut page = Self { candidates: Vec::new(), more: false, orders };
+        if query.limit > 0 {
+            page.select(query, matches);
+        }
+        page
     }
-    let orders: Vec<Order<'_>> = segments
-        .iter()
-        .zip(matches)
-        .map(|(segment, matches)| Order::new(query, &segment.view, matches))
-        .collect();
-    let mut candidates = Vec::new();
-    for ((segment, order), matches) in (0..).zip(&orders).zip(matches) {
-        order.first(matches, end, segment, &mut candidates);
+
+    fn select(&mut self, query: &Query, matches: &[Matches]) {
+        // One more than asked for tells whether there are more.
+        let end = query.offset.saturating_add(query.limit).saturating_add(1);
+        let mut candidates = Vec::new();
+        for ((segment, order), matches) in (0..).zip(&self.orders).zip(matches) {
+            let behind = query.after.as_ref().map(|after| order.behind(after));
+            order.first(matches, end, segment, behind.as_ref(), &mut candidates);
+        }
+        if query.offset >= candidates.len() {
+            return;
+        }
+        let order = |one: &Candidate, other: &Candidate| compare(&self.orders, one, other);
+        if query.offset > 0 {
+            candidates.select_nth_unstable_by(query.offset, order);
+            candidates.drain(..query.offset);
+        }
+        if query.limit < candidates.len() {
+            candidates.select_nth_unstable_by(query.limit, order);
+            candidates.truncate(query.limit);
+            self.more = true;
+        }
+        candidates.sort_unstable_by(order);
+        self.candidates = candidates;
     }
-    if query.offset >= candidates.len() {
-        return Vec::new();
+
+    /// Where the next page begins, when there is one.
+    pub(crate) fn next(&self, query: &Query, reading: Option<Reading>) -> Option<Cursor> {
+        let last = self.candidates.last().filter(|_| self.more)?;
+        let order = &self.orders[last.segment as usize];
+        let places = order.keys.iter().map(|key| match key.column {
+            Column::Name(names) => Place::Name(names.get(names.ords[last.doc as usize]).to_vec()),
+            _ => Place::Number(key.of(last.doc)),
+        });
+        let mut keys: Vec<Place> = places.collect();
+        keys.pop();
+        // Only relevance depends on what words are worth, but what matches depends on how they are read.
+        let reading = reading.filter(|_| query.text.is_some());
+        Some(Cursor { keys, id: order.ids[last.doc as usize], reading })
     }
-    let order = |one: &Candidate, other: &Candidate| compare(&orders, one, other);
-    if query.offset > 0 {
-        candidates.select_nth_unstable_by(query.offset, order);
-        candidates.drain(..query.offset);
-    }
-    if query.limit < candidates.len() {
-        candidates.select_nth_unstable_by(query.limit, order);
-        candidates.truncate(query.limit);
-    }
-    candidates.sort_unstable_by(order);
-    candidates
 }
 
 fn compare(orders: &[Order<'_>], one: &Candidate, other: &Candidate) -> Ordering {
@@ -80,7 +115,11 @@ fn compare(orders: &[Order<'_>], one: &Candidate, other: &Candidate) -> Ordering
 /// The order of one segment's documents: keys, of which the last is the id.
 struct Order<'a> {
     keys: Vec<Key<'a>>,
+    ids: &'a [i64],
 }
+
+/// A cursor's place in the order of one segment, as numbers to compare with [`Key::placed`].
+struct Behind(Vec<u64>);
 
 #[derive(Clone, Copy)]
 struct Key<'a> {
@@ -113,6 +152,41 @@ impl Key<'_> {
     }
 }
 
+impl Key<'_> {
+    /// A place as a number to compare with those of this segment's documents.
+    fn place(&self, place: &Place) -> u64 {
+        match (place, self.column) {
+            (Place::Number(number), _) => *number,
+            (Place::Name(name), Column::Name(names)) => {
+                // A name that no document here has stands before the first larger one: with ordinals doubled there
+                // is room between two.
+                let (ord, found) = names.locate(name);
+                let ord = 2 * u64::from(ord) + u64::from(found);
+                if self.descending { !ord } else { ord }
+            }
+            // Of another order; the caller has been promised nothing.
+            (Place::Name(_), _) => 0,
+        }
+    }
+
+    /// The key of a document as [`Key::place`] has them.
+    fn placed(&self, doc: u32) -> u64 {
+        match self.column {
+            Column::Name(names) => {
+                let ord = 2 * u64::from(names.ords[doc as usize]) + 1;
+                if self.descending { !ord } else { ord }
+            }
+            _ => self.of(doc),
+        }
+    }
+}
+
+impl Behind {
+    fn is_behind(&self, order: &Order<'_>, doc: u32) -> bool {
+        order.keys.iter().map(|key| key.placed(doc)).gt(self.0.iter().copied())
+    }
+}
+
 impl<'a> Order<'a> {
     fn new(query: &Query, view: &'a SegmentView, matches: &'a Matches) -> Self {
         let mut keys: Vec<Key<'a>> = Vec::with_capacity(query.sort.len() + 1);
@@ -132,7 +206,14 @@ impl<'a> Order<'a> {
             keys.push(Key { column, descending: key.descending });
         }
         keys.push(Key { column: Column::Number(&view.ids), descending: false });
-        Self { keys }
+        Self { keys, ids: &view.ids }
+    }
+
+    /// A cursor's place, in this segment's terms.
+    fn behind(&self, after: &Cursor) -> Behind {
+        let id = Place::Number(i64_to_u64(after.id));
+        let places = self.keys.iter().zip(after.keys.iter().chain([&id]));
+        Behind(places.map(|(key, place)| key.place(place)).collect())
     }
 
     fn compare(&self, one_key: u64, one: u32, other_key: u64, other: u32) -> Ordering {
@@ -142,13 +223,23 @@ impl<'a> Order<'a> {
         })
     }
 
-    /// Adds the first `count` matches to `candidates`, in no order.
-    fn first(&self, matches: &Matches, count: usize, segment: u32, candidates: &mut Vec<Candidate>) {
+    /// Adds the first `count` matches behind a place to `candidates`, in no order.
+    fn first(
+        &self,
+        matches: &Matches,
+        count: usize,
+        segment: u32,
+        behind: Option<&Behind>,
+        candidates: &mut Vec<Candidate>,
+    ) {
         let order = |one: &Candidate, other: &Candidate| self.compare(one.key, one.doc, other.key, other.doc);
         let start = candidates.len();
         let full = count.saturating_mul(2);
         let mut worst: Option<Candidate> = None;
         matches.all.for_each(|doc| {
+            if behind.is_some_and(|behind| !behind.is_behind(self, doc)) {
+                return;
+            }
             let candidate = Candidate { segment, doc, key: self.keys[0].of(doc) };
             if worst.is_some_and(|worst| candidate.key > worst.key || order(&candidate, &worst).is_ge()) {
                 return;

@@ -2,30 +2,19 @@
 //!
 //! A word is a run of letters and digits of any script. Case, accents and compatibility forms (`ﬁ`, `Ⅷ`, full
 //! width) are folded away; everything else separates words, so `USB-C` reads as `usb` and `c`. Documents and
-//! queries are read by the same code, which is what makes them meet. What a word is worth is
-//! [`rank`](crate::rank)'s business; synonyms and stems would join here.
+//! queries are read by the same code, which is what makes them meet.
+//!
+//! English words also have a stem, by which `battery` and `batteries` meet. It stands beside the word and never
+//! in its place, so that what is written the same always counts for more, and names of makers and articles are
+//! never taken for a verb. What a word is worth is [`rank`](crate::rank)'s business.
 
-use std::str::CharIndices;
+use std::{ops::Range, str::CharIndices};
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
-/// Words of a query beyond these are ignored: a shopper never types more, and each costs a look-up in every
-/// field of every segment.
-pub(crate) const MAX_WORDS: usize = 32;
-
 /// Longer words are cut here, in documents and queries alike: what looks like one is a serialised blob.
 const MAX_WORD_CHARS: usize = 64;
-
-/// The words of a query.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Words {
-    /// In order, without repetitions; never more than [`MAX_WORDS`].
-    pub(crate) whole: Vec<String>,
-    /// The last word of the text, which may be the beginning of a longer one; it is among the whole ones too.
-    /// None when words were cut off behind it.
-    pub(crate) prefix: Option<String>,
-}
 
 /// Reads all words of a text, in order.
 pub(crate) fn read(text: &str) -> Vec<String> {
@@ -37,46 +26,72 @@ pub(crate) fn read(text: &str) -> Vec<String> {
     words
 }
 
-/// Reads the words of a query.
-pub(crate) fn words(text: &str) -> Words {
+/// Reads all words of a text, in order, each with its byte range.
+pub(crate) fn read_with_ranges(text: &str) -> Vec<(String, Range<usize>)> {
     let mut stream = WordStream::new(text);
-    let mut whole = Vec::new();
-    let mut prefix = None;
+    let mut words = Vec::new();
     while stream.advance() {
-        if whole.len() == MAX_WORDS {
-            return Words { whole, prefix: None };
-        }
-        let word = &stream.token.text;
-        if !whole.contains(word) {
-            whole.push(word.clone());
-        }
-        prefix = Some(word.clone());
+        words.push((stream.token.text.clone(), stream.token.offset_from..stream.token.offset_to));
     }
-    Words { whole, prefix }
+    words
 }
 
-/// A stock keeping unit as a whole: folded like words are, with what separates words kept.
-pub(crate) fn whole_code(code: &str) -> String {
-    let mut folded = String::with_capacity(code.len());
-    for c in code.trim().chars() {
-        decompose_compatible(c, |part| match class(part) {
-            Class::Letter => fold(part, &mut folded),
-            Class::Separator => folded.push(part),
-            Class::Ignored => {}
-        });
+/// Stands before a stem in the index, so that no word is ever taken for one.
+pub(crate) const STEM_MARK: char = '\u{1}';
+
+/// Shorter words are their own stems: what would be left of them means nothing.
+const MIN_STEMMED: usize = 4;
+
+/// The stem of a word, when that differs from it: Snowball's English one (Porter2,
+/// <https://snowballstem.org/algorithms/english/stemmer.html>). Only words of plain letters have one: digits make
+/// model names.
+pub(crate) fn stem(word: &str) -> Option<String> {
+    if word.len() < MIN_STEMMED || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return None;
     }
-    folded
+    let stemmer = frostem::Stemmer::new(frostem::Algorithm::English);
+    Some(stemmer.stem(word).into_owned()).filter(|stem| stem != word)
+}
+
+/// A stock keeping unit or trade item number as a whole: folded like words are, with what separates them left
+/// out, since people copy them in every shape. Empty when there is nothing to it.
+pub(crate) fn whole_code(code: &str) -> String {
+    let folded = read(code).concat();
+    // EAN-13 writes a UPC-12 with a zero before it, GTIN-14 both.
+    if is_trade_item_number(&folded) { folded.trim_start_matches('0').to_owned() } else { folded }
+}
+
+/// How many words a phrase has at most to name a kind of thing.
+const MAX_PHRASE_WORDS: usize = 4;
+
+/// A phrase as a whole: its words' stems, so that `Gaming mouse pads` is a `gaming mouse pad`. Empty when it is too
+/// long to name a kind of thing, and when there is nothing to it.
+pub(crate) fn whole_phrase(phrase: &str) -> String {
+    let words = read(phrase);
+    if words.len() > MAX_PHRASE_WORDS {
+        return String::new();
+    }
+    let stems = words.into_iter().map(|word| stem(&word).unwrap_or(word));
+    stems.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether it looks like a GTIN: 8 to 14 digits (GS1 General Specifications, 3.3).
+pub(crate) fn is_trade_item_number(text: &str) -> bool {
+    (8..=14).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The tokenizer of every searched field.
 #[derive(Clone, Debug)]
-pub(crate) struct WordTokenizer;
+pub(crate) struct WordTokenizer {
+    /// Whether each inflected word is followed by its stem, marked, at the same position.
+    pub(crate) stems: bool,
+}
 
 impl Tokenizer for WordTokenizer {
     type TokenStream<'a> = WordStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        WordStream::new(text)
+        WordStream { stems: self.stems, ..WordStream::new(text) }
     }
 }
 
@@ -88,11 +103,21 @@ pub(crate) struct WordStream<'a> {
     /// The byte range of the character that `parts` came from.
     range: (usize, usize),
     token: Token,
+    stems: bool,
+    /// The stem that comes next.
+    stem: Option<String>,
 }
 
 impl<'a> WordStream<'a> {
     fn new(text: &'a str) -> Self {
-        Self { chars: text.char_indices(), parts: Vec::new(), range: (0, 0), token: Token::default() }
+        Self {
+            chars: text.char_indices(),
+            parts: Vec::new(),
+            range: (0, 0),
+            token: Token::default(),
+            stems: false,
+            stem: None,
+        }
     }
 
     fn next_part(&mut self) -> Option<char> {
@@ -115,8 +140,8 @@ impl<'a> WordStream<'a> {
     }
 }
 
-impl TokenStream for WordStream<'_> {
-    fn advance(&mut self) -> bool {
+impl WordStream<'_> {
+    fn next_word(&mut self) -> bool {
         self.token.text.clear();
         self.token.position = self.token.position.wrapping_add(1);
         let mut chars = 0;
@@ -137,6 +162,20 @@ impl TokenStream for WordStream<'_> {
             }
         }
         chars > 0
+    }
+}
+
+impl TokenStream for WordStream<'_> {
+    fn advance(&mut self) -> bool {
+        if let Some(stem) = self.stem.take() {
+            self.token.text = stem;
+            return true;
+        }
+        let found = self.next_word();
+        if found && self.stems {
+            self.stem = stem(&self.token.text).map(|stem| format!("{STEM_MARK}{stem}"));
+        }
+        found
     }
 
     fn token(&self) -> &Token {
@@ -249,21 +288,28 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_capped_and_its_last_word_is_a_prefix() {
-        assert_eq!(
-            words("red red Shoe"),
-            Words { whole: vec!["red".into(), "shoe".into()], prefix: Some("shoe".into()) }
-        );
-        let long = (0..40).map(|i| format!("w{i} ")).collect::<String>();
-        assert_eq!(words(&long).whole.len(), MAX_WORDS);
-        assert_eq!(words(&long).prefix, None);
-        assert_eq!(words("!?"), Words { whole: vec![], prefix: None });
-        assert_eq!(words(&"x".repeat(500)).whole[0].len(), MAX_WORD_CHARS);
+    fn long_words_are_cut() {
+        assert_eq!(read(&"x".repeat(500))[0].len(), MAX_WORD_CHARS);
+    }
+
+    #[test]
+    fn stems_stand_beside_inflected_words() {
+        let mut stream = WordStream { stems: true, ..WordStream::new("Red batteries 1080p") };
+        let mut words = Vec::new();
+        while stream.advance() {
+            words.push((stream.token.position, stream.token.text.clone()));
+        }
+        let word = |position, word: &str| (position, word.to_owned());
+        assert_eq!(words, [word(0, "red"), word(1, "batteries"), word(1, "\u{1}batteri"), word(2, "1080p")]);
+        assert_eq!(stem("battery"), Some("batteri".to_owned()));
+        assert_eq!([stem("tv"), stem("tvs"), stem("ps4s"), stem("größen")], [None, None, None, None]);
     }
 
     #[test]
     fn a_code_is_read_as_a_whole() {
-        assert_eq!(whole_code(" Abc-123 "), "abc-123");
-        assert_eq!(whole_code("ÄB/1"), "ab/1");
+        assert_eq!(whole_code(" Abc-123 "), "abc123");
+        assert_eq!(whole_code("ÄB/1"), "ab1");
+        assert_eq!(whole_code("0095205603217"), whole_code("95205603217"));
+        assert_ne!(whole_code("0012"), whole_code("12"), "too short to be a trade item's");
     }
 }

@@ -1,0 +1,228 @@
+//! A word, looked up in a generation: every form in which documents may hold it.
+//!
+//! The forms of one word are alternatives, each worth less than the one before: the word itself, another word of
+//! its stem, its other spellings (parts that are written together or apart), its synonyms, and, if it is only
+//! begun, the longer words that it begins. Which of them there are depends on the text alone, so that a later
+//! generation can use what they were worth in an earlier one.
+
+use std::{cmp::Reverse, sync::Arc};
+
+use tantivy::{
+    DocSet as _, TERMINATED,
+    index::InvertedIndexReader,
+    postings::TermInfo,
+    query::{EnableScoring, PhraseQuery, Query as _},
+    schema::Term,
+};
+
+use crate::{
+    error::Error,
+    generation::Generation,
+    postings,
+    schema::TextField,
+    text::{self, STEM_MARK},
+};
+
+/// The longer words that a prefix may stand for, in each field. More than that is not a search yet, and the most
+/// frequent ones cover nearly all documents.
+const MAX_EXPANSIONS: usize = 1024;
+
+/// Letters that each part of a word has at least where it is taken apart between letters: shorter ones are
+/// syllables.
+const MIN_PART: usize = 3;
+
+/// Where a form was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) field: TextField,
+    /// Which segment.
+    pub(crate) ordinal: usize,
+    pub(crate) source: Source,
+}
+
+/// The documents of a form in one field of one segment.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// A term's postings.
+    Term(TermInfo),
+    /// Where a phrase stands, ascending.
+    Docs(Arc<[u32]>),
+}
+
+impl Source {
+    /// How many, deleted ones included.
+    pub(crate) fn documents(&self) -> u64 {
+        match self {
+            Self::Term(term) => u64::from(term.doc_freq),
+            Self::Docs(docs) => docs.len() as u64,
+        }
+    }
+}
+
+/// A form of a word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// The word as it is.
+    Whole(String),
+    /// Other words of the same stem.
+    Stem(String),
+    /// The word as two that stand side by side, wherever it can be cut.
+    Apart(String),
+    /// Words that stand side by side, as they are.
+    Phrase(Vec<String>),
+    /// Words that begin so, and are longer.
+    Begun(String),
+}
+
+impl Form {
+    /// Looks it up in every field.
+    pub(crate) fn find(&self, generation: &Generation) -> Result<Vec<Found>, Error> {
+        let mut found = Vec::new();
+        for field in TextField::ALL {
+            let indexes = generation.indexes(generation.fields.text[field as usize], |_| true)?;
+            let look_up = LookUp { field, indexes: &indexes, generation };
+            match self {
+                Self::Whole(word) => look_up.term(word, &mut found)?,
+                Self::Stem(word) => look_up.stem(word, &mut found)?,
+                Self::Apart(word) => look_up.apart(word, &mut found)?,
+                Self::Phrase(words) => look_up.phrase(words, &mut found)?,
+                Self::Begun(word) => look_up.begun(word, &mut found)?,
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A field of all segments.
+struct LookUp<'a> {
+    field: TextField,
+    indexes: &'a [(usize, Arc<InvertedIndexReader>)],
+    generation: &'a Generation,
+}
+
+impl LookUp<'_> {
+    fn push(&self, ordinal: usize, source: Source, found: &mut Vec<Found>) {
+        found.push(Found { field: self.field, ordinal, source });
+    }
+
+    fn term(&self, word: &str, found: &mut Vec<Found>) -> Result<(), Error> {
+        for (ordinal, index) in self.indexes {
+            if let Some(term) = index.terms().get(word)? {
+                self.push(*ordinal, Source::Term(term), found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Words of the word's stem but itself: those that end otherwise, and the one that is the stem.
+    fn stem(&self, word: &str, found: &mut Vec<Found>) -> Result<(), Error> {
+        if !self.field.has_stems() {
+            return Ok(());
+        }
+        let stem = text::stem(word);
+        self.term(&format!("{STEM_MARK}{}", stem.as_deref().unwrap_or(word)), found)?;
+        if let Some(stem) = stem { self.term(&stem, found) } else { Ok(()) }
+    }
+
+    fn apart(&self, word: &str, found: &mut Vec<Found>) -> Result<(), Error> {
+        for (head, tail) in cuts(word) {
+            for (ordinal, index) in self.indexes {
+                if index.terms().get(head)?.is_none() {
+                    continue;
+                }
+                let marked = text::stem(tail).map(|stem| format!("{STEM_MARK}{stem}"));
+                let tails = [Some(tail.to_owned()), marked.filter(|_| self.field.has_stems())];
+                for tail in tails.into_iter().flatten() {
+                    if index.terms().get(&tail)?.is_some() {
+                        self.adjacent(*ordinal, &[head, &tail], found)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn phrase<T: AsRef<str>>(&self, words: &[T], found: &mut Vec<Found>) -> Result<(), Error> {
+        if let [word] = words {
+            return self.term(word.as_ref(), found);
+        }
+        for (ordinal, _) in self.indexes {
+            self.adjacent(*ordinal, words, found)?;
+        }
+        Ok(())
+    }
+
+    fn adjacent<T: AsRef<str>>(
+        &self,
+        ordinal: usize,
+        words: &[T],
+        found: &mut Vec<Found>,
+    ) -> Result<(), Error> {
+        let field = self.generation.fields.text[self.field as usize];
+        let terms = words.iter().map(|word| Term::from_field_text(field, word.as_ref())).collect();
+        let scoring = EnableScoring::disabled_from_schema(&self.generation.fields.schema);
+        let weight = PhraseQuery::new(terms).weight(scoring)?;
+        let mut matches = weight.scorer(&self.generation.segments[ordinal].reader, 1.0)?;
+        let mut docs = Vec::new();
+        while matches.doc() != TERMINATED {
+            docs.push(matches.doc());
+            matches.advance();
+        }
+        if !docs.is_empty() {
+            self.push(ordinal, Source::Docs(docs.into()), found);
+        }
+        Ok(())
+    }
+
+    /// The longer words that a word begins; only the commonest where there are too many. Which ones must not
+    /// depend on how documents happen to lie in segments, so they are counted over all of them.
+    fn begun(&self, word: &str, found: &mut Vec<Found>) -> Result<(), Error> {
+        let mut terms: Vec<postings::Found> = Vec::new();
+        // By word, in order: in how many documents it occurs, and where it begins in `terms`.
+        let mut words: Vec<(Reverse<u64>, usize)> = Vec::new();
+        postings::for_each_term(self.indexes, word.as_bytes(), |rest, occurring| {
+            if !rest.is_empty() {
+                let documents = occurring.iter().map(|(_, term)| u64::from(term.doc_freq)).sum();
+                words.push((Reverse(documents), terms.len()));
+                terms.extend_from_slice(occurring);
+            }
+        })?;
+        let ends: Vec<usize> = words.iter().skip(1).map(|(_, start)| *start).chain([terms.len()]).collect();
+        let mut spans: Vec<_> = words.into_iter().zip(ends).collect();
+        if spans.len() > MAX_EXPANSIONS {
+            spans.select_nth_unstable(MAX_EXPANSIONS);
+            spans.truncate(MAX_EXPANSIONS);
+        }
+        for ((_, start), end) in spans {
+            for (ordinal, term) in &terms[start..end] {
+                self.push(*ordinal, Source::Term(term.clone()), found);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a word can be two: between letters and digits anywhere, between letters where both parts are long
+/// enough.
+pub(crate) fn cuts(word: &str) -> impl Iterator<Item = (&str, &str)> {
+    let is_digit = |c: Option<char>| c.is_some_and(char::is_numeric);
+    word.char_indices().skip(1).map(|(at, _)| word.split_at(at)).filter(move |(head, tail)| {
+        let (before, behind) = (is_digit(head.chars().next_back()), is_digit(tail.chars().next()));
+        let long = |part: &str| part.chars().count() >= MIN_PART;
+        before != behind || (!before && long(head) && long(tail))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_cut_where_parts_may_be_words() {
+        let cuts = |word| cuts(word).map(|(head, tail)| format!("{head} {tail}")).collect::<Vec<_>>();
+        assert_eq!(cuts("ps4"), ["ps 4"]);
+        assert_eq!(cuts("1080p"), ["1080 p"]);
+        assert_eq!(cuts("notebook"), ["not ebook", "note book", "noteb ook"]);
+        assert!(cuts("1234567").is_empty() && cuts("hello").is_empty());
+    }
+}

@@ -1,0 +1,163 @@
+//! What a shopper typed, taken apart: words, quoted phrases, and what is not wanted.
+//!
+//! The only signs with a meaning are quotation marks around a phrase and a minus before a word or phrase, both
+//! only where a word begins, so that `27"` stays a size and `usb-c` one thing. Nothing is ever a syntax error:
+//! brackets, colons, operators and marks without a partner just separate words.
+
+use crate::text;
+
+/// Words of a query beyond these are ignored: a shopper never types more, and each costs a look-up in every
+/// field of every segment.
+pub(crate) const MAX_WORDS: usize = 32;
+
+/// A query's text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Parsed {
+    /// What is asked for, in order.
+    pub(crate) asked: Vec<Asked>,
+    /// By thing asked for, which run of signs without a space it comes from, counted from 0.
+    pub(crate) chunks: Vec<usize>,
+    /// Phrases of one word or more that must not occur.
+    pub(crate) excluded: Vec<Vec<String>>,
+    /// Whether the last of `asked` is a word that may be the beginning of a longer one: nothing stands behind it.
+    pub(crate) begun: bool,
+    /// The whole text as a code.
+    pub(crate) code: String,
+}
+
+/// One thing that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// A word, in whatever form.
+    Word(String),
+    /// Words that must stand side by side, as they are.
+    Phrase(Vec<String>),
+}
+
+/// Takes a text apart.
+pub(crate) fn parse(text: &str) -> Parsed {
+    let mut parsed = Parsed { code: text::whole_code(text), ..Parsed::default() };
+    let mut left = MAX_WORDS;
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        if rest.is_empty() {
+            return parsed;
+        }
+        let unwanted = rest.strip_prefix('-').filter(|behind| behind.starts_with(is_beginning));
+        let chunk = unwanted.unwrap_or(rest);
+        let (words, quoted, behind) = match quoted(chunk) {
+            Some((inside, behind)) => (text::read(inside), true, behind),
+            None => {
+                let end = chunk.find(char::is_whitespace).unwrap_or(chunk.len());
+                (text::read(&chunk[..end]), false, &chunk[end..])
+            }
+        };
+        rest = behind;
+        if words.is_empty() {
+            continue;
+        }
+        parsed.begun = false;
+        if words.len() > left {
+            // Behind a cut nothing is the last word.
+            parsed.take(words[..left].to_vec(), unwanted.is_some(), quoted);
+            return parsed;
+        }
+        left -= words.len();
+        parsed.take(words, unwanted.is_some(), quoted);
+        parsed.begun = unwanted.is_none() && !quoted;
+    }
+}
+
+impl Parsed {
+    fn take(&mut self, words: Vec<String>, unwanted: bool, quoted: bool) {
+        if words.is_empty() {
+            return;
+        }
+        if unwanted {
+            self.excluded.push(words);
+        } else if quoted {
+            self.asked.push(Asked::Phrase(words));
+        } else {
+            self.asked.extend(words.into_iter().map(Asked::Word));
+        }
+        let chunk = self.chunks.last().map_or(0, |last| last + 1);
+        self.chunks.resize(self.asked.len(), chunk);
+    }
+
+    /// Whether it asks for nothing at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asked.is_empty() && self.excluded.is_empty()
+    }
+}
+
+/// What stands between quotation marks, the first of which begins the chunk and the last of which ends one, and
+/// what comes behind.
+fn quoted(chunk: &str) -> Option<(&str, &str)> {
+    let (open, inside) = chunk.split_at_checked(chunk.chars().next()?.len_utf8())?;
+    let close = match open {
+        "\"" => '"',
+        "“" | "„" => '”',
+        "«" => '»',
+        _ => return None,
+    };
+    if inside.starts_with(char::is_whitespace) {
+        return None;
+    }
+    let ends = inside.char_indices().filter(|(_, c)| *c == close || (open == "„" && *c == '“'));
+    let end = ends.map(|(at, c)| (at, at + c.len_utf8()));
+    let (end, behind) = end
+        .into_iter()
+        .find(|(_, behind)| inside[*behind..].chars().next().is_none_or(char::is_whitespace))?;
+    Some((&inside[..end], &inside[behind..]))
+}
+
+fn is_beginning(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '"' | '“' | '„' | '«')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> String {
+        let parsed = parse(text);
+        let asked = parsed.asked.iter().map(|asked| match asked {
+            Asked::Word(word) => word.clone(),
+            Asked::Phrase(words) => format!("[{}]", words.join(" ")),
+        });
+        let excluded = parsed.excluded.iter().map(|words| format!("-{}", words.join("+")));
+        let all: Vec<String> = asked.chain(excluded).collect();
+        all.join(" ") + if parsed.begun { "*" } else { "" }
+    }
+
+    #[test]
+    fn words_phrases_and_what_is_unwanted() {
+        assert_eq!(shown("Red  SHOE"), "red shoe*");
+        assert_eq!(shown("\"red shoe\" size"), "[red shoe] size*");
+        assert_eq!(shown("shoe -red"), "shoe -red");
+        assert_eq!(shown("shoe -\"dark red\" -usb-c"), "shoe -dark+red -usb+c");
+        assert_eq!(shown("“red shoe”"), "[red shoe]");
+        assert_eq!(shown("-red"), "-red");
+        assert_eq!(shown("\"red\""), "[red]");
+    }
+
+    #[test]
+    fn signs_elsewhere_only_separate() {
+        assert_eq!(shown("27\" monitor 24\""), "27 monitor 24*");
+        assert_eq!(shown("usb-c"), "usb c*");
+        assert_eq!(shown("a - b"), "a b*");
+        assert_eq!(shown("--red"), "red*");
+        assert_eq!(shown("\"red shoe"), "red shoe*");
+        assert_eq!(shown("name:(red OR blue)^2 [a TO b] *"), "name red or blue 2 a to b*");
+        assert_eq!(shown(".*[a-z]+\\w{2}"), "a z w 2*");
+        assert!(parse("!? -- \" \"").is_empty());
+    }
+
+    #[test]
+    fn a_query_is_capped() {
+        let long = (0..40).map(|i| format!("w{i} ")).collect::<String>();
+        let parsed = parse(&long);
+        assert_eq!((parsed.asked.len(), parsed.begun), (MAX_WORDS, false));
+    }
+}
