@@ -8,9 +8,11 @@
 use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::datetime};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::{
+    clock::{from_micros, micros},
     error::{Error, Fault, Result},
     money::{Amount, Currency},
     text::{Shape, clean},
@@ -82,17 +84,43 @@ impl Fields {
         }
     }
 
+    /// Notes a field that must be there and is not, before it is read as one that may be absent.
+    pub fn demand(&mut self, name: &str) {
+        if !self.map.contains_key(name) {
+            self.fault(name, "required", "is required");
+        }
+    }
+
+    /// A list of at most `most` values, each read by the rule; absent is `None`.
+    pub fn list<T>(
+        &mut self,
+        name: &str,
+        most: usize,
+        rule: impl Fn(Value) -> Result<T, Refusal>,
+    ) -> Option<Vec<T>> {
+        let items = self.items(name, most)?;
+        let mut list = Vec::with_capacity(items.len());
+        for (position, item) in items.into_iter().enumerate() {
+            match rule(item) {
+                Ok(value) => list.push(value),
+                Err((code, detail)) => self.fault_at(&[name, &position.to_string()], code, detail),
+            }
+        }
+        Some(list)
+    }
+
+    fn items(&mut self, name: &str, most: usize) -> Option<Vec<Value>> {
+        match self.map.remove(name)? {
+            Value::Array(items) if items.len() <= most => return Some(items),
+            Value::Array(_) => self.fault(name, "length", format!("must have at most {most} entries")),
+            _ => self.fault(name, "type", "must be a list"),
+        }
+        None
+    }
+
     /// A list of objects, each read as a form; absent is `None`.
     pub fn forms<T: Form>(&mut self, name: &str, most: usize) -> Option<Vec<T>> {
-        let value = self.map.remove(name)?;
-        let Value::Array(items) = value else {
-            self.fault(name, "type", "must be a list");
-            return None;
-        };
-        if items.len() > most {
-            self.fault(name, "length", format!("must have at most {most} entries"));
-            return None;
-        }
+        let items = self.items(name, most)?;
         let mut forms = Vec::with_capacity(items.len());
         for (position, item) in items.into_iter().enumerate() {
             let pointer = format!("{}/{name}/{position}", self.pointer);
@@ -212,12 +240,28 @@ pub fn boolean(value: Value) -> Result<bool, Refusal> {
 
 /// An amount of money: a string such as `"12.50"`.
 pub fn amount(currency: Currency) -> impl FnOnce(Value) -> Result<Amount, Refusal> {
+    decimal(currency.decimals())
+}
+
+/// [`amount`] with at most so many decimals (0 or 2), whatever the currency's are.
+pub fn decimal(decimals: u32) -> impl FnOnce(Value) -> Result<Amount, Refusal> {
     move |value| {
         let Value::String(text) = value else {
             return Err(("type", "must be a string with a decimal number, such as \"12.50\"".into()));
         };
-        Amount::parse(text.trim(), currency).map_err(|error| ("range", error.to_string()))
+        Amount::parse_to(text.trim(), decimals).map_err(|error| ("range", error.to_string()))
     }
+}
+
+/// An instant of RFC 3339, such as `"2026-11-22T10:00:00Z"`: in UTC, to the microsecond.
+pub fn instant(value: Value) -> Result<OffsetDateTime, Refusal> {
+    let Value::String(text) = value else { return Err(("type", "must be a string".into())) };
+    let known = datetime!(0001-01-01 00:00 UTC)..=datetime!(9999-12-31 00:00 UTC);
+    let at = OffsetDateTime::parse(text.trim(), &Rfc3339).ok().filter(|at| known.contains(at));
+    at.map(|at| from_micros(micros(at))).ok_or_else(|| {
+        let detail = "must be a date and time of RFC 3339 with its offset, such as 2026-11-22T10:00:00Z";
+        ("format", detail.to_owned())
+    })
 }
 
 /// An `http` or `https` URL with a host, at most 2,000 characters. It is kept and never fetched.
@@ -278,6 +322,19 @@ mod tests {
         }
         let huge: Value = serde_json::from_str("123456789012345678901234567890").unwrap();
         assert_eq!(integer(1..=9)(huge).unwrap_err().0, "range");
+    }
+
+    #[test]
+    fn instants_are_in_utc_to_the_microsecond() {
+        let read = |text: &str| instant(json!(text)).map(micros);
+        assert_eq!(read("1970-01-01T01:00:00.0000019+01:00"), Ok(1));
+        assert_eq!(read("2026-11-22T10:00:00Z"), Ok(1_795_341_600_000_000));
+        for bad in
+            ["2026-11-22", "2026-11-22T10:00:00", "2026-13-01T00:00:00Z", "now", "", "0000-12-31T00:00:00Z"]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert!(instant(json!(1_795_341_600)).is_err());
     }
 
     #[test]

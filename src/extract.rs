@@ -54,11 +54,31 @@ impl<S: Sync + Send> FromRequestParts<S> for Id {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let nothing = || Error::new(Kind::NotFound, "The path's id is not the id of anything.");
         let AxumPath(text): AxumPath<String> =
-            AxumPath::from_request_parts(parts, state).await.map_err(|_| nothing())?;
-        crate::params::integer(1, i64::MAX)(&text).map(Self).map_err(|_| nothing())
+            AxumPath::from_request_parts(parts, state).await.map_err(|_| not_an_id())?;
+        id(&text).map(Self)
     }
+}
+
+/// Two rows' ids in the path, in its order: 404 as [`Id`].
+pub struct Ids(pub i64, pub i64);
+
+impl<S: Sync + Send> FromRequestParts<S> for Ids {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let AxumPath((first, second)): AxumPath<(String, String)> =
+            AxumPath::from_request_parts(parts, state).await.map_err(|_| not_an_id())?;
+        Ok(Self(id(&first)?, id(&second)?))
+    }
+}
+
+fn id(text: &str) -> Result<i64> {
+    params::integer(1, i64::MAX)(text).map_err(|_| not_an_id())
+}
+
+fn not_an_id() -> Error {
+    Error::new(Kind::NotFound, "The path's id is not the id of anything.")
 }
 
 /// The `If-Match` header, if any (RFC 9110 §13.1.1).

@@ -31,6 +31,7 @@ pub mod postgres;
 pub mod account;
 pub mod category;
 pub mod corpus;
+pub mod discount;
 pub mod import;
 pub mod product;
 pub mod search;

@@ -102,6 +102,7 @@ impl Shop {
         // After the database, which knows who must be able to reach the data directory.
         let keys = keys(&config)?;
         database.migrate().await?;
+        database.price_in(config.currency).await?;
         let cores = available_parallelism().map_or(2, usize::from);
         let passwords = Passwords::new(cores).map_err(StartError::Passwords)?;
         let stop_indexing = CancellationToken::new();

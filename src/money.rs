@@ -2,7 +2,7 @@
 //!
 //! An [`Amount`] is exact and has at most two decimals, as the database's `numeric(12,2)`. The search index
 //! keeps the same amounts as whole hundredths ([`Amount::hundredths`]), whatever the currency's own number
-//! of decimals is. Discounts and rounding are `discount`'s business.
+//! of decimals is. Discounts and rounding are `pricing`'s business.
 
 use std::{fmt, str::FromStr};
 
@@ -28,6 +28,11 @@ impl Currency {
     /// How many decimals an amount is written with: 0 or 2.
     pub fn decimals(&self) -> u32 {
         self.decimals
+    }
+
+    /// The smallest amount, in hundredths: 1, or 100 without decimals.
+    pub fn unit(&self) -> i64 {
+        if self.decimals == 0 { 100 } else { 1 }
     }
 }
 
@@ -88,6 +93,14 @@ impl Amount {
     /// # Errors
     /// See [`AmountError`]; trailing zeros beyond the currency's decimals count as decimals.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, AmountError> {
+        Self::parse_to(text, currency.decimals())
+    }
+
+    /// [`parse`](Self::parse) for what is no money, such as a percentage: 0 or 2 decimals.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_to(text: &str, decimals: u32) -> Result<Self, AmountError> {
         let digits = text.strip_prefix('-').unwrap_or(text);
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
         let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -97,7 +110,6 @@ impl Amount {
         if text.starts_with('-') {
             return Err(AmountError::Negative);
         }
-        let decimals = currency.decimals();
         if digits.contains('.') && fraction.len() > decimals as usize && !(decimals == 0 && fraction == "00")
         {
             return Err(AmountError::TooFine(decimals));

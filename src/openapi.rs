@@ -71,7 +71,16 @@ pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
 }
 
 /// The fields of request bodies that may be null.
-const NULLABLE: [&str; 3] = ["brand", "image_url", "parent_id"];
+const NULLABLE: [&str; 8] = [
+    "brand",
+    "end_date",
+    "image_url",
+    "maximum_discount",
+    "minimum_purchase",
+    "parent_id",
+    "usage_limit",
+    "usage_limit_per_user",
+];
 
 /// Says of every request body that it has no other fields than those named, and which of them may be null:
 /// nothing sent is ignored.

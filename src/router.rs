@@ -29,8 +29,8 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    account, app::App, category, error, extract::header_text, health, openapi::QueryPaths, params, product,
-    search,
+    account, app::App, category, discount, error, extract::header_text, health, openapi::QueryPaths, params,
+    product, search,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -77,6 +77,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(category::http::routes())
         .merge(search::http::routes())
         .merge(product::http::routes())
+        .merge(discount::http::routes())
         .merge(health::routes())
 }
 

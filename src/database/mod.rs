@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
+    money::Currency,
     postgres::{self, Cluster},
 };
 
@@ -73,6 +74,15 @@ impl Database {
     /// When a migration fails, or the database has ones that this program does not know.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
         Ok(store::migrate(&self.options).await?)
+    }
+
+    /// Makes everybody round discounted prices to the currency's decimals. The schema must be there.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn price_in(&self, currency: Currency) -> Result<(), DatabaseError> {
+        let rounded = store::round_prices(&self.options, currency.unit()).await;
+        rounded.map_err(DatabaseError::Unreachable)
     }
 
     /// A pool for requests: short patience everywhere, so that a slow database sheds load instead of

@@ -51,3 +51,12 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), sqlx::migr
     connection.close().await?;
     Ok(())
 }
+
+/// Says how fine prices are; where that changes, every mirror is built anew.
+pub(super) async fn round_prices(options: &PgConnectOptions, unit: i64) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    sqlx::query!("update price_rounding set unit = $1 where unit <> $1", unit)
+        .execute(&mut connection)
+        .await?;
+    connection.close().await
+}

@@ -18,12 +18,13 @@ use std::{
 use duka_index::Engine;
 use serde::{Deserialize, Serialize};
 
-use super::store::Present;
+use super::{projection, store::Present};
 
 /// Which rows an index equals: kept in its commit, so that index and cursor move together or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Payload {
     fingerprint: String,
+    projection: u32,
     pub(super) epoch: i64,
     system_identifier: i64,
     database: i64,
@@ -35,6 +36,7 @@ impl Payload {
     pub(super) fn new(present: &Present) -> Self {
         Self {
             fingerprint: duka_index::fingerprint().to_owned(),
+            projection: projection::REVISION,
             epoch: present.epoch,
             system_identifier: present.system_identifier,
             database: present.database,

@@ -1,14 +1,17 @@
 //! From rows to documents: the one wide SELECT.
 
-use duka_index::{Category, Document, PriceStep, Variant};
+use duka_index::{Category, Document, Variant};
 use serde::Deserialize;
 use sqlx::{PgConnection, types::Json};
 
 use crate::{
     attributes::{self, RawAttributes},
     clock::micros,
-    pricing::{self, Offer},
+    pricing::{self, Discount, Offer},
 };
+
+/// Grows whenever the same rows make other documents: a mirror made by another revision is built anew.
+pub(super) const REVISION: u32 = 1;
 
 #[derive(Debug, Deserialize)]
 struct VariantRow {
@@ -55,6 +58,12 @@ pub(super) async fn documents(db: &mut PgConnection, ids: &[i64]) -> sqlx::Resul
                from variant
                where product_id in (select id from batch) and deleted_at is null
                group by product_id
+           ),
+           bargain as (
+               select product_id, jsonb_agg(to_jsonb(a) order by id) as discounts
+               from automatic_discount a
+               where product_id in (select id from batch)
+               group by product_id
            )
            select p.id, p.name, p.slug, p.description, p.sku, p.brand, p.image_url, p.vendor_id,
                   (p.price * 100)::bigint as "price!",
@@ -62,10 +71,12 @@ pub(super) async fn documents(db: &mut PgConnection, ids: &[i64]) -> sqlx::Resul
                   p.is_active, p.date_added, p.updated_at,
                   p.rating::float8 as "rating", p.review_count as "review_count!", p.popularity,
                   t.links as "links: Json<Vec<Category>>",
-                  o.variants as "variants: Json<Vec<VariantRow>>"
+                  o.variants as "variants: Json<Vec<VariantRow>>",
+                  b.discounts as "discounts: Json<Vec<Discount>>"
            from batch p
            left join path t on t.leaf = p.category_id
            left join offer o on o.product_id = p.id
+           left join bargain b on b.product_id = p.id
            order by p.id"#,
         ids
     )
@@ -74,8 +85,12 @@ pub(super) async fn documents(db: &mut PgConnection, ids: &[i64]) -> sqlx::Resul
 
     let documents = rows.into_iter().map(|row| {
         let variants = row.variants.map(|json| json.0).unwrap_or_default();
-        let offers = variants.iter().map(|v| Offer { price: v.price, stock: v.stock });
-        let effective_price = pricing::effective(offers).unwrap_or(row.price);
+        let mut offers: Vec<Offer> =
+            variants.iter().map(|v| Offer { price: v.price, stock: v.stock }).collect();
+        if offers.is_empty() {
+            offers.push(Offer { price: row.price, stock: 0 });
+        }
+        let discounts = row.discounts.map(|json| json.0).unwrap_or_default();
         let stock: i64 = variants.iter().map(|v| v.stock).sum();
         Document {
             id: row.id,
@@ -88,7 +103,7 @@ pub(super) async fn documents(db: &mut PgConnection, ids: &[i64]) -> sqlx::Resul
             category: row.links.map(|json| json.0).unwrap_or_default(),
             vendor_id: row.vendor_id,
             price: row.price,
-            prices: vec![PriceStep { from: i64::MIN, effective_price, discount: None }],
+            prices: pricing::steps(&offers, &discounts),
             stock,
             in_stock: stock > 0,
             attributes: attributes::from_raw(row.attributes.0),

@@ -27,16 +27,18 @@ pub struct Detail {
     pub document: Document,
     /// Its live variants, in their order.
     pub variants: Vec<Variant>,
+    /// The instant of all its prices, in microseconds since 1970.
+    pub at: i64,
 }
 
 impl Detail {
     /// A strong entity tag: changes whenever anything that is shown does.
-    pub fn etag(&self, at: i64) -> String {
+    pub fn etag(&self) -> String {
         use sha2::{Digest, Sha256};
         let mut hash = Sha256::new();
         // The shown form of both is a function of these, and of nothing else.
         hash.update(serde_json::to_vec(&self.document).unwrap_or_default());
-        hash.update(self.document.price_at(at).from.to_le_bytes());
+        hash.update(self.document.price_at(self.at).from.to_le_bytes());
         hash.update(format!("{:?}", self.variants));
         let tag: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         format!("\"{tag}\"")
@@ -49,7 +51,7 @@ impl Detail {
 /// 404.
 pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Detail> {
     let mut snapshot = indexing::begin_snapshot(&app.web).await?;
-    let detail = read(&mut snapshot, id).await?;
+    let detail = read(app, &mut snapshot, id).await?;
     snapshot.rollback().await?;
     detail.filter(|detail| sees(viewer, &detail.document)).ok_or_else(|| Error::not_found("product"))
 }
@@ -148,17 +150,18 @@ async fn lock(
 ) -> Result<(String, Detail)> {
     let not_found = || Error::not_found("product");
     let sku = store::lock(write, id, vendor.owner()).await?.ok_or_else(not_found)?;
-    let before = read(write, id).await?.ok_or_else(not_found)?;
-    if_match.demand(&before.etag(app.clock.micros()))?;
+    let before = read(app, write, id).await?.ok_or_else(not_found)?;
+    if_match.demand(&before.etag())?;
     Ok((sku, before))
 }
 
 async fn finish(app: &App, mut write: CatalogWrite, id: i64) -> Result<(Detail, Version)> {
-    let detail = read(&mut write, id).await?.ok_or_else(|| Error::not_found("product"))?;
+    let detail = read(app, &mut write, id).await?.ok_or_else(|| Error::not_found("product"))?;
     Ok((detail, write.commit(app).await?))
 }
 
-async fn read(db: &mut PgConnection, id: i64) -> Result<Option<Detail>> {
+async fn read(app: &App, db: &mut PgConnection, id: i64) -> Result<Option<Detail>> {
     let Some(document) = indexing::documents(db, &[id]).await?.pop() else { return Ok(None) };
-    Ok(Some(Detail { document, variants: variant::actions::of_product(db, id).await? }))
+    let at = app.clock.micros();
+    Ok(Some(Detail { document, variants: variant::actions::of_product(db, id, at).await?, at }))
 }

@@ -43,10 +43,10 @@ pub struct ProductDetail {
 
 /// The body and its entity tag.
 fn shown(app: &App, detail: Detail) -> ([(header::HeaderName, String); 1], Json<ProductDetail>) {
-    let (at, currency) = (app.clock.micros(), app.config.currency);
-    let etag = detail.etag(at);
+    let currency = app.config.currency;
+    let etag = detail.etag();
     let variants = detail.variants.into_iter().map(|variant| VariantJson::new(variant, currency)).collect();
-    let body = ProductDetail { product: Product::new(detail.document, at, currency), variants };
+    let body = ProductDetail { product: Product::new(detail.document, detail.at, currency), variants };
     ([(header::ETAG, etag)], Json(body))
 }
 

@@ -87,7 +87,11 @@ impl Product {
             id: discount.id,
             code: discount.code.clone(),
             discount_type: discount.discount_type.clone(),
-            discount_value: money(discount.discount_value),
+            discount_value: match discount.discount_type.as_str() {
+                // Per cent are no money: their decimals are not the currency's.
+                "percentage" => Amount::from_hundredths(discount.discount_value).to_string(),
+                _ => money(discount.discount_value),
+            },
             end_date: discount.end_date.map(from_micros),
         });
         let path = document.category.iter().map(|category| category.name.clone()).collect();

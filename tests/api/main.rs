@@ -15,6 +15,7 @@ mod support;
 mod account;
 mod category;
 mod command_line;
+mod discount;
 mod import;
 mod mirror;
 mod product;

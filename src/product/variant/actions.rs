@@ -20,7 +20,7 @@ use crate::{
 /// # Errors
 /// None of its own.
 pub async fn page(app: &App, viewer: Viewer, filter: &VariantFilter) -> Result<(Vec<Variant>, i64)> {
-    let rows = store::page(&app.web, viewer, filter).await?;
+    let rows = store::page(&app.web, viewer, filter, app.clock.micros()).await?;
     Ok((rows, store::count(&app.web, viewer, filter).await?))
 }
 
@@ -29,7 +29,7 @@ pub async fn page(app: &App, viewer: Viewer, filter: &VariantFilter) -> Result<(
 /// # Errors
 /// 404.
 pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Variant> {
-    store::one(&app.web, viewer, id).await?.ok_or_else(|| Error::not_found("variant"))
+    store::one(&app.web, viewer, id, app.clock.micros()).await?.ok_or_else(|| Error::not_found("variant"))
 }
 
 /// Adds a variant to a product of the vendor's own.
@@ -98,13 +98,17 @@ pub(in crate::product) async fn carry(
     store::update(write, id, changes, actor).await
 }
 
-/// The live variants of a product, in their order.
-pub(in crate::product) async fn of_product(db: &mut PgConnection, product_id: i64) -> Result<Vec<Variant>> {
-    store::of_product(db, product_id).await
+/// The live variants of a product, in their order, as they are priced at an instant.
+pub(in crate::product) async fn of_product(
+    db: &mut PgConnection,
+    product_id: i64,
+    at: i64,
+) -> Result<Vec<Variant>> {
+    store::of_product(db, product_id, at).await
 }
 
 async fn finish(app: &App, mut write: CatalogWrite, vendor: Vendor, id: i64) -> Result<(Variant, Version)> {
-    let variant = store::one(&mut *write, vendor.viewer(), id).await?;
+    let variant = store::one(&mut *write, vendor.viewer(), id, app.clock.micros()).await?;
     let variant = variant.ok_or_else(|| Error::not_found("variant"))?;
     Ok((variant, write.commit(app).await?))
 }

@@ -42,7 +42,7 @@ pub struct VariantJson {
     sku: String,
     #[schema(example = "12.50")]
     price: String,
-    /// What it costs now.
+    /// What it costs now, automatic discounts applied.
     #[schema(example = "12.50")]
     effective_price: String,
     stock: i64,

@@ -29,7 +29,7 @@ pub struct Variant {
     pub sku: String,
     /// Before automatic discounts.
     pub price: Amount,
-    /// What it costs now.
+    /// What it costs at the instant at which it was read, automatic discounts applied.
     pub effective_price: Amount,
     /// Pieces that nobody holds.
     pub stock: i64,

@@ -11,6 +11,7 @@ use crate::{
     auth::{Role, Viewer},
     error::{Error, Result, violated},
     money::Amount,
+    pricing::{self, Discount},
 };
 
 struct Row {
@@ -22,25 +23,29 @@ struct Row {
     stock: i32,
     image_url: Option<String>,
     attributes: Json<RawAttributes>,
+    discounts: Option<Json<Vec<Discount>>>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
 }
 
-impl From<Row> for Variant {
-    fn from(row: Row) -> Self {
-        let price = Amount::from_decimal(row.price);
-        Self {
-            id: row.id,
-            product_id: row.product_id,
-            variant_name: row.variant_name,
-            sku: row.sku,
+impl Row {
+    /// The variant as it is priced at `at`.
+    fn at(self, at: i64) -> Variant {
+        let price = Amount::from_decimal(self.price);
+        let discounts = self.discounts.map(|json| json.0).unwrap_or_default();
+        let paid = pricing::of_offer(price.hundredths(), &discounts, at);
+        Variant {
+            id: self.id,
+            product_id: self.product_id,
+            variant_name: self.variant_name,
+            sku: self.sku,
             price,
-            effective_price: price,
-            stock: row.stock.into(),
-            image_url: row.image_url,
-            attributes: attributes::from_raw(row.attributes.0),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            effective_price: Amount::from_hundredths(paid.amount),
+            stock: self.stock.into(),
+            image_url: self.image_url,
+            attributes: attributes::from_raw(self.attributes.0),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
         }
     }
 }
@@ -73,12 +78,16 @@ pub(super) async fn page(
     db: impl PgExecutor<'_>,
     viewer: Viewer,
     filter: &VariantFilter,
+    at: i64,
 ) -> Result<Vec<Variant>> {
     let scope = Scope::of(viewer);
     let rows = sqlx::query_as!(
         Row,
         r#"select v.id, v.product_id, v.variant_name, v.sku, v.price, v.stock, v.image_url,
-                  v.attributes as "attributes: Json<RawAttributes>", v.created_at, v.updated_at
+                  v.attributes as "attributes: Json<RawAttributes>",
+                  (select jsonb_agg(to_jsonb(a) order by a.id) from automatic_discount a where a.product_id = v.product_id)
+                      as "discounts: Json<Vec<Discount>>",
+                  v.created_at, v.updated_at
            from variant v join product p on p.id = v.product_id
            where v.deleted_at is null
              and ($1 or p.is_active or p.vendor_id = $2)
@@ -95,7 +104,7 @@ pub(super) async fn page(
         filter.page.offset(),
         filter.page.limit(),
     );
-    Ok(rows.fetch_all(db).await?.into_iter().map(Into::into).collect())
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| row.at(at)).collect())
 }
 
 pub(super) async fn count(db: impl PgExecutor<'_>, viewer: Viewer, filter: &VariantFilter) -> Result<i64> {
@@ -117,32 +126,43 @@ pub(super) async fn count(db: impl PgExecutor<'_>, viewer: Viewer, filter: &Vari
     Ok(count.fetch_one(db).await?)
 }
 
-pub(super) async fn one(db: impl PgExecutor<'_>, viewer: Viewer, id: i64) -> Result<Option<Variant>> {
+pub(super) async fn one(
+    db: impl PgExecutor<'_>,
+    viewer: Viewer,
+    id: i64,
+    at: i64,
+) -> Result<Option<Variant>> {
     let scope = Scope::of(viewer);
     let row = sqlx::query_as!(
         Row,
         r#"select v.id, v.product_id, v.variant_name, v.sku, v.price, v.stock, v.image_url,
-                  v.attributes as "attributes: Json<RawAttributes>", v.created_at, v.updated_at
+                  v.attributes as "attributes: Json<RawAttributes>",
+                  (select jsonb_agg(to_jsonb(a) order by a.id) from automatic_discount a where a.product_id = v.product_id)
+                      as "discounts: Json<Vec<Discount>>",
+                  v.created_at, v.updated_at
            from variant v join product p on p.id = v.product_id
            where v.id = $1 and v.deleted_at is null and ($2 or p.is_active or p.vendor_id = $3)"#,
         id,
         scope.all,
         scope.vendor_id,
     );
-    Ok(row.fetch_optional(db).await?.map(Into::into))
+    Ok(row.fetch_optional(db).await?.map(|row| row.at(at)))
 }
 
 /// The live variants of a product, in their order.
-pub(super) async fn of_product(db: impl PgExecutor<'_>, product_id: i64) -> Result<Vec<Variant>> {
+pub(super) async fn of_product(db: impl PgExecutor<'_>, product_id: i64, at: i64) -> Result<Vec<Variant>> {
     let rows = sqlx::query_as!(
         Row,
         r#"select id, product_id, variant_name, sku, price, stock, image_url,
-                  attributes as "attributes: Json<RawAttributes>", created_at, updated_at
+                  attributes as "attributes: Json<RawAttributes>",
+                  (select jsonb_agg(to_jsonb(a) order by a.id) from automatic_discount a where a.product_id = $1)
+                      as "discounts: Json<Vec<Discount>>",
+                  created_at, updated_at
            from variant where product_id = $1 and deleted_at is null
            order by position, id"#,
         product_id
     );
-    Ok(rows.fetch_all(db).await?.into_iter().map(Into::into).collect())
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| row.at(at)).collect())
 }
 
 /// Adds variants behind those that the product has; returns their ids in the order given.

@@ -39,6 +39,12 @@ pub async fn with_shop(test: impl AsyncFnOnce(&TestShop)) {
 
 /// [`with_shop`] with settings of the test's own.
 pub async fn with_settings(settings: Settings, test: impl AsyncFnOnce(&TestShop)) {
+    with_clock(settings, Clock::default(), test).await;
+}
+
+/// [`with_settings`] with a clock that the test moves. Tokens are verified by the system's time: sign in while
+/// the clock is near it.
+pub async fn with_clock(settings: Settings, clock: Clock, test: impl AsyncFnOnce(&TestShop)) {
     let database = TestDatabase::create().await;
     let data_dir = tempfile::tempdir().unwrap();
     let settings = Settings {
@@ -47,7 +53,7 @@ pub async fn with_settings(settings: Settings, test: impl AsyncFnOnce(&TestShop)
         ..settings
     };
     let config = Config::new(&settings).unwrap();
-    let shop = Shop::open(config, "127.0.0.1:0", Clock::default()).await.unwrap();
+    let shop = Shop::open(config, "127.0.0.1:0", clock).await.unwrap();
     let base = format!("http://{}", shop.address);
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
     let database_url = database.url.clone();
