@@ -1,7 +1,6 @@
 //! A word, looked up in a generation: every form in which documents may hold it.
 //!
-//! The forms of one word are alternatives, each worth less than the one before: the word itself, another word of
-//! its stem, its other spellings (parts that are written together or apart), its synonyms, and, if it is only
+//! The forms of one word add up: the word as it is, any word of its stem, its other spellings (parts that are written together or apart), its synonyms, and, if it is only
 //! begun, the longer words that it begins. Which of them there are depends on the text alone, so that a later
 //! generation can use what they were worth in an earlier one.
 
@@ -64,7 +63,7 @@ impl Source {
 pub(crate) enum Form {
     /// The word as it is.
     Whole(String),
-    /// Other words of the same stem.
+    /// All words of its stem, itself included; in fields without stems just itself.
     Stem(String),
     /// The word as two that stand side by side, wherever it can be cut.
     Apart(String),
@@ -75,6 +74,14 @@ pub(crate) enum Form {
 }
 
 impl Form {
+    /// The same without other words of its stem.
+    pub(crate) fn as_it_is(&self) -> Self {
+        match self {
+            Self::Stem(word) => Self::Whole(word.clone()),
+            form => form.clone(),
+        }
+    }
+
     /// Looks it up in every field.
     pub(crate) fn find(&self, generation: &Generation) -> Result<Vec<Found>, Error> {
         let mut found = Vec::new();
@@ -114,14 +121,15 @@ impl LookUp<'_> {
         Ok(())
     }
 
-    /// Words of the word's stem but itself: those that end otherwise, and the one that is the stem.
     fn stem(&self, word: &str, found: &mut Vec<Found>) -> Result<(), Error> {
         if !self.field.has_stems() {
-            return Ok(());
+            return self.term(word, found);
         }
+        // Words that are their own stem stand without a mark.
         let stem = text::stem(word);
-        self.term(&format!("{STEM_MARK}{}", stem.as_deref().unwrap_or(word)), found)?;
-        if let Some(stem) = stem { self.term(&stem, found) } else { Ok(()) }
+        let stem = stem.as_deref().unwrap_or(word);
+        self.term(stem, found)?;
+        self.term(&format!("{STEM_MARK}{stem}"), found)
     }
 
     fn apart(&self, word: &str, found: &mut Vec<Found>) -> Result<(), Error> {

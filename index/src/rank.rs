@@ -27,15 +27,18 @@ use crate::{
     settings::Weights,
 };
 
-/// How fast further occurrences stop counting: an average name alone is worth five sixths of all that a word can
-/// be.
-const SATURATION: f32 = 0.8;
+/// How fast further occurrences stop counting: a name of five words is worth half of all that a word can be. Judged
+/// queries hardly care.
+const SATURATION: f32 = 4.0;
+
+/// What saying it e times adds, of what saying it once is worth: a little, or texts that only repeat it would win.
+const REPEATED: f32 = 0.5;
 
 /// What out of stock costs: it loses between equals, and nothing more.
-const OUT_OF_STOCK: f32 = 0.9;
+const OUT_OF_STOCK: f32 = 0.95;
 
 /// What doubling the popularity gains: 20 doublings, a million sales, weigh less than a better field.
-const POPULARITY_DOUBLED: f32 = 0.01;
+const POPULARITY_DOUBLED: f32 = 0.005;
 
 /// Scores are multiples of this fraction, so that sums are exact in whatever order words are looked at.
 const GRAIN: f32 = 512.0;
@@ -79,7 +82,7 @@ pub(crate) struct Word {
     pub(crate) documents: u64,
     /// The most that it can be worth in a document.
     pub(crate) worth: f32,
-    /// By form, the same; 0 for a form that occurs nowhere, or was passed over.
+    /// By form, the same; 0 for one that occurs nowhere, negative for a stem that is taken for a name.
     pub(crate) worths: Vec<f32>,
 }
 
@@ -107,25 +110,27 @@ impl Word {
         let mut is_name = false;
         for (place, (form, factor)) in forms.iter().enumerate() {
             let known = worths.and_then(|worths| worths.get(place).copied());
-            let passed_over = is_name && matches!(form, Form::Stem(_));
-            if known.map_or(passed_over, |worth| worth <= 0.0) {
+            if known == Some(0.0) {
                 word.worths.push(0.0);
                 continue;
             }
-            let found = form.find(generation)?;
+            // A maker's name is no plural: it counts as it is.
+            let as_it_is = known.map_or(is_name && matches!(form, Form::Stem(_)), |worth| worth < 0.0);
+            let found = if as_it_is { form.as_it_is().find(generation)? } else { form.find(generation)? };
             let mut by_field = [0; TextField::ALL.len()];
             found.iter().for_each(|found| by_field[found.field as usize] += found.source.documents());
             // One rarity for all fields, that of the field where the word is commonest: a word that happens to be
-            // rare in names must not gain by it. And a further form is never rarer than those before it.
+            // rare in names must not gain by it. And a further form is never rarer than those before it, least of
+            // all what is only begun.
             let commonest = by_field.iter().copied().max().unwrap_or(0);
-            common += commonest;
+            common = if matches!(form, Form::Begun(_)) { common + commonest } else { common.max(commonest) };
             if matches!(form, Form::Whole(_)) {
                 // Mostly a maker's name: "adidas" is no plural.
                 is_name = by_field[TextField::Brand as usize] * 2 >= commonest && commonest > 0;
             }
             let rarity = || if found.is_empty() { 0.0 } else { factor * rarity(common, indexed(generation)) };
-            let worth = known.unwrap_or_else(rarity);
-            word.worths.push(worth);
+            let worth = known.map_or_else(rarity, f32::abs);
+            word.worths.push(if as_it_is { -worth } else { worth });
             for found in found {
                 word.documents += found.source.documents();
                 let weight = worth * weight(weights, found.field);
@@ -133,7 +138,7 @@ impl Word {
                 word.postings[found.ordinal].push(posting);
             }
         }
-        word.worth = word.worths.iter().copied().fold(0.0, f32::max);
+        word.worth = word.worths.iter().copied().map(f32::abs).fold(0.0, f32::max);
         Ok(word)
     }
 
@@ -208,7 +213,8 @@ impl Posting {
         let mut visit = |doc: u32, freq: f32| {
             if within.contains(doc) {
                 found.insert(doc);
-                about[doc as usize] += self.weight * freq * lengths[norms.fieldnorm_id(doc) as usize];
+                let repeated = 1.0 + REPEATED * freq.ln();
+                about[doc as usize] += self.weight * repeated * lengths[norms.fieldnorm_id(doc) as usize];
             }
         };
         match &self.source {
@@ -301,14 +307,15 @@ mod tests {
         };
         let name = about(TextField::Name, 7);
         let (brand, category) = (about(TextField::Brand, 2), about(TextField::Category, 5));
-        assert!(name > brand && brand > category && category > about(TextField::Attributes, 1));
+        assert!(about(TextField::Name, 5) > brand && brand > category);
+        assert!(name > category && category > about(TextField::Attributes, 1));
         assert!(about(TextField::Attributes, 3) > about(TextField::Description, 60));
         assert!(name > about(TextField::Description, 1));
     }
 
     #[test]
     fn priors_are_gentle() {
-        assert!(prior(1_000_000_000, true) <= 1.21 && prior(-5, true) >= 1.0);
+        assert!(prior(1_000_000_000, true) <= 1.11 && prior(-5, true) >= 1.0);
         assert!(prior(100, true) > prior(10, true));
         assert!(prior(0, false) < prior(0, true));
     }

@@ -21,7 +21,9 @@ use crate::{
 /// What a form is worth beside the word itself.
 pub(crate) mod factor {
     /// `batteries` for `battery`.
-    pub(crate) const STEM: f32 = 0.9;
+    pub(crate) const STEM: f32 = 0.8;
+    /// That it is not only of the stem, but as it was typed.
+    pub(crate) const WHOLE: f32 = 1.0 - STEM;
     /// `smart watch` for `smartwatch`, and back.
     pub(crate) const SPELLING: f32 = 0.9;
     /// Set by the shop, which knows; still, whoever types a word prefers it.
@@ -38,10 +40,10 @@ const SIDE_BY_SIDE: f32 = 0.3;
 const MAX_PAIRS: usize = 6;
 
 /// What is called as it was asked for, by its category or type, gains this over what only mentions it.
-const CALLED_SO: f32 = 1.3;
+const CALLED_SO: f32 = 1.1;
 
 /// The largest prior; see [`rank::prior`](crate::rank::prior).
-const MAX_PRIOR: f32 = 1.2;
+const MAX_PRIOR: f32 = 1.1;
 
 /// What a text matches in one segment.
 pub(crate) struct TextMatches {
@@ -169,13 +171,12 @@ impl<'a> TextReader<'a> {
             return vec![(Form::Phrase(words.clone()), 1.0)];
         }
         let word = self.word(place).unwrap_or_default().to_owned();
-        let mut forms = vec![(Form::Whole(word.clone()), 1.0), (Form::Stem(word.clone()), factor::STEM)];
+        let mut forms = either(&word, 1.0);
         forms.push((Form::Apart(word.clone()), factor::SPELLING));
         for (first, last) in [(place.wrapping_sub(1), place), (place, place + 1)] {
             if let (Some(head), Some(tail)) = (self.word(first), self.word(last)) {
                 let joined = format!("{head}{tail}");
-                forms.push((Form::Whole(joined.clone()), factor::SPELLING));
-                forms.push((Form::Stem(joined.clone()), factor::SPELLING * factor::STEM));
+                forms.extend(either(&joined, factor::SPELLING));
                 if self.is_begun(last) {
                     forms.push((Form::Begun(joined), factor::SPELLING * factor::BEGUN));
                 }
@@ -183,8 +184,7 @@ impl<'a> TextReader<'a> {
         }
         for synonym in self.synonyms(place) {
             if let [word] = synonym.as_slice() {
-                forms.push((Form::Whole(word.clone()), factor::SYNONYM));
-                forms.push((Form::Stem(word.clone()), factor::SYNONYM * factor::STEM));
+                forms.extend(either(word, factor::SYNONYM));
             } else {
                 forms.push((Form::Phrase(synonym.clone()), factor::SYNONYM));
             }
@@ -326,11 +326,11 @@ impl<'a> TextReader<'a> {
         let is_meant = |place: &usize| !self.optional[*place] || self.dropped[*place];
         let forms = (0..self.words.len()).filter(is_meant).flat_map(|place| {
             let worths = self.words[place].worths.clone();
-            self.forms(place).into_iter().zip(worths).filter(|(_, worth)| *worth > 0.0)
+            self.forms(place).into_iter().zip(worths).filter(|(_, worth)| *worth != 0.0)
         });
         Answer {
             corrected: (changed && found).then(|| self.text()),
-            forms: forms.map(|((form, _), _)| form).collect(),
+            forms: forms.map(|((form, _), worth)| if worth < 0.0 { form.as_it_is() } else { form }).collect(),
             reading: Reading {
                 worths: self.words.iter().map(|word| bits(&word.worths)).collect(),
                 read: self.read,
@@ -354,6 +354,12 @@ impl<'a> TextReader<'a> {
         });
         asked.chain(excluded).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// A word as it is and by its stem, which together make the factor.
+pub(crate) fn either(word: &str, factor: f32) -> Vec<(Form, f32)> {
+    let (whole, stem) = (factor * factor::WHOLE, factor * factor::STEM);
+    vec![(Form::Whole(word.to_owned()), whole), (Form::Stem(word.to_owned()), stem)]
 }
 
 /// The words that need not occur: stop words, unless there are no others.

@@ -15,9 +15,8 @@ use std::collections::BTreeMap;
 use crate::{
     bits::Bits,
     error::Error,
-    lookup::Form,
     rank::Word,
-    reading::{TextReader, factor},
+    reading::{TextReader, either},
     typo,
 };
 
@@ -96,8 +95,7 @@ impl TextReader<'_> {
 
     /// How many match with a word read as another one, and required.
     fn count_with(&self, place: usize, read: &str) -> Result<u64, Error> {
-        let forms = [(Form::Whole(read.to_owned()), 1.0), (Form::Stem(read.to_owned()), factor::STEM)];
-        let word = Word::new(&forms, None, &self.lexicon.weights, self.generation)?;
+        let word = Word::new(&either(read, 1.0), None, &self.lexicon.weights, self.generation)?;
         let mut count = 0;
         for ordinal in 0..self.base.len() {
             let mut docs = word.docs(self.generation, ordinal, Some(&self.base[ordinal]))?;

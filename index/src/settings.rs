@@ -114,8 +114,8 @@ impl Default for Weights {
             name: 8.0,
             // Words that name a maker or an article are chosen deliberately, but a name that says so says it
             // better.
-            brand: 3.6,
-            sku: 3.6,
+            brand: 4.2,
+            sku: 4.2,
             // What kind of thing it is, or which properties it has.
             category: 3.4,
             attributes: 3.2,

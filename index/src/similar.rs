@@ -10,8 +10,8 @@ use crate::{
     error::Error,
     generation::Generation,
     hits::{Hit, Hits},
-    lookup::Form,
     rank::{Sheet, Word},
+    reading::either,
     settings::{Lexicon, Weights},
     text,
 };
@@ -84,8 +84,7 @@ impl Generation {
         texts.retain(|word| !Lexicon::standard().stop_words.contains(word));
         let mut words = Vec::with_capacity(texts.len());
         for text in texts {
-            let forms = [(Form::Whole(text.clone()), 1.0), (Form::Stem(text), 1.0)];
-            words.push(Word::new(&forms, None, &WEIGHTS, self)?);
+            words.push(Word::new(&either(&text, 1.0), None, &WEIGHTS, self)?);
         }
         words.sort_by_key(|word| word.documents);
         words.truncate(MAX_WORDS);

@@ -79,7 +79,8 @@ proptest! {
             let has_words = document.name.chars().any(char::is_alphanumeric);
             let short = document.name.split(|c: char| !c.is_alphanumeric()).count() < 20;
             if has_words && short {
-                query.text = Some(document.name.clone());
+                // Signs with a meaning apart: `a -b` asks for names without `b`.
+                query.text = Some(document.name.replace(['-', '"', '“', '„', '«'], " "));
                 prop_assert!(engine.search(&query)?.hits.iter().any(|hit| hit.document.id == *id), "{:?}", document.name);
             }
         }
