@@ -21,6 +21,9 @@ pub type Refusal = (&'static str, String);
 
 /// A request body.
 pub trait Form: Sized {
+    /// How large the body may be.
+    const MOST_BYTES: usize = 64 * 1024;
+
     /// Takes every field that the body may have. Whatever is not taken is unknown.
     fn read(fields: &mut Fields) -> Self;
 }
@@ -95,16 +98,39 @@ impl Fields {
         }
         let mut forms = Vec::with_capacity(items.len());
         for (position, item) in items.into_iter().enumerate() {
-            let pointer = format!("{}/{name}/{position}", self.pointer);
-            let Value::Object(map) = item else {
-                self.faults.push(Fault::field(pointer, "type", "must be a JSON object"));
-                continue;
-            };
-            let mut fields = Self { map, pointer, faults: Vec::new(), currency: self.currency };
-            forms.push(T::read(&mut fields));
-            self.faults.extend(fields.finish());
+            forms.push(self.nested(format!("{}/{name}/{position}", self.pointer), Some(item)));
         }
         Some(forms)
+    }
+
+    /// [`forms`](Self::forms) that must be there.
+    pub fn required_forms<T: Form>(&mut self, name: &str, most: usize) -> Vec<T> {
+        if !self.map.contains_key(name) {
+            self.fault(name, "required", "is required");
+        }
+        self.forms(name, most).unwrap_or_default()
+    }
+
+    /// An object that must be there, read as a form.
+    pub fn required_form<T: Form>(&mut self, name: &str) -> T {
+        let value = self.map.remove(name);
+        self.nested(format!("{}/{name}", self.pointer), value)
+    }
+
+    /// Reads a value as a form. Of one that is no object only that is said; what is made of it holds its place.
+    fn nested<T: Form>(&mut self, pointer: String, value: Option<Value>) -> T {
+        let (map, wrong) = match value {
+            Some(Value::Object(map)) => (map, None),
+            Some(_) => (Map::new(), Some(("type", "must be a JSON object"))),
+            None => (Map::new(), Some(("required", "is required"))),
+        };
+        let mut fields = Self { map, pointer, faults: Vec::new(), currency: self.currency };
+        let form = T::read(&mut fields);
+        match wrong {
+            Some((code, detail)) => self.faults.push(Fault::field(fields.pointer, code, detail)),
+            None => self.faults.extend(fields.finish()),
+        }
+        form
     }
 
     /// Takes a field without reading it, to refuse it in words of one's own.
@@ -263,6 +289,37 @@ mod tests {
         let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
         assert_eq!(pointers, ["/name", "/quantity", "/a~1b", "/id"]);
         assert_eq!(faults(json!({})), [("/name".to_owned(), "is required".to_owned())]);
+    }
+
+    #[derive(Debug)]
+    struct Bill {
+        lines: Vec<Line>,
+        total: Line,
+    }
+
+    impl Form for Bill {
+        fn read(fields: &mut Fields) -> Self {
+            Self { lines: fields.required_forms("lines", 3), total: fields.required_form("total") }
+        }
+    }
+
+    #[test]
+    fn forms_stand_within_forms() {
+        let read = |value| read::<Bill>(value, "USD".parse().unwrap());
+        let bill = read(json!({"lines": [{"name": "a"}], "total": {"name": "b"}})).unwrap();
+        assert_eq!((bill.lines[0].name.as_str(), bill.total.name.as_str()), ("a", "b"));
+        for (value, pointers) in [
+            (json!({}), &["/lines", "/total"] as &[&str]),
+            (json!({"lines": {}, "total": []}), &["/lines", "/total"]),
+            (
+                json!({"lines": [1, {}, {"name": "a", "b": 1}], "total": {}}),
+                &["/lines/0", "/lines/1/name", "/lines/2/b", "/total/name"],
+            ),
+        ] {
+            let error = read(value).unwrap_err().to_string();
+            let named = error.lines().skip(1).filter_map(|line| Some(line.trim().split_once(": ")?.0));
+            assert_eq!(named.collect::<Vec<_>>(), pointers);
+        }
     }
 
     #[test]

@@ -4,3 +4,4 @@ pub mod actions;
 pub mod http;
 pub mod model;
 pub mod relevance;
+pub mod settings;
