@@ -85,8 +85,23 @@ impl Fields {
         }
     }
 
-    /// A list of objects, each read as a form; absent is `None`.
+    /// A list of objects, each read as a form; absent is `None`. An entry that is no object is a fault, and left out.
     pub fn forms<T: Form>(&mut self, name: &str, most: usize) -> Option<Vec<T>> {
+        let entries = self.entries(name, most)?;
+        Some(entries.into_iter().filter(|(is_object, _)| *is_object).map(|(_, form)| form).collect())
+    }
+
+    /// A list of objects that must be there, each read as a form. An entry that is no object is a fault, and holds
+    /// its place, for whoever counts them.
+    pub fn required_forms<T: Form>(&mut self, name: &str, most: usize) -> Vec<T> {
+        if !self.map.contains_key(name) {
+            self.fault(name, "required", "is required");
+        }
+        self.entries(name, most).into_iter().flatten().map(|(_, form)| form).collect()
+    }
+
+    /// Each entry of a list, and whether it is an object.
+    fn entries<T: Form>(&mut self, name: &str, most: usize) -> Option<Vec<(bool, T)>> {
         let value = self.map.remove(name)?;
         let Value::Array(items) = value else {
             self.fault(name, "type", "must be a list");
@@ -96,19 +111,11 @@ impl Fields {
             self.fault(name, "length", format!("must have at most {most} entries"));
             return None;
         }
-        let mut forms = Vec::with_capacity(items.len());
-        for (position, item) in items.into_iter().enumerate() {
-            forms.push(self.nested(format!("{}/{name}/{position}", self.pointer), Some(item)));
-        }
-        Some(forms)
-    }
-
-    /// [`forms`](Self::forms) that must be there.
-    pub fn required_forms<T: Form>(&mut self, name: &str, most: usize) -> Vec<T> {
-        if !self.map.contains_key(name) {
-            self.fault(name, "required", "is required");
-        }
-        self.forms(name, most).unwrap_or_default()
+        let entries = items.into_iter().enumerate().map(|(position, item)| {
+            let pointer = format!("{}/{name}/{position}", self.pointer);
+            (item.is_object(), self.nested(pointer, Some(item)))
+        });
+        Some(entries.collect())
     }
 
     /// An object that must be there, read as a form.
@@ -117,7 +124,7 @@ impl Fields {
         self.nested(format!("{}/{name}", self.pointer), value)
     }
 
-    /// Reads a value as a form. Of one that is no object only that is said; what is made of it holds its place.
+    /// Reads a value as a form. Of one that is no object only that is said.
     fn nested<T: Form>(&mut self, pointer: String, value: Option<Value>) -> T {
         let (map, wrong) = match value {
             Some(Value::Object(map)) => (map, None),
