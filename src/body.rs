@@ -23,6 +23,9 @@ pub type Refusal = (&'static str, String);
 
 /// A request body.
 pub trait Form: Sized {
+    /// How large the body may be.
+    const MOST_BYTES: usize = 64 * 1024;
+
     /// Takes every field that the body may have. Whatever is not taken is unknown.
     fn read(fields: &mut Fields) -> Self;
 }
@@ -118,21 +121,49 @@ impl Fields {
         None
     }
 
-    /// A list of objects, each read as a form; absent is `None`.
+    /// A list of objects, each read as a form; absent is `None`. An entry that is no object is a fault, and left out.
     pub fn forms<T: Form>(&mut self, name: &str, most: usize) -> Option<Vec<T>> {
+        let entries = self.entries(name, most)?;
+        Some(entries.into_iter().filter(|(is_object, _)| *is_object).map(|(_, form)| form).collect())
+    }
+
+    /// A list of objects that must be there, each read as a form. An entry that is no object is a fault, and holds
+    /// its place, for whoever counts them.
+    pub fn required_forms<T: Form>(&mut self, name: &str, most: usize) -> Vec<T> {
+        self.demand(name);
+        self.entries(name, most).into_iter().flatten().map(|(_, form)| form).collect()
+    }
+
+    /// Each entry of a list, and whether it is an object.
+    fn entries<T: Form>(&mut self, name: &str, most: usize) -> Option<Vec<(bool, T)>> {
         let items = self.items(name, most)?;
-        let mut forms = Vec::with_capacity(items.len());
-        for (position, item) in items.into_iter().enumerate() {
+        let entries = items.into_iter().enumerate().map(|(position, item)| {
             let pointer = format!("{}/{name}/{position}", self.pointer);
-            let Value::Object(map) = item else {
-                self.faults.push(Fault::field(pointer, "type", "must be a JSON object"));
-                continue;
-            };
-            let mut fields = Self { map, pointer, faults: Vec::new(), currency: self.currency };
-            forms.push(T::read(&mut fields));
-            self.faults.extend(fields.finish());
+            (item.is_object(), self.nested(pointer, Some(item)))
+        });
+        Some(entries.collect())
+    }
+
+    /// An object that must be there, read as a form.
+    pub fn required_form<T: Form>(&mut self, name: &str) -> T {
+        let value = self.map.remove(name);
+        self.nested(format!("{}/{name}", self.pointer), value)
+    }
+
+    /// Reads a value as a form. Of one that is no object only that is said.
+    fn nested<T: Form>(&mut self, pointer: String, value: Option<Value>) -> T {
+        let (map, wrong) = match value {
+            Some(Value::Object(map)) => (map, None),
+            Some(_) => (Map::new(), Some(("type", "must be a JSON object"))),
+            None => (Map::new(), Some(("required", "is required"))),
+        };
+        let mut fields = Self { map, pointer, faults: Vec::new(), currency: self.currency };
+        let form = T::read(&mut fields);
+        match wrong {
+            Some((code, detail)) => self.faults.push(Fault::field(fields.pointer, code, detail)),
+            None => self.faults.extend(fields.finish()),
         }
-        Some(forms)
+        form
     }
 
     /// Takes a field without reading it, to refuse it in words of one's own.
@@ -307,6 +338,37 @@ mod tests {
         let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
         assert_eq!(pointers, ["/name", "/quantity", "/a~1b", "/id"]);
         assert_eq!(faults(json!({})), [("/name".to_owned(), "is required".to_owned())]);
+    }
+
+    #[derive(Debug)]
+    struct Bill {
+        lines: Vec<Line>,
+        total: Line,
+    }
+
+    impl Form for Bill {
+        fn read(fields: &mut Fields) -> Self {
+            Self { lines: fields.required_forms("lines", 3), total: fields.required_form("total") }
+        }
+    }
+
+    #[test]
+    fn forms_stand_within_forms() {
+        let read = |value| read::<Bill>(value, "USD".parse().unwrap());
+        let bill = read(json!({"lines": [{"name": "a"}], "total": {"name": "b"}})).unwrap();
+        assert_eq!((bill.lines[0].name.as_str(), bill.total.name.as_str()), ("a", "b"));
+        for (value, pointers) in [
+            (json!({}), &["/lines", "/total"] as &[&str]),
+            (json!({"lines": {}, "total": []}), &["/lines", "/total"]),
+            (
+                json!({"lines": [1, {}, {"name": "a", "b": 1}], "total": {}}),
+                &["/lines/0", "/lines/1/name", "/lines/2/b", "/total/name"],
+            ),
+        ] {
+            let error = read(value).unwrap_err().to_string();
+            let named = error.lines().skip(1).filter_map(|line| Some(line.trim().split_once(": ")?.0));
+            assert_eq!(named.collect::<Vec<_>>(), pointers);
+        }
     }
 
     #[test]

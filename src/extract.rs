@@ -2,7 +2,9 @@
 
 use axum::{
     Json as AxumJson, RequestExt,
-    extract::{FromRequest, FromRequestParts, Path as AxumPath, Request, rejection::JsonRejection},
+    extract::{
+        DefaultBodyLimit, FromRequest, FromRequestParts, Path as AxumPath, Request, rejection::JsonRejection,
+    },
     http::{HeaderMap, header, request::Parts},
 };
 use serde_json::Value;
@@ -20,13 +22,14 @@ pub struct Body<T>(pub T);
 impl<T: Form> FromRequest<App> for Body<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self> {
+    async fn from_request(mut request: Request, app: &App) -> Result<Self> {
+        DefaultBodyLimit::max(T::MOST_BYTES).apply(&mut request);
         let value = request.extract::<AxumJson<Value>, _>().await.map_err(|rejection| match rejection {
             JsonRejection::MissingJsonContentType(_) => {
                 Error::new(Kind::UnsupportedMediaType, "Send `Content-Type: application/json`.")
             }
             JsonRejection::BytesRejection(rejected) if rejected.status() == Kind::TooLarge.status() => {
-                Error::new(Kind::TooLarge, "The body may have at most 64 KiB.")
+                Error::new(Kind::TooLarge, format!("The body may have at most {} KiB.", T::MOST_BYTES / 1024))
             }
             rejected => {
                 Error::new(Kind::Malformed, format!("The body is not JSON: {}", rejected.body_text()))

@@ -6,8 +6,8 @@ use axum::http::Method;
 use utoipa::{
     PartialSchema, ToResponse, ToSchema,
     openapi::{
-        Components, ComponentsBuilder, ContentBuilder, OpenApi, Ref, RefOr, Response, ResponseBuilder,
-        Schema,
+        Components, ComponentsBuilder, ContentBuilder, Object, OpenApi, Ref, RefOr, Response,
+        ResponseBuilder, Schema,
         path::ParameterIn,
         schema::{AdditionalProperties, ArrayItems, SchemaType, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
@@ -97,21 +97,33 @@ pub fn close_request_bodies(document: &mut OpenApi) {
     let mut names: Vec<String> = schemas.filter_map(referenced).collect();
     let Some(components) = &mut document.components else { return };
     while let Some(name) = names.pop() {
-        let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(&name) else { continue };
-        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
-        for (_, property) in
-            object.properties.iter_mut().filter(|(name, _)| !NULLABLE.contains(&name.as_str()))
-        {
-            refuse_null(property);
+        match components.schemas.get_mut(&name) {
+            Some(RefOr::T(Schema::Object(object))) => close(object, &mut names),
+            Some(RefOr::T(Schema::OneOf(alternatives))) => {
+                for alternative in &mut alternatives.items {
+                    if let RefOr::T(Schema::Object(object)) = alternative {
+                        close(object, &mut names);
+                    }
+                }
+            }
+            _ => {}
         }
-        names.extend(object.properties.values().filter_map(|property| match property {
-            RefOr::T(Schema::Array(array)) => match &array.items {
-                ArrayItems::RefOrSchema(items) => referenced(items),
-                ArrayItems::False => None,
-            },
-            property => referenced(property),
-        }));
     }
+}
+
+/// Closes one object; those that its properties refer to are still to be closed.
+fn close(object: &mut Object, names: &mut Vec<String>) {
+    object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+    for (_, property) in object.properties.iter_mut().filter(|(name, _)| !NULLABLE.contains(&name.as_str())) {
+        refuse_null(property);
+    }
+    names.extend(object.properties.values().filter_map(|property| match property {
+        RefOr::T(Schema::Array(array)) => match &array.items {
+            ArrayItems::RefOrSchema(items) => referenced(items),
+            ArrayItems::False => None,
+        },
+        property => referenced(property),
+    }));
 }
 
 /// An optional field may be absent; that does not make it null.

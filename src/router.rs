@@ -76,6 +76,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(account::http::routes())
         .merge(category::http::routes())
         .merge(search::http::routes())
+        .merge(search::settings::http::routes())
         .merge(product::http::routes())
         .merge(discount::http::routes())
         .merge(health::routes())

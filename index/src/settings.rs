@@ -18,6 +18,8 @@ pub const MAX_SYNONYMS: usize = 5_000;
 pub const MAX_PHRASES: usize = 20;
 /// How many words a phrase may have.
 pub const MAX_PHRASE_WORDS: usize = 5;
+/// How many phrases one phrase may find besides itself, by all rules together: each is a search of its own.
+const MAX_ALTERNATIVES: usize = 100;
 /// How many stop words there may be.
 pub const MAX_STOP_WORDS: usize = 1_000;
 /// The largest weight.
@@ -156,10 +158,17 @@ impl Lexicon {
             format!("may have at most {MAX_SYNONYMS} rules")
         });
         for (place, synonym) in settings.synonyms.iter().take(MAX_SYNONYMS).enumerate() {
-            for (from, to) in faults.rules(&format!("/synonyms/{place}"), synonym) {
-                let known = synonyms.entry(from).or_default();
-                if !known.contains(&to) {
-                    known.push(to);
+            let pointer = format!("/synonyms/{place}");
+            for (from, to) in faults.rules(&pointer, synonym) {
+                let full = || format!("lets `{}` find more than {MAX_ALTERNATIVES} phrases", from.join(" "));
+                let known = synonyms.get(&from).map_or(&[][..], Vec::as_slice);
+                let fresh = !known.contains(&to);
+                // Once for each rule: what is one too many says enough.
+                if fresh && !faults.check(&pointer, known.len() < MAX_ALTERNATIVES, full) {
+                    break;
+                }
+                if fresh {
+                    synonyms.entry(from).or_default().push(to);
                 }
             }
         }
@@ -252,3 +261,6 @@ impl Faults {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ mod demo;
 mod import;
 mod maintenance;
 mod output;
+mod relevance;
 mod serve;
 
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
@@ -45,6 +46,8 @@ enum Command {
     Generate(import::Generate),
     /// Compare every document of the index with the database; exit 1 when they differ
     Verify(maintenance::Verify),
+    /// Measure how good the answers are, over judged queries
+    Relevance(relevance::Relevance),
     /// Manage administrators
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
             Command::Import(command) => command.run(config).await,
             Command::Generate(command) => command.run(config).await,
             Command::Verify(command) => command.run(config).await,
+            Command::Relevance(command) => command.run(config).await,
             Command::Admin(command) => command.run(config).await,
             Command::Openapi(command) => command.run(),
             Command::Supervise { .. } => Ok(ExitCode::SUCCESS),

@@ -15,6 +15,7 @@ mod projection;
 mod rebuild;
 mod snapshot;
 mod store;
+mod tuning;
 pub mod verify;
 mod worker;
 
@@ -24,7 +25,7 @@ use std::{
     time::Duration,
 };
 
-use duka_index::{Document, Engine, Lexicon, Settings};
+use duka_index::{Document, Engine};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::{
     sync::{Notify, watch},
@@ -32,7 +33,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::snapshot::{Snapshot, Version};
+pub use self::{
+    snapshot::{Snapshot, Version},
+    tuning::Tuning,
+};
 
 /// Why the mirror cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +59,16 @@ pub enum IndexingError {
     /// A snapshot or payload cannot be read.
     #[error("{0}")]
     Snapshot(#[from] snapshot::SnapshotError),
+    /// The search settings are none that this program knows.
+    #[error(
+        "version {version} of the search settings cannot be read, perhaps a newer duka wrote it: {reason}"
+    )]
+    Settings {
+        /// Which ones.
+        version: i64,
+        /// What is wrong with them.
+        reason: String,
+    },
     /// A payload cannot be written.
     #[error("the commit payload failed: {0}")]
     Payload(#[from] serde_json::Error),
@@ -86,6 +100,15 @@ pub async fn documents(db: &mut PgConnection, ids: &[i64]) -> sqlx::Result<Vec<D
     projection::documents(db, ids).await
 }
 
+/// How searches are tuned, as the transaction sees it.
+///
+/// # Errors
+/// When the database does not answer, or holds settings that this program cannot read.
+pub async fn tuning(db: &mut PgConnection) -> Result<Tuning, IndexingError> {
+    let present = store::present(db).await?;
+    tuning::read(db, present.settings_version).await
+}
+
 /// How far the mirror is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
@@ -105,17 +128,6 @@ impl Applied {
     pub fn version(&self) -> Version {
         Version { epoch: self.epoch, xid: self.snapshot.xmin().saturating_sub(1) }
     }
-}
-
-/// How searches are tuned: what administrators have set, as every node has read it from the database.
-#[derive(Clone, Debug, Default)]
-pub struct Tuning {
-    /// Grows with every change; 0 is the default settings. Part of what an answer is kept by.
-    pub version: i64,
-    /// As they were set.
-    pub settings: Settings,
-    /// The same, ready for searches.
-    pub lexicon: Lexicon,
 }
 
 /// The door: the mirror, and the one who keeps it. Cheap to clone.
@@ -182,6 +194,10 @@ impl Indexing {
 
     fn swap(&self, engine: Engine) {
         *self.0.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+    }
+
+    fn tune(&self, tuning: Tuning) {
+        *self.0.tuning.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tuning);
     }
 
     fn advance(&self, applied: Applied) {

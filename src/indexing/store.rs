@@ -17,6 +17,8 @@ pub(super) struct Present {
     pub(super) timeline: i32,
     pub(super) floor: String,
     pub(super) is_standby: bool,
+    /// The newest version of the search settings; 0 when nobody has set any.
+    pub(super) settings_version: i64,
 }
 
 /// Opens the one snapshot in which log and rows are read.
@@ -33,11 +35,19 @@ pub(super) async fn present(db: &mut PgConnection) -> sqlx::Result<Present> {
                   (select oid::bigint from pg_database where datname = current_database()) as "database!",
                   c.timeline_id as "timeline!",
                   f.floor::text as "floor!",
-                  pg_is_in_recovery() as "is_standby!"
+                  pg_is_in_recovery() as "is_standby!",
+                  (select coalesce(max(version), 0) from search_settings) as "settings_version!"
            from index_epoch e, change_floor f, pg_control_system() s, pg_control_checkpoint() c"#
     )
     .fetch_one(db)
     .await
+}
+
+/// The search settings of a version, as they are kept.
+pub(super) async fn settings(db: &mut PgConnection, version: i64) -> sqlx::Result<Option<serde_json::Value>> {
+    sqlx::query_scalar!("select settings from search_settings where version = $1", version)
+        .fetch_optional(db)
+        .await
 }
 
 /// Whether the log speaks of transactions that this server has not had: it came with a dump of another one.

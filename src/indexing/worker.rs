@@ -4,7 +4,7 @@ use std::{panic::AssertUnwindSafe, path::PathBuf, time::Duration};
 
 use duka_index::{Document, Engine, Writer};
 use futures_util::FutureExt;
-use sqlx::{PgPool, postgres::PgListener};
+use sqlx::{PgConnection, PgPool, postgres::PgListener};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ use super::{
     mirror::{Folder, Payload},
     projection,
     rebuild::{self, CHUNK, WRITER_BYTES},
-    store,
+    store, tuning,
 };
 
 /// How long a change that nobody announced may wait.
@@ -36,6 +36,8 @@ pub(super) struct Worker {
     door: Indexing,
     /// `None` after an error: reopened on the next turn.
     writer: Option<Writer>,
+    /// The version of the search settings that was looked at last, good or not; `None`: look again.
+    settings_seen: Option<i64>,
     heartbeat_at: Option<Instant>,
     cut_at: Instant,
     /// Builds that failed one after the other.
@@ -75,8 +77,20 @@ impl Worker {
         };
         let door = Indexing::new(engine.clone(), applied(&engine)?);
         let node = node_name(&data_dir);
-        let (writer, cut_at) = (Some(writer), Instant::now());
-        Ok(Self { pool, folder, stop, door, writer, heartbeat_at: None, cut_at, failed_builds: 0, node })
+        let mut worker = Self {
+            pool,
+            folder,
+            stop,
+            door,
+            writer: Some(writer),
+            settings_seen: None,
+            heartbeat_at: None,
+            cut_at: Instant::now(),
+            failed_builds: 0,
+            node,
+        };
+        worker.tune_afresh().await?;
+        Ok(worker)
     }
 
     pub(super) fn door(&self) -> Indexing {
@@ -131,6 +145,7 @@ impl Worker {
         if since.xmin() < present.floor.parse().unwrap_or(0) {
             return Err(IndexingError::Outlived("the change log has been cut above it"));
         }
+        self.tune(&mut transaction, present.settings_version).await?;
         let ids = store::changed_since(&mut transaction, &since).await?;
         if !ids.is_empty() {
             let begun = Instant::now();
@@ -156,6 +171,39 @@ impl Worker {
         transaction.rollback().await?;
         self.door.advance(Applied { epoch: present.epoch, snapshot: now });
         self.beat().await
+    }
+
+    /// Takes over the search settings of the snapshot, unless they were looked at before. Those that cannot be read
+    /// change nothing: the last good ones stay.
+    async fn tune(&mut self, db: &mut PgConnection, version: i64) -> Result<(), IndexingError> {
+        if self.settings_seen == Some(version) {
+            return Ok(());
+        }
+        match tuning::read(db, version).await {
+            Ok(tuning) => {
+                tracing::debug!(version, "the search is tuned");
+                self.door.tune(tuning);
+            }
+            Err(error @ IndexingError::Settings { .. }) => {
+                let kept = self.door.tuning().version;
+                tracing::error!(%error, kept, "the search stays tuned as it was");
+                metrics::counter!("duka_search_settings_refused_total").increment(1);
+            }
+            Err(error) => return Err(error),
+        }
+        self.settings_seen = Some(version);
+        Ok(())
+    }
+
+    /// [`tune`](Self::tune), whatever was looked at before: in another history the same version says something
+    /// else.
+    async fn tune_afresh(&mut self) -> Result<(), IndexingError> {
+        self.settings_seen = None;
+        let mut transaction = store::begin(&self.pool).await?;
+        let present = store::present(&mut transaction).await?;
+        self.tune(&mut transaction, present.settings_version).await?;
+        transaction.rollback().await?;
+        Ok(())
     }
 
     async fn beat(&mut self) -> Result<(), IndexingError> {
@@ -236,6 +284,8 @@ impl Worker {
         self.writer = None;
         let (engine, writer) = build_beside(&self.pool, &self.folder, &self.stop).await?;
         let reached = applied(&engine)?;
+        // Before the swap: no answer of the new index is tuned by the old history.
+        self.tune_afresh().await?;
         self.writer = Some(writer);
         self.door.swap(engine);
         self.door.advance(reached);

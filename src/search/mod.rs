@@ -3,3 +3,5 @@
 pub mod actions;
 pub mod http;
 pub mod model;
+pub mod relevance;
+pub mod settings;

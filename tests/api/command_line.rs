@@ -75,6 +75,7 @@ fn help_lists_commands_and_settings() {
         "import",
         "generate",
         "verify",
+        "relevance",
         "admin",
         "openapi",
         "DUKA_DATA_DIR",
@@ -162,6 +163,51 @@ async fn import_generate_and_verify_work_beside_a_server() {
         let stale = on(shop, &["verify"], "").await;
         assert_eq!(stale.code, 1);
         assert!(stale.out.contains("\"stale\":31"), "{}", stale.out);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn relevance_measures_the_shop() {
+    with_shop(async |shop| {
+        let rows = [
+            json!({"sku": "K-1", "name": "Electric kettle", "price": "1.00"}),
+            json!({"sku": "K-2", "name": "Kettle descaler", "price": "1.00"}),
+            json!({"sku": "T-1", "name": "Television", "price": "1.00"}),
+        ];
+        let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+        assert_eq!(on(shop, &["import", "-"], &text).await.code, 0);
+        sqlx::raw_sql("update product set is_active = false where sku = 'T-1'").execute(&shop.db).await.unwrap();
+        shop.settled().await;
+
+        let header = "query_id\tquery\texternal_id\tgrade\n";
+        let file = format!(
+            "{header}1\telectric kettle\tK-1\t3\n1\telectric kettle\tGONE\t3\n2\tkettle\tK-2\t1\n3\twhisk\tK-1\t1\n\
+             4\ttelevision\tT-1\t3\n"
+        );
+        let command = ["relevance", "--judgments", "-"];
+        let measured = on(shop, &[&command[..], &["--json"]].concat(), &file).await;
+        assert_eq!(measured.code, 0, "{}", measured.err);
+        assert!(measured.err.contains("GONE, T-1"), "{}", measured.err);
+        let report: Value = serde_json::from_str(&measured.out).unwrap();
+        let counts = ["queries", "judgments", "unknown_judgments", "without_relevant"].map(|name| &report[name]);
+        assert_eq!(counts, [4, 5, 2, 1]);
+        assert_eq!(report["zero_result_rate"], 0.5);
+        assert_eq!(report["details"][0]["query"], "whisk");
+        let of = |id: &str| report["details"].as_array().unwrap().iter().find(|q| q["query_id"] == id).unwrap();
+        assert_eq!((&of("1")["ndcg_at_10"], &of("1")["top"]), (&json!(1.0), &json!(["Electric kettle"])));
+        assert_eq!((&of("2")["total"], &of("2")["recall_at_100"]), (&json!(2), &json!(1.0)));
+
+        let told = on(shop, &[&command[..], &["--verbose"]].concat(), &file).await;
+        let lines: Vec<&str> = told.out.lines().collect();
+        assert!(lines[0].starts_with("nDCG@10") && lines[7] == "0.0000       0 found  whisk  →  nothing", "{}", told.out);
+
+        let broken = on(shop, &command, &format!("{header}1\tkettle\tK-1\tgood\n1\tkettle\n")).await;
+        assert_eq!((broken.code, broken.out.as_str()), (1, ""));
+        assert!(broken.err.contains("line 2: the grade") && broken.err.contains("line 3: has 2"), "{}", broken.err);
+        let missing = on(shop, &["relevance", "--judgments", "/nowhere.tsv"], "").await;
+        assert!(missing.code == 1 && missing.err.contains("/nowhere.tsv cannot be read"), "{}", missing.err);
+        assert_eq!(on(shop, &[&command[..], &["--json", "--verbose"]].concat(), &file).await.code, 2);
     })
     .await;
 }

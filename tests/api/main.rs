@@ -23,4 +23,5 @@ mod protocol;
 mod real_catalogs;
 mod schema;
 mod search;
+mod search_settings;
 mod variant;
