@@ -34,6 +34,10 @@ const SATURATION: f32 = 4.0;
 /// What saying it e times adds, of what saying it once is worth: a little, or texts that only repeat it would win.
 const REPEATED: f32 = 0.5;
 
+/// How much of a name is in its head. What stands behind it counts less than a category does: a case for a phone is
+/// no phone.
+const HEAD: f32 = 0.75;
+
 /// What out of stock costs: it loses between equals, and nothing more.
 const OUT_OF_STOCK: f32 = 0.95;
 
@@ -47,7 +51,7 @@ const GRAIN: f32 = 512.0;
 const fn half_length(field: TextField) -> f32 {
     match field {
         // A short name is about little else: "Phone X" before "Leather case for Phone X".
-        TextField::Name => 6.0,
+        TextField::Head | TextField::Name => 6.0,
         // One of a hundred attributes says less than one of three.
         TextField::Attributes | TextField::Variants => 6.0,
         TextField::Description => 20.0,
@@ -58,7 +62,8 @@ const fn half_length(field: TextField) -> f32 {
 
 fn weight(weights: &Weights, field: TextField) -> f32 {
     match field {
-        TextField::Name => weights.name,
+        TextField::Head => weights.name * HEAD,
+        TextField::Name => weights.name * (1.0 - HEAD),
         TextField::Brand => weights.brand,
         TextField::Sku => weights.sku,
         TextField::Category => weights.category,
@@ -305,9 +310,11 @@ mod tests {
             let length = FieldNormReader::fieldnorm_to_id(words as u32);
             weight(&Weights::default(), field) * LENGTHS[field as usize][length as usize]
         };
-        let name = about(TextField::Name, 7);
+        let name_of = |words| about(TextField::Head, words) + about(TextField::Name, words);
+        let name = name_of(7);
         let (brand, category) = (about(TextField::Brand, 2), about(TextField::Category, 5));
-        assert!(about(TextField::Name, 5) > brand && brand > category);
+        assert!(name_of(5) > brand && brand > category);
+        assert!(about(TextField::Name, 3) < category, "what it is for");
         assert!(name > category && category > about(TextField::Attributes, 1));
         assert!(about(TextField::Attributes, 3) > about(TextField::Description, 60));
         assert!(name > about(TextField::Description, 1));

@@ -73,6 +73,7 @@ fn add_texts(record: &mut TantivyDocument, document: &Document, fields: &Fields)
             record.add_text(fields.text[field as usize], text);
         }
     };
+    add(TextField::Head, text::head(&document.name));
     add(TextField::Name, &document.name);
     add(TextField::Brand, &document.brand);
     add(TextField::Sku, &document.sku);

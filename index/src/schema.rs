@@ -22,6 +22,9 @@ const REVISION: u32 = 2;
 /// The kinds of searched text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TextField {
+    /// The name up to what it is for, or comes with; see [`text::head`].
+    Head,
+    /// The whole name.
     Name,
     Brand,
     Sku,
@@ -32,7 +35,8 @@ pub(crate) enum TextField {
 }
 
 impl TextField {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Head,
         Self::Name,
         Self::Brand,
         Self::Sku,
@@ -49,6 +53,7 @@ impl TextField {
 
     const fn name(self) -> &'static str {
         match self {
+            Self::Head => "head",
             Self::Name => "name",
             Self::Brand => "brand",
             Self::Sku => "sku",
@@ -89,7 +94,7 @@ pub(crate) struct Fields {
     pub(crate) schema: Schema,
     pub(crate) document: Field,
     /// In the order of [`TextField::ALL`].
-    pub(crate) text: [Field; 7],
+    pub(crate) text: [Field; 8],
     /// Stock keeping units and trade item numbers as wholes.
     pub(crate) code: Field,
     /// What kind of thing it is: the names of its categories and its attributes' values as wholes; see

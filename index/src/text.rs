@@ -36,6 +36,17 @@ pub(crate) fn read_with_ranges(text: &str) -> Vec<(String, Range<usize>)> {
     words
 }
 
+/// Words behind which a name says what a thing is for, or comes with.
+const BEHIND_THE_HEAD: [&str; 5] = ["for", "with", "w", "fits", "compatible"];
+
+/// The part of a name that says what the thing is: `Silicone case` of `Silicone case for iPhone 15`. The whole name
+/// where there is no such part.
+pub(crate) fn head(name: &str) -> &str {
+    let words = read_with_ranges(name);
+    let end = words.iter().skip(1).find(|(word, _)| BEHIND_THE_HEAD.contains(&word.as_str()));
+    end.map_or(name, |(_, range)| &name[..range.start])
+}
+
 /// Stands before a stem in the index, so that no word is ever taken for one.
 pub(crate) const STEM_MARK: char = '\u{1}';
 
@@ -285,6 +296,14 @@ mod tests {
             ranges.push(&text[stream.token.offset_from..stream.token.offset_to]);
         }
         assert_eq!(ranges, ["Übergröße", "½", "½", "m²"]);
+    }
+
+    #[test]
+    fn a_name_has_a_head() {
+        assert_eq!(head("Silicone case for iPhone 15"), "Silicone case ");
+        assert_eq!(head("Kettle w/ thermometer"), "Kettle ");
+        assert_eq!(head("For Honor"), "For Honor");
+        assert_eq!(head(""), "");
     }
 
     #[test]
