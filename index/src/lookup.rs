@@ -211,13 +211,14 @@ impl LookUp<'_> {
 }
 
 /// Where a word can be two: between letters and digits anywhere, between letters where both parts are long
-/// enough.
+/// enough, or the first is a letter that is no word (`tshirt`, `ebook`).
 pub(crate) fn cuts(word: &str) -> impl Iterator<Item = (&str, &str)> {
     let is_digit = |c: Option<char>| c.is_some_and(char::is_numeric);
     word.char_indices().skip(1).map(|(at, _)| word.split_at(at)).filter(move |(head, tail)| {
         let (before, behind) = (is_digit(head.chars().next_back()), is_digit(tail.chars().next()));
         let long = |part: &str| part.chars().count() >= MIN_PART;
-        before != behind || (!before && long(head) && long(tail))
+        let initial = head.len() == 1 && !matches!(*head, "a" | "i" | "o");
+        before != behind || (!before && (initial || long(head)) && long(tail))
     })
 }
 
@@ -230,7 +231,7 @@ mod tests {
         let cuts = |word| cuts(word).map(|(head, tail)| format!("{head} {tail}")).collect::<Vec<_>>();
         assert_eq!(cuts("ps4"), ["ps 4"]);
         assert_eq!(cuts("1080p"), ["1080 p"]);
-        assert_eq!(cuts("notebook"), ["not ebook", "note book", "noteb ook"]);
-        assert!(cuts("1234567").is_empty() && cuts("hello").is_empty());
+        assert_eq!(cuts("notebook"), ["n otebook", "not ebook", "note book", "noteb ook"]);
+        assert!(cuts("1234567").is_empty() && cuts("about").is_empty());
     }
 }

@@ -39,8 +39,9 @@ const SIDE_BY_SIDE: f32 = 0.3;
 /// Pairs of words beyond these are not looked at.
 const MAX_PAIRS: usize = 6;
 
-/// What is called as it was asked for, by its category or type, gains this over what only mentions it.
-const CALLED_SO: f32 = 1.1;
+/// What is called as it was asked for, by the end of its name or its type, gains this over what only mentions it:
+/// for `mouse` a wireless mouse before a mouse pad.
+const CALLED_SO: f32 = 1.25;
 
 /// The largest prior; see [`rank::prior`](crate::rank::prior).
 const MAX_PRIOR: f32 = 1.1;

@@ -21,6 +21,9 @@ const MAX_TERM_BYTES: usize = 32_000;
 /// keyboard`) do not.
 const TYPE_ATTRIBUTES: [&str; 4] = ["type", "product_type", "product type", "kind"];
 
+/// A longer attribute describes the thing, and may well say what it is.
+const MAX_QUALITY_WORDS: usize = 2;
+
 /// The document as the index below takes it.
 pub(crate) fn encode(
     document: &Document,
@@ -108,17 +111,25 @@ fn add_terms(record: &mut TantivyDocument, document: &Document, fields: &Fields)
     codes.extend(numbers.map(|(_, value)| text::whole_code(&value)));
     let attributes: BTreeSet<String> =
         document.attribute_texts().map(|(name, value)| attribute_term(name, &value)).collect();
-    let is_type = |name: &str| TYPE_ATTRIBUTES.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let types = document.attribute_texts().filter(|(name, _)| is_type(name));
-    let values = types.map(|(_, value)| text::whole_phrase(&value));
-    let names = document.category.iter().map(|category| text::whole_phrase(&category.name));
-    let kinds: BTreeSet<String> = values.chain(names).collect();
+    let kinds = kinds(document);
     let kinds = kinds.iter().map(|kind| (fields.kind, kind));
     let codes = codes.iter().map(|code| (fields.code, code));
     let attributes = attributes.iter().map(|term| (fields.attribute, term));
     for (field, term) in codes.chain(attributes).chain(kinds).filter(|(_, term)| fits(term)) {
         record.add_text(field, term);
     }
+}
+
+/// What kind of thing it is called, by its type and by its name.
+fn kinds(document: &Document) -> BTreeSet<String> {
+    let is_type = |name: &str| TYPE_ATTRIBUTES.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let (types, others): (Vec<_>, Vec<_>) = document.attribute_texts().partition(|(name, _)| is_type(name));
+    // A name that ends with a colour, a size or the maker says what it is before.
+    let others =
+        others.iter().map(|(_, value)| text::read(value)).filter(|words| words.len() <= MAX_QUALITY_WORDS);
+    let qualities: BTreeSet<String> = others.flatten().chain(text::read(&document.brand)).collect();
+    let types = types.iter().map(|(_, value)| text::whole_phrase(value));
+    types.chain(text::nouns(&document.name, &qualities)).collect()
 }
 
 fn add_columns(

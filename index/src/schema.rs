@@ -97,8 +97,7 @@ pub(crate) struct Fields {
     pub(crate) text: [Field; 8],
     /// Stock keeping units and trade item numbers as wholes.
     pub(crate) code: Field,
-    /// What kind of thing it is: the names of its categories and its attributes' values as wholes; see
-    /// [`text::whole_phrase`].
+    /// What kind of thing it is called, as [`text::whole_phrase`]s.
     pub(crate) kind: Field,
     /// Attributes as [`attribute_term`]s.
     pub(crate) attribute: Field,

@@ -8,7 +8,7 @@
 //! in its place, so that what is written the same always counts for more, and names of makers and articles are
 //! never taken for a verb. What a word is worth is [`rank`](crate::rank)'s business.
 
-use std::{ops::Range, str::CharIndices};
+use std::{collections::BTreeSet, ops::Range, str::CharIndices};
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
@@ -45,6 +45,20 @@ pub(crate) fn head(name: &str) -> &str {
     let words = read_with_ranges(name);
     let end = words.iter().skip(1).find(|(word, _)| BEHIND_THE_HEAD.contains(&word.as_str()));
     end.map_or(name, |(_, range)| &name[..range.start])
+}
+
+/// What a name calls the thing: the words at the end of its head, as [`whole_phrase`]s of one to three words.
+/// Numbers, units, and `qualities` of the thing come behind that and are passed over.
+pub(crate) fn nouns(name: &str, qualities: &BTreeSet<String>) -> Vec<String> {
+    let head = head(name);
+    let head = head.split([',', '(', ';', '|']).next().unwrap_or(head);
+    let mut words = read(head);
+    let is_quality =
+        |word: &String| word.len() <= 2 || word.contains(char::is_numeric) || qualities.contains(word);
+    while words.last().is_some_and(is_quality) {
+        words.pop();
+    }
+    (1..=words.len().min(3)).map(|count| whole_phrase(&words[words.len() - count..].join(" "))).collect()
 }
 
 /// Stands before a stem in the index, so that no word is ever taken for one.
