@@ -22,4 +22,6 @@ mod protocol;
 mod real_catalogs;
 mod schema;
 mod search;
+mod search_cache;
+mod search_links;
 mod variant;
