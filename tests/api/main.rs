@@ -22,6 +22,8 @@ mod protocol;
 mod real_catalogs;
 mod schema;
 mod search;
+mod search_aids;
 mod search_cache;
+mod search_depth;
 mod search_links;
 mod variant;
