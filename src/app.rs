@@ -8,7 +8,10 @@ use std::sync::{
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 
-use crate::{auth::password::Passwords, auth::token::Keys, clock::Clock, config::Config, indexing::Indexing};
+use crate::{
+    auth::password::Passwords, auth::token::Keys, cache::Cache, clock::Clock, config::Config,
+    indexing::Indexing,
+};
 
 /// The running shop; cheap to clone.
 #[derive(Clone)]
@@ -30,6 +33,8 @@ pub struct Parts {
     pub passwords: Passwords,
     /// The time.
     pub clock: Clock,
+    /// Answers to searches.
+    pub cache: Cache,
     /// Places for searches: as many as there are cores, so that a queue forms here and not on the runtime.
     pub searches: Arc<Semaphore>,
     /// Whether new requests are welcome.

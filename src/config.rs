@@ -27,6 +27,9 @@ pub struct Settings {
     /// Origins whose pages may call the API, comma-separated [default: none]
     #[arg(long, env = "DUKA_CORS_ORIGINS", value_name = "ORIGINS", global = true)]
     pub cors_origins: Option<String>,
+    /// Bytes that kept answers to searches may take; 0 keeps none [default: 67108864]
+    #[arg(long, env = "DUKA_SEARCH_CACHE_BYTES", value_name = "BYTES", global = true)]
+    pub search_cache_bytes: Option<String>,
     /// Which log lines to write, as `level` or `target=level,…` [default: info]
     #[arg(long, env = "DUKA_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -47,6 +50,9 @@ pub struct Settings {
     pub jwt_secret_previous: Option<String>,
 }
 
+/// What kept answers to searches may take by default: about two thousand pages of two dozen products.
+const SEARCH_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
 /// The settings, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -60,6 +66,8 @@ pub struct Config {
     pub public_url: String,
     /// Origins that CORS allows.
     pub cors_origins: Vec<HeaderValue>,
+    /// How much memory kept answers to searches may take; 0 keeps none.
+    pub search_cache_bytes: u64,
     /// A filter in `tracing_subscriber`'s syntax.
     pub log: String,
     /// Log lines as JSON objects.
@@ -110,6 +118,16 @@ impl Config {
                 ),
             }
         }
+        let search_cache_bytes =
+            match settings.search_cache_bytes.as_deref().map(|given| (given, given.parse())) {
+                None => SEARCH_CACHE_BYTES,
+                Some((_, Ok(bytes))) => bytes,
+                Some((given, Err(_))) => {
+                    let what = format!("`{given}` is not a number of bytes");
+                    fault("--search-cache-bytes (DUKA_SEARCH_CACHE_BYTES)", what);
+                    0
+                }
+            };
         // The libraries warn of what is no operator's concern, such as "already exists, skipping" at each start.
         let log = settings
             .log
@@ -156,6 +174,7 @@ impl Config {
                 currency,
                 public_url: public_url.to_owned(),
                 cors_origins,
+                search_cache_bytes,
                 log,
                 log_json,
                 jwt_secret,
@@ -202,6 +221,7 @@ mod tests {
             currency: Some("dollars".into()),
             public_url: Some("shop.example".into()),
             cors_origins: Some("https://a.example, https://b.example/path".into()),
+            search_cache_bytes: Some("64M".into()),
             log_format: Some("xml".into()),
             jwt_secret: Some("hunter2".into()),
             database_url: Some("mysql://root:hunter2@localhost/x".into()),
@@ -212,6 +232,7 @@ mod tests {
             "DUKA_CURRENCY",
             "DUKA_PUBLIC_URL",
             "b.example/path",
+            "DUKA_SEARCH_CACHE_BYTES",
             "DUKA_LOG_FORMAT",
             "DUKA_JWT_SECRET",
             "DATABASE_URL",

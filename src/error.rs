@@ -5,7 +5,7 @@
 //! `application/problem+json`, so that a refusal of the router's own (404, 405) reads the same as ours. A
 //! cause (a database error, a broken index) is logged once, here, and never sent.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use axum::{
     body::Body,
@@ -142,13 +142,13 @@ impl Kind {
     }
 }
 
-/// A refusal, or a failure.
-#[derive(Debug)]
+/// A refusal, or a failure. A clone is for another request that the same thing befell.
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: Kind,
     detail: String,
     faults: Vec<Fault>,
-    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+    cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
@@ -213,7 +213,7 @@ impl Error {
     /// 500; the cause is logged and not sent.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let detail = "The error is logged under this request's id; trying again may help.";
-        Self { cause: Some(cause.into()), ..Self::new(Kind::Internal, detail) }
+        Self::new(Kind::Internal, detail).with_cause(cause)
     }
 
     /// Which row of the table it is.
@@ -222,7 +222,7 @@ impl Error {
     }
 
     fn with_cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.cause = Some(cause.into());
+        self.cause = Some(cause.into().into());
         self
     }
 }

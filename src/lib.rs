@@ -22,6 +22,7 @@ pub mod text;
 // What runs below the features.
 pub mod app;
 pub mod auth;
+pub mod cache;
 pub mod catalog;
 pub mod database;
 pub mod indexing;

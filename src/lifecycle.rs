@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{App, Parts},
     auth::{password::Passwords, token::Keys},
+    cache::Cache,
     clock::Clock,
     config::Config,
     database::{Database, DatabaseError},
@@ -110,6 +111,7 @@ impl Shop {
         let (indexing, indexer) =
             Indexing::start(pool, config.data_dir.clone(), stop_indexing.clone()).await?;
         let app = App::new(Parts {
+            cache: Cache::new(config.search_cache_bytes),
             config,
             web: database.web_pool(),
             health: database.health_pool(),

@@ -1,4 +1,6 @@
-//! Lists: one envelope, one way to ask for a page.
+//! Lists: one envelope, two ways to ask for a page: by its number, or by where the one before it ended (`cursor`).
+
+pub mod cursor;
 
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -78,6 +80,24 @@ impl<T> List<T> {
     }
 }
 
+/// One page of a list that can be followed to any depth at one cost.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DeepList<T> {
+    /// The page.
+    #[serde(flatten)]
+    pub list: List<T>,
+    /// Sent as `cursor`, brings what stands behind this page, also while rows come and go; null at the end.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> DeepList<T> {
+    /// The envelope of a page that was asked for by cursor: it leads on, not back.
+    pub fn behind(results: Vec<T>, count: u64, next_cursor: Option<String>, links: &Links<'_>) -> Self {
+        let next = next_cursor.as_deref().map(|cursor| links.with("cursor", cursor));
+        Self { list: List { count, next, previous: None, results }, next_cursor }
+    }
+}
+
 /// Makes the references to other pages of the same list.
 pub struct Links<'a> {
     /// The public base URL without a slash at its end, or nothing.
@@ -90,16 +110,19 @@ pub struct Links<'a> {
 
 impl Links<'_> {
     fn to(&self, page: u32) -> String {
-        let kept = self
-            .query
-            .split('&')
-            .filter(|pair| !pair.is_empty() && *pair != "page" && !pair.starts_with("page="));
+        self.with("page", &page.to_string())
+    }
+
+    /// The same list, at another place: `value` must not need to be encoded.
+    fn with(&self, name: &str, value: &str) -> String {
+        let place = |pair: &&str| matches!(pair.split('=').next(), Some("page" | "cursor"));
+        let kept = self.query.split('&').filter(|pair| !pair.is_empty() && !place(pair));
         let mut url = format!("{}{}?", self.base, self.path);
         for pair in kept {
             url.push_str(pair);
             url.push('&');
         }
-        url.push_str(&format!("page={page}"));
+        url.push_str(&format!("{name}={value}"));
         url
     }
 }
@@ -118,6 +141,16 @@ mod tests {
         let list = envelope(31, 2);
         assert_eq!(list.next.as_deref(), Some("/api/x/?q=a%20b&page_size=10&page=3"));
         assert_eq!(list.previous.as_deref(), Some("/api/x/?q=a%20b&page_size=10&page=1"));
+    }
+
+    #[test]
+    fn a_cursor_leads_on_and_not_back() {
+        let links =
+            Links { base: "https://shop.example", path: "/api/x/", query: "page=&page_size=10&cursor=a" };
+        let list = DeepList::<()>::behind(Vec::new(), 31, Some("b-_".into()), &links);
+        assert_eq!(list.list.next.as_deref(), Some("https://shop.example/api/x/?page_size=10&cursor=b-_"));
+        assert_eq!((list.list.previous, list.next_cursor.as_deref()), (None, Some("b-_")));
+        assert_eq!(DeepList::<()>::behind(Vec::new(), 31, None, &links).list.next, None);
     }
 
     #[test]

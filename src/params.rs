@@ -70,6 +70,11 @@ impl Params {
         self.pairs.extract_if(.., |(key, _)| key == name).map(|(_, value)| value).collect()
     }
 
+    /// Whether `name` was given and nobody has taken it yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.pairs.iter().any(|(key, _)| key == name)
+    }
+
     /// The one value of `name`, if given; several are a fault.
     pub fn one(&mut self, name: &str) -> Option<String> {
         let mut values = self.all(name);
@@ -146,6 +151,21 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// A name or a value as it stands in a query string: the inverse of how it is read.
+pub fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            // What RFC 3986 never reserves, and the comma, which separates nothing there.
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b',' => {
+                encoded.push(char::from(byte));
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 /// `true` or `false`.
 ///
 /// # Errors
@@ -200,6 +220,13 @@ mod tests {
         assert_eq!(read.page, Some(2));
         assert_eq!(read.brands, ["A&B", "C D"]);
         assert_eq!(read.attributes, [("size".to_owned(), "XL".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_encoded_is_read_again() {
+        let text = "a b+c&d=e%20#?/\"<ü, 漢字>~";
+        assert_eq!(decode(&encode(text)).as_deref(), Some(text));
+        assert_eq!(encode("a b+c&d=é,-._~"), "a%20b%2Bc%26d%3D%C3%A9,-._~");
     }
 
     #[test]

@@ -14,7 +14,9 @@ use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header},
+    http::{
+        Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version, header,
+    },
     middleware::{self, Next},
     response::IntoResponse,
     routing::get,
@@ -22,15 +24,21 @@ use axum::{
 use hyper::body::Incoming;
 use tower::{Service, ServiceExt};
 use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer, timeout::TimeoutLayer,
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, Predicate},
+    },
+    cors::CorsLayer,
+    timeout::TimeoutLayer,
 };
 use tracing::Instrument;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    account, app::App, category, discount, error, extract::header_text, health, openapi::QueryPaths, params,
-    product, search,
+    account, app::App, cache::encoding::Encoding, category, discount, error, extract::header_text, health,
+    openapi::QueryPaths, params, product, search,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -102,10 +110,15 @@ fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
         .layer(cors(origins))
         .layer(middleware::from_fn(observe))
         .with_state(app)
+}
+
+/// An answer whose coding was chosen with its entity tag stays as it is: another coding of it would have another.
+fn is_uncoded(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<Encoding>().is_none()
 }
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {

@@ -3,6 +3,8 @@
 //! Each key has an id, made from the key; a token names its key's id, and the key decides the algorithm, so
 //! that a token cannot choose one. Two keys may be live: the current one signs, both verify. Refresh tokens
 //! are not JWTs: they are random, kept hashed, and `account`'s business.
+//!
+//! The same secrets also seal what clients carry for us, under keys made for that alone.
 
 use std::sync::Once;
 
@@ -20,6 +22,10 @@ use super::Role;
 
 /// How long an access token lives.
 pub const LIFETIME_SECONDS: i64 = 600;
+/// Bytes of a seal: nobody guesses one of 2¹²⁸, online as it has to be.
+pub const SEAL_BYTES: usize = 16;
+/// Makes a key for seals of a secret, so that a seal is never a token's signature.
+const SEAL_KEYS: &[u8] = b"duka seals, 1";
 const ISSUER: &str = "duka";
 const AUDIENCE: &str = "duka-api";
 /// Clocks of two nodes may differ by this much.
@@ -46,20 +52,37 @@ pub struct Keys {
     signing: EncodingKey,
     signing_id: String,
     verifying: Vec<(String, DecodingKey)>,
+    /// The first one seals, all of them verify.
+    seals: Vec<Hmac<Sha256>>,
 }
 
 impl Keys {
     /// Keys from the current secret and, while a rotation lasts, the one before it.
     pub fn new(current: &SecretString, previous: Option<&SecretString>) -> Self {
         install_provider();
-        let secrets = std::iter::once(current).chain(previous);
-        let verifying = secrets.map(|secret| {
-            let bytes = secret.expose_secret().as_bytes();
-            (key_id(bytes), DecodingKey::from_secret(bytes))
-        });
+        let secrets =
+            std::iter::once(current).chain(previous).map(|secret| secret.expose_secret().as_bytes());
+        let verifying = secrets.clone().map(|bytes| (key_id(bytes), DecodingKey::from_secret(bytes)));
+        let seals = secrets.map(sealing_key);
+        let (verifying, seals) = (verifying.collect(), seals.collect());
         let bytes = current.expose_secret().as_bytes();
-        let signing = EncodingKey::from_secret(bytes);
-        Self { signing, signing_id: key_id(bytes), verifying: verifying.collect() }
+        Self { signing: EncodingKey::from_secret(bytes), signing_id: key_id(bytes), verifying, seals }
+    }
+
+    /// What only holders of the current secret can make of the text. Texts of different meanings must differ in
+    /// how they begin.
+    pub fn seal(&self, text: &[u8]) -> [u8; SEAL_BYTES] {
+        let mut seal = [0; SEAL_BYTES];
+        if let Some(key) = self.seals.first() {
+            let full = key.clone().chain_update(text).finalize().into_bytes();
+            seal.copy_from_slice(&full[..SEAL_BYTES]);
+        }
+        seal
+    }
+
+    /// Whether it is this text's seal, by the current secret or, while a rotation lasts, by the one before it.
+    pub fn is_sealed(&self, text: &[u8], seal: &[u8; SEAL_BYTES]) -> bool {
+        self.seals.iter().any(|key| key.clone().chain_update(text).verify_truncated_left(seal).is_ok())
     }
 
     /// A token for the user that lives [`LIFETIME_SECONDS`] from `now` (seconds since 1970).
@@ -104,6 +127,15 @@ impl Keys {
 /// The first eight bytes of the key's SHA-256: tells keys apart and says nothing of them.
 fn key_id(secret: &[u8]) -> String {
     Sha256::digest(secret).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The key that seals are made with: the hash of the secret, after words that nothing else hashes it with.
+fn sealing_key(secret: &[u8]) -> Hmac<Sha256> {
+    let hash = Sha256::new().chain_update(SEAL_KEYS).chain_update(secret).finalize();
+    // As HMAC itself pads a key to its hash's block.
+    let mut block = [0; 64];
+    block[..hash.len()].copy_from_slice(&hash);
+    Hmac::new(&block.into())
 }
 
 /// `jsonwebtoken` brings every algorithm or none; HS256 alone needs no RSA.
@@ -197,6 +229,24 @@ mod tests {
         // A token made by hand from RFC 7515 and 7519 is accepted too.
         let header = json!({"alg": "HS256", "typ": "JWT", "kid": key_id(SECRET.as_bytes())});
         assert!(keys(SECRET, None).verify(&forge(&header, &claims(), SECRET)).is_some());
+    }
+
+    #[test]
+    fn a_seal_holds_for_its_text_and_its_key_alone() {
+        let (ours, theirs) = (keys(SECRET, None), keys(OTHER, None));
+        let seal = ours.seal(b"text");
+        assert!(ours.is_sealed(b"text", &seal));
+        assert!(!ours.is_sealed(b"texts", &seal) && !theirs.is_sealed(b"text", &seal));
+        assert!(keys(OTHER, Some(SECRET)).is_sealed(b"text", &seal), "while a rotation lasts");
+        assert_eq!(keys(OTHER, Some(SECRET)).seal(b"text"), theirs.seal(b"text"), "the current one seals");
+        for at in 0..SEAL_BYTES * 8 {
+            let mut forged = seal;
+            forged[at / 8] ^= 1 << (at % 8);
+            assert!(!ours.is_sealed(b"text", &forged));
+        }
+        let plain =
+            Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap().chain_update("text").finalize();
+        assert_ne!(seal[..], plain.into_bytes()[..SEAL_BYTES], "a token's key seals nothing");
     }
 
     #[test]

@@ -1,13 +1,18 @@
-//! Running a search off the runtime's threads, within limits.
+//! Asking the index, off the runtime's threads and within limits, and only what it has not been asked before.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use duka_index::{Hits, Query};
+use duka_index::{Hits, Query, Reader, SuggestQuery, Suggestions};
+use serde::Serialize;
 
 use crate::{
     app::App,
+    cache::{Body, Key, Outcome, encoding::Encoding},
     error::{Error, Kind, Result},
-    indexing::Version,
+    indexing::{Tuning, Version},
 };
 
 /// How long a search may wait for its place.
@@ -15,39 +20,145 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a search waits for the write that it must hold.
 const CATCH_UP: Duration = Duration::from_millis(500);
 
-/// What was found, and the version of the catalog that it was found in.
-pub struct Found {
-    /// The engine's answer.
-    pub hits: Hits,
-    /// Every write up to this one was seen.
-    pub version: Version,
+/// What a client demands of its answer, whatever it asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand {
+    /// The write that it must hold.
+    pub version: Option<Version>,
+    /// What it should be coded in.
+    pub encoding: Encoding,
 }
 
-/// Searches the mirror.
+/// An answer, ready to be sent.
+#[derive(Debug)]
+pub struct Answer {
+    /// The bytes.
+    pub body: Body,
+    /// Every write up to this one was seen, and the one that was demanded.
+    pub version: Version,
+    /// Whether it had to be computed.
+    pub outcome: Outcome,
+    /// How long it took, the wait for the demanded write aside.
+    pub took: Duration,
+}
+
+/// Searches the mirror. `write` makes the answer of the hits, as of the instant given (microseconds since 1970), and
+/// of nothing else that could change.
 ///
 /// # Errors
-/// 503 when too many searches are waiting.
-pub async fn search(app: &App, query: Query) -> Result<Found> {
+/// 503 when too many searches are waiting, or the demanded write is not there in time.
+pub async fn search(
+    app: &App,
+    demand: Demand,
+    query: Query,
+    write: impl FnOnce(Hits, i64) -> Result<Vec<u8>> + Send + 'static,
+) -> Result<Answer> {
+    let question = ("search", Query { at: 0, ..query.clone() });
+    let ask = move |index: &Reader, tuning: &Tuning, at| {
+        write(index.search(&Query { at, ..query }, &tuning.lexicon)?, at)
+    };
+    answer(app, demand, question, ask).await
+}
+
+/// Completes what somebody types; see [`search`].
+///
+/// # Errors
+/// As [`search`].
+pub async fn suggest(
+    app: &App,
+    demand: Demand,
+    query: SuggestQuery,
+    write: impl FnOnce(Suggestions, i64) -> Result<Vec<u8>> + Send + 'static,
+) -> Result<Answer> {
+    let question = ("suggest", query.clone());
+    let ask = move |index: &Reader, tuning: &Tuning, at| write(index.suggest(&query, &tuning.lexicon)?, at);
+    answer(app, demand, question, ask).await
+}
+
+/// Finds what is like a product; see [`search`].
+///
+/// # Errors
+/// As [`search`]; 404 when there is no such product that shoppers see.
+pub async fn similar(
+    app: &App,
+    demand: Demand,
+    id: i64,
+    limit: usize,
+    write: impl FnOnce(Hits, i64) -> Result<Vec<u8>> + Send + 'static,
+) -> Result<Answer> {
+    let ask = move |index: &Reader, _: &Tuning, at| {
+        write(index.similar(id, limit)?.ok_or_else(|| Error::not_found("product"))?, at)
+    };
+    answer(app, demand, ("similar", id, limit), ask).await
+}
+
+/// Equal for two askings only when their answers are. The instant is in it as the price epoch; currency, public
+/// address and secrets shape answers too, and are the same for all of a process.
+fn key(question: &impl Serialize, index: &Reader, tuning: &Tuning, at: i64) -> Result<Key> {
+    Key::new(&(question, index.generation(), index.price_epoch(at), tuning.version))
+}
+
+/// The answer that is kept, else a new one.
+async fn answer(
+    app: &App,
+    demand: Demand,
+    question: impl Serialize + Send + Sync,
+    ask: impl FnOnce(&Reader, &Tuning, i64) -> Result<Vec<u8>> + Send + 'static,
+) -> Result<Answer> {
+    if let Some(version) = demand.version {
+        catch_up(app, version).await?;
+    }
+    let begun = Instant::now();
+    // Before the index: what answers is never older than what is promised.
+    let version = reached(app, demand.version);
+    let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
+    let at = app.clock.micros();
+    let key = key(&question, &index, &tuning, at)?;
+    let (body, outcome) = match app.cache.get(&key.coded(demand.encoding)).await {
+        Some(body) => (body, Outcome::Hit),
+        None => {
+            let asking = work(app.clone(), move || Ok(Body::new(ask(&index, &tuning, at)?)));
+            let (plain, outcome) = app.cache.get_or_make(key, asking).await?;
+            (coded(app, key, plain, demand.encoding).await?, outcome)
+        }
+    };
+    app.cache.count(outcome);
+    let took = begun.elapsed();
+    metrics::histogram!("duka_search_seconds", "cache" => outcome.as_str()).record(took.as_secs_f64());
+    Ok(Answer { body, version, outcome, took })
+}
+
+/// The body in the coding, prepared once.
+async fn coded(app: &App, key: Key, plain: Body, encoding: Encoding) -> Result<Body> {
+    if encoding == Encoding::Plain {
+        return Ok(plain);
+    }
+    let coding = work(app.clone(), move || plain.coded(encoding));
+    Ok(app.cache.get_or_make(key.coded(encoding), coding).await?.0)
+}
+
+/// Runs it on a thread of its own, once there is a place.
+async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let busy = || Error::unavailable("Too many searches are waiting.");
     let place = Arc::clone(&app.searches).acquire_owned();
     let place = tokio::time::timeout(PATIENCE, place).await.map_err(|_| busy())?.map_err(|_| busy())?;
-    // Before the engine: what it answers is never older than what is promised.
-    let version = app.indexing.applied().version();
-    let engine = app.indexing.engine();
-    let found = tokio::task::spawn_blocking(move || {
+    let working = tokio::task::spawn_blocking(move || {
         // The place goes with the work: who hangs up does not free it early.
         let _held = place;
-        engine.search(&query)
+        run()
     });
-    let hits = found.await.map_err(Error::internal)??;
-    Ok(Found { hits, version })
+    working.await.map_err(Error::internal)?
+}
+
+/// How far the index is; `held` is a write that it is known to hold. That may be above the newest version below
+/// which nothing is missing, while an older transaction is still open.
+fn reached(app: &App, held: Option<Version>) -> Version {
+    let version = app.indexing.applied().version();
+    held.filter(|held| held.epoch == version.epoch && held.xid > version.xid).unwrap_or(version)
 }
 
 /// Waits until the index holds a write.
-///
-/// # Errors
-/// 503 when it does not within half a second.
-pub async fn catch_up(app: &App, version: Version) -> Result<()> {
+async fn catch_up(app: &App, version: Version) -> Result<()> {
     let held = app.indexing.holds(version, CATCH_UP).await;
     held.then_some(()).ok_or_else(|| {
         Error::new(
@@ -57,7 +168,53 @@ pub async fn catch_up(app: &App, version: Version) -> Result<()> {
     })
 }
 
-/// Nothing, as found now.
-pub fn nothing(app: &App) -> Found {
-    Found { hits: Hits::default(), version: app.indexing.applied().version() }
+#[cfg(test)]
+mod tests {
+    use duka_index::{Document, Engine, PriceStep};
+
+    use super::*;
+
+    fn page(offset: usize) -> impl Serialize {
+        ("search", Query { offset, limit: 24, ..Query::default() })
+    }
+
+    /// An index of one product, whose price changes at 1,000 and at 2,000.
+    fn shop() -> (tempfile::TempDir, Engine) {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(directory.path()).unwrap();
+        let mut writer = engine.writer(15_000_000).unwrap();
+        let steps = [(i64::MIN, 500), (1_000, 400), (2_000, 500)];
+        let prices = steps.map(|(from, effective_price)| PriceStep { from, effective_price, discount: None });
+        let document = Document { id: 1, is_active: true, prices: prices.into(), ..Document::default() };
+        writer.upsert(&document).unwrap();
+        writer.commit("").unwrap();
+        (directory, engine)
+    }
+
+    #[test]
+    fn a_price_boundary_is_another_entry() {
+        let (_directory, engine) = shop();
+        let at = |at| key(&page(0), &engine.reader(), &Tuning::default(), at).unwrap();
+        assert_eq!(at(0), at(999));
+        assert_ne!(at(999), at(1_000), "to the microsecond");
+        assert_eq!(at(1_000), at(1_999));
+        assert_ne!(at(1_999), at(2_000));
+        assert_ne!(at(0), at(2_000), "equal prices or not: it is cheaper to ask twice than to compare");
+    }
+
+    #[test]
+    fn a_commit_a_setting_and_a_question_are_other_entries() {
+        let (_directory, engine) = shop();
+        let before = engine.reader();
+        let tuning = Tuning::default();
+        let kept = key(&page(0), &before, &tuning, 0).unwrap();
+        let newer = Tuning { version: 1, ..Tuning::default() };
+        assert_ne!(key(&page(0), &before, &newer, 0).unwrap(), kept);
+        assert_ne!(key(&page(24), &before, &tuning, 0).unwrap(), kept);
+        let mut writer = engine.writer(15_000_000).unwrap();
+        writer.delete(7).unwrap();
+        writer.commit("").unwrap();
+        assert_ne!(key(&page(0), &engine.reader(), &tuning, 0).unwrap(), kept);
+        assert_eq!(key(&page(0), &before, &tuning, 0).unwrap(), kept);
+    }
 }

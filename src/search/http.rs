@@ -1,34 +1,35 @@
-//! `GET /api/product/`
+//! `GET /api/product/`, `GET /api/product/suggest/`, `GET /api/product/{id}/similar/`
 
-use std::{collections::BTreeMap, time::Instant};
+mod shapes;
+
+use std::collections::BTreeMap;
 
 use axum::{
+    Extension,
     body::Body,
-    extract::{RawQuery, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::State,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use duka_index::{Facets, Hits};
 use serde::Serialize;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use self::shapes::{SearchResult, SuggestResult, similar_products};
 use super::{
-    actions::{self, Found},
-    model::Search,
+    actions::{self, Answer, Demand},
+    model::{Search, Similar, Suggest},
 };
 use crate::{
     app::App,
     auth::Viewer,
+    cache::encoding::Encoding,
     catalog::version_header,
     error::{Error, Fault, Result},
-    extract::{Query, header_text},
+    extract::{Id, Query, header_text},
     indexing::Version,
-    money::{Amount, Currency},
     openapi::ProblemResponse,
-    page::{Links, List, Page},
+    page::{List, Page},
     product::model::Product,
 };
 
@@ -37,7 +38,7 @@ const MIN_VERSION: &str = "X-Catalog-Min-Version";
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(search))
+    OpenApiRouter::new().routes(routes!(search)).routes(routes!(suggest)).routes(routes!(similar))
 }
 
 /// How products are searched for.
@@ -82,90 +83,15 @@ struct SearchParams {
     ordering: Option<String>,
     /// The `X-Catalog-Version` of a write that the answer must hold; also the header `X-Catalog-Min-Version`.
     min_version: Option<String>,
+    /// What `next_cursor` held: brings what stands behind that page, at one cost however deep. With the same other
+    /// parameters, and without `page`.
+    cursor: Option<String>,
+    /// `true`: results say what matched, in `highlights`.
+    highlight: Option<bool>,
     /// Comma-separated `category`, `brand`, `price`, `availability`, `rating`, `attr.NAME`, at most ten; `none`
     /// for none.
     #[param(example = "category,brand,price,availability")]
     facets: Option<String>,
-}
-
-/// A page of products, and what the whole result is made of.
-#[derive(Serialize, ToSchema)]
-struct SearchResult {
-    #[serde(flatten)]
-    list: List<Product>,
-    /// Exact counts over the whole result. A facet's own selection does not narrow that facet.
-    #[schema(value_type = FacetsJson)]
-    facets: BTreeMap<String, Value>,
-    /// What a typo was read as.
-    corrected_query: Option<String>,
-}
-
-/// Counts by category, brand, price, availability, rating and attribute: those that were asked for.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes what `facets` writes")]
-#[schema(as = Facets)]
-struct FacetsJson {
-    /// With every ancestor.
-    category: Option<Vec<CategoryCountJson>>,
-    /// The hundred most frequent, and the selected ones.
-    brand: Option<Vec<ValueCountJson>>,
-    price: Option<PriceFacetJson>,
-    availability: Option<AvailabilityJson>,
-    rating: Option<Vec<RatingCountJson>>,
-    /// `attr.NAME`: the values of an attribute.
-    #[serde(flatten)]
-    attributes: BTreeMap<String, Vec<ValueCountJson>>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = CategoryCount)]
-struct CategoryCountJson {
-    id: i64,
-    name: String,
-    slug: String,
-    path: Vec<String>,
-    count: u64,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = ValueCount)]
-struct ValueCountJson {
-    value: String,
-    count: u64,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = PriceFacet)]
-struct PriceFacetJson {
-    min: Option<String>,
-    max: Option<String>,
-    /// At most ten, of round numbers.
-    buckets: Vec<PriceBucketJson>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = PriceBucket)]
-struct PriceBucketJson {
-    /// Inclusive.
-    from: String,
-    /// Exclusive.
-    to: String,
-    count: u64,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = Availability)]
-struct AvailabilityJson {
-    in_stock: u64,
-    out_of_stock: u64,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = RatingCount)]
-struct RatingCountJson {
-    /// At least this mean.
-    from: u8,
-    count: u64,
 }
 
 /// Search products
@@ -180,42 +106,99 @@ struct RatingCountJson {
 async fn search(
     State(app): State<App>,
     viewer: Viewer,
-    RawQuery(raw): RawQuery,
     headers: HeaderMap,
     Query(search): Query<Search>,
 ) -> Result<Response> {
-    if let Some(version) = search.min_version.or(header_version(&headers)?) {
-        actions::catch_up(&app, version).await?;
-    }
-    let begun = Instant::now();
-    let at = app.clock.micros();
-    let found = match search.query(viewer, at) {
-        Some(query) => actions::search(&app, query).await?,
-        None => actions::nothing(&app),
+    let demand = demand(&headers, search.min_version)?;
+    let query = search.query(viewer, &app.keys)?;
+    let write = {
+        let (app, query) = (app.clone(), query.clone());
+        move |hits, at| json(&SearchResult::new(&app, &query, search.page, hits, at)?)
     };
-    let Found { hits, version } = found;
-    let raw = raw.unwrap_or_default();
-    let links = Links { base: &app.config.public_url, path: "/api/product/", query: &raw };
-    let body = serde_json::to_vec(&result(hits, at, app.config.currency, search.page, &links));
-    let body = body.map_err(Error::internal)?;
-    let milliseconds = begun.elapsed().as_secs_f64() * 1000.0;
-    metrics::histogram!("duka_search_seconds").record(milliseconds / 1000.0);
+    let answer = actions::search(&app, demand, query, write).await?;
+    Ok(reply(answer, &headers))
+}
 
-    let etag = entity_tag(&body);
-    let unchanged = header_text(&headers, "if-none-match").is_some_and(|known| names(known, &etag));
-    let timing = format!("search;dur={milliseconds:.3}, cache;desc=miss");
-    let head = [
-        (header::ETAG, text_value(&etag)),
-        (header::HeaderName::from_static("server-timing"), text_value(&timing)),
-        (header::VARY, HeaderValue::from_static("authorization")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        version_header(version),
-    ];
-    Ok(if unchanged {
-        (StatusCode::NOT_MODIFIED, head).into_response()
-    } else {
-        (head, [(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
-    })
+/// What is completed.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what `Suggest` reads")]
+struct SuggestParams {
+    /// What is typed so far; the last word counts as a beginning.
+    #[param(min_length = 1, max_length = 256)]
+    q: String,
+    /// The `X-Catalog-Version` of a write that the answer must hold; also the header `X-Catalog-Min-Version`.
+    min_version: Option<String>,
+}
+
+/// Complete what somebody types
+///
+/// At most ten texts to search for, products, categories and brands, each best first.
+#[utoipa::path(get, path = "/api/product/suggest/", tag = "products", params(
+    SuggestParams,
+    ("X-Catalog-Min-Version" = Option<String>, Header, description = "As `min_version`")
+), responses(
+    (status = 200, body = SuggestResult, headers(("ETag" = String), ("X-Catalog-Version" = String), ("Server-Timing" = String))),
+    (status = 304, description = "What `If-None-Match` names is still right"),
+    (status = "4XX", response = ProblemResponse)
+))]
+async fn suggest(
+    State(app): State<App>,
+    headers: HeaderMap,
+    Query(suggest): Query<Suggest>,
+) -> Result<Response> {
+    let demand = demand(&headers, suggest.min_version)?;
+    let currency = app.config.currency;
+    let write = move |found, at| json(&SuggestResult::new(found, at, currency));
+    let answer = actions::suggest(&app, demand, suggest.query, write).await?;
+    Ok(reply(answer, &headers))
+}
+
+/// How many products like one are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what `Similar` reads")]
+struct SimilarParams {
+    #[param(minimum = 1, maximum = 24, default = 24)]
+    page_size: Option<u32>,
+    /// The `X-Catalog-Version` of a write that the answer must hold; also the header `X-Catalog-Min-Version`.
+    min_version: Option<String>,
+}
+
+/// Products like this one
+///
+/// The most alike first: one page, and the whole list.
+#[utoipa::path(get, path = "/api/product/{id}/similar/", tag = "products", params(
+    ("id" = i64, Path),
+    SimilarParams,
+    ("X-Catalog-Min-Version" = Option<String>, Header, description = "As `min_version`")
+), responses(
+    (status = 200, body = List<Product>, headers(("ETag" = String), ("X-Catalog-Version" = String), ("Server-Timing" = String))),
+    (status = 304, description = "What `If-None-Match` names is still right"),
+    (status = "4XX", response = ProblemResponse)
+))]
+async fn similar(
+    State(app): State<App>,
+    Id(id): Id,
+    headers: HeaderMap,
+    Query(similar): Query<Similar>,
+) -> Result<Response> {
+    let demand = demand(&headers, similar.min_version)?;
+    let currency = app.config.currency;
+    let write = move |hits, at| json(&similar_products(hits, at, currency));
+    let answer = actions::similar(&app, demand, id, similar.limit as usize, write).await?;
+    Ok(reply(answer, &headers))
+}
+
+fn json(shape: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(shape).map_err(Error::internal)
+}
+
+/// What the request demands: the write by parameter, else by header, and the coding.
+fn demand(headers: &HeaderMap, version: Option<Version>) -> Result<Demand> {
+    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    let encoding = Encoding::wanted(&accepted.collect::<Vec<_>>().join(","));
+    Ok(Demand { version: version.or(header_version(headers)?), encoding })
 }
 
 fn header_version(headers: &HeaderMap) -> Result<Option<Version>> {
@@ -228,73 +211,36 @@ fn header_version(headers: &HeaderMap) -> Result<Option<Version>> {
     version.transpose()
 }
 
-fn result(hits: Hits, at: i64, currency: Currency, page: Page, links: &Links<'_>) -> SearchResult {
-    let products = hits.hits.into_iter().map(|hit| Product::new(hit.document, at, currency)).collect();
-    SearchResult {
-        list: List::new(products, hits.total, page, links),
-        facets: facets(hits.facets, currency),
-        corrected_query: hits.corrected_query,
-    }
-}
-
-fn facets(facets: Facets, currency: Currency) -> BTreeMap<String, Value> {
-    let money = |hundredths| Amount::from_hundredths(hundredths).display(currency);
-    let values = |counts: Vec<duka_index::ValueCount>| {
-        json(
-            counts.into_iter().map(|c| ValueCountJson { value: c.value, count: c.count }).collect::<Vec<_>>(),
-        )
-    };
-    let category = facets.category.map(|counts| {
-        let counts = counts.into_iter().map(|c| CategoryCountJson {
-            id: c.id,
-            name: c.name,
-            slug: c.slug,
-            path: c.path,
-            count: c.count,
-        });
-        json(counts.collect::<Vec<_>>())
-    });
-    let price = facets.price.map(|price| {
-        let buckets = price.buckets.into_iter().map(|b| PriceBucketJson {
-            from: money(b.from),
-            to: money(b.to),
-            count: b.count,
-        });
-        let buckets = buckets.collect();
-        json(PriceFacetJson { min: price.min.map(money), max: price.max.map(money), buckets })
-    });
-    let availability = facets
-        .availability
-        .map(|a| json(AvailabilityJson { in_stock: a.in_stock, out_of_stock: a.out_of_stock }));
-    let rating = facets.rating.map(|counts| {
-        json(counts.into_iter().map(|c| RatingCountJson { from: c.from, count: c.count }).collect::<Vec<_>>())
-    });
-    let fixed = [
-        ("category", category),
-        ("brand", facets.brand.map(values)),
-        ("price", price),
-        ("availability", availability),
-        ("rating", rating),
+/// The answer, or that it is still what the client has.
+fn reply(answer: Answer, headers: &HeaderMap) -> Response {
+    let Answer { body, version, outcome, took } = answer;
+    let milliseconds = took.as_secs_f64() * 1000.0;
+    let timing = format!("search;dur={milliseconds:.3}, cache;desc={}", outcome.as_str());
+    let head = [
+        (header::ETAG, body.etag.clone()),
+        (HeaderName::from_static("server-timing"), text_value(&timing)),
+        (header::VARY, HeaderValue::from_static("accept-encoding, authorization")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        version_header(version),
     ];
-    let fixed = fixed.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let attributes =
-        facets.attributes.into_iter().map(|(name, counts)| (format!("attr.{name}"), values(counts)));
-    fixed.chain(attributes).collect()
-}
-
-fn json<T: Serialize>(value: T) -> Value {
-    // Plain structures of strings and numbers: there is nothing in them that JSON could not hold.
-    serde_json::to_value(value).unwrap_or_default()
-}
-
-fn entity_tag(body: &[u8]) -> String {
-    let hash: String = Sha256::digest(body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{hash}\"")
+    // Tells the layer that compresses to leave it alone.
+    let coded = Extension(body.encoding);
+    let mut known = headers.get_all(header::IF_NONE_MATCH).iter();
+    if known.any(|known| names(known.as_bytes(), body.etag.as_bytes())) {
+        return (StatusCode::NOT_MODIFIED, coded, head).into_response();
+    }
+    let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let coding =
+        body.encoding.name().map(|name| [(header::CONTENT_ENCODING, HeaderValue::from_static(name))]);
+    let mut response = (coded, head, [json], Body::from(body.bytes)).into_response();
+    response.headers_mut().extend(coding.into_iter().flatten());
+    response
 }
 
 /// `If-None-Match` compares weakly (RFC 9110 §13.1.2).
-fn names(known: &str, etag: &str) -> bool {
-    known.trim() == "*" || known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag)
+fn names(known: &[u8], etag: &[u8]) -> bool {
+    let mut tags = known.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    tags.any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag)
 }
 
 fn text_value(text: &str) -> HeaderValue {

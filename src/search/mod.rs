@@ -1,6 +1,9 @@
-//! Searching products: `GET /api/product/`. Answered from the index alone; the database is never asked.
+//! Searching products: `GET /api/product/`, what is suggested while somebody types, what is like a product.
+//! Answered from the index alone, and kept as long as it stays as it is; the database is never asked.
 
 pub mod actions;
+mod canonical;
+mod highlight;
 pub mod http;
 pub mod model;
 pub mod relevance;

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use duka_index::{CategoryKey, Facet, Query, SortField, SortKey, Visibility};
+use duka_index::{CategoryKey, Cursor, Facet, Query, SortField, SortKey, SuggestQuery, Visibility};
 
 use crate::{
-    auth::{Role, Viewer},
+    auth::{Role, Viewer, token::Keys},
+    error,
     indexing::Version,
     money::{Amount, Currency},
-    page::Page,
+    page::{Page, cursor},
     params::{Params, QueryForm, boolean, integer},
 };
 
@@ -18,6 +19,12 @@ const TEXT_LENGTH: usize = 256;
 const MOST_FACETS: usize = 10;
 /// Values of one repeatable filter.
 const MOST_VALUES: usize = 100;
+/// Suggestions of each kind.
+const MOST_SUGGESTIONS: usize = 10;
+/// Products that are like one.
+pub const MOST_SIMILAR: u32 = 24;
+/// Whom no product belongs to: the database counts users from 1.
+const NOBODY: i64 = 0;
 
 /// A search as it was asked for, every part of it readable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +42,8 @@ pub struct Search {
     is_active: Option<bool>,
     sort: Option<Vec<SortKey>>,
     facets: Option<Vec<Facet>>,
+    highlight: bool,
+    cursor: Option<String>,
     /// The write that the answer must hold.
     pub min_version: Option<Version>,
     /// Which page.
@@ -44,8 +53,11 @@ pub struct Search {
 impl QueryForm for Search {
     fn read(params: &mut Params) -> Self {
         let text = params.either("q", "search").filter(|text| !text.is_empty());
-        if text.as_ref().is_some_and(|text| text.chars().count() > TEXT_LENGTH) {
-            params.fault("q", "length", &format!("may have at most {TEXT_LENGTH} characters"));
+        check_length(params, text.as_deref());
+        let has_page = params.has("page");
+        let cursor = params.one("cursor");
+        if cursor.is_some() && has_page {
+            params.fault("cursor", "contradiction", "and `page` say two places; give one of them");
         }
         let price_min = params.parsed("price_min", price);
         let price_max = params.parsed("price_max", price);
@@ -82,9 +94,17 @@ impl QueryForm for Search {
             is_active: params.parsed("is_active", boolean),
             sort,
             facets: params.parsed("facets", facets),
+            highlight: params.parsed("highlight", boolean).unwrap_or(false),
+            cursor,
             min_version: params.parsed("min_version", str::parse),
             page: Page::read(params),
         }
+    }
+}
+
+fn check_length(params: &mut Params, text: Option<&str>) {
+    if text.is_some_and(|text| text.chars().count() > TEXT_LENGTH) {
+        params.fault("q", "length", &format!("may have at most {TEXT_LENGTH} characters"));
     }
 }
 
@@ -156,23 +176,37 @@ fn facets(text: &str) -> Result<Vec<Facet>, String> {
     Ok(facets.into_iter().collect())
 }
 
+/// The order of a search that names none.
+pub(super) fn default_sort(has_text: bool) -> Vec<SortKey> {
+    vec![if has_text {
+        SortKey { field: SortField::Relevance, descending: false }
+    } else {
+        SortKey { field: SortField::DateAdded, descending: true }
+    }]
+}
+
+/// The facets of a search that names none.
+pub(super) fn default_facets() -> Vec<Facet> {
+    vec![Facet::Category, Facet::Brand, Facet::Price, Facet::Availability]
+}
+
 impl Search {
-    /// The engine's query: defaults decided, the viewer's rights applied, at the instant `at`.
+    /// The engine's query: defaults decided, the viewer's rights applied, the cursor opened. The instant is left to
+    /// whoever asks it.
     ///
     /// `is_active=false` is for admins, and for a vendor's own; to everybody else nothing is both inactive and
     /// visible, so that nothing is found.
-    pub fn query(&self, viewer: Viewer, at: i64) -> Option<Query> {
+    ///
+    /// # Errors
+    /// 400 when the cursor is not of this search.
+    pub fn query(&self, viewer: Viewer, keys: &Keys) -> error::Result<Query> {
         let visibility = match (self.is_active, viewer.user) {
             (None | Some(true), _) => Visibility::Active,
             (Some(false), Some((_, Role::Admin))) => Visibility::Inactive,
             (Some(false), Some((id, Role::Vendor))) => Visibility::InactiveOf(id),
-            (Some(false), _) => return None,
+            (Some(false), _) => Visibility::InactiveOf(NOBODY),
         };
-        let newest_first = SortKey { field: SortField::DateAdded, descending: true };
-        let best_first = SortKey { field: SortField::Relevance, descending: false };
-        let default_sort = || vec![if self.text.is_some() { best_first } else { newest_first }];
-        let default_facets = || vec![Facet::Category, Facet::Brand, Facet::Price, Facet::Availability];
-        Some(Query {
+        let mut query = Query {
             text: self.text.clone(),
             categories: sorted(self.categories.clone()),
             brands: sorted(self.brands.clone()),
@@ -184,14 +218,74 @@ impl Search {
             vendor_id: self.vendor_id,
             attributes: self.attributes.iter().map(|(k, v)| (k.clone(), sorted(v.clone()))).collect(),
             visibility,
-            sort: self.sort.clone().unwrap_or_else(default_sort),
+            sort: self.sort.clone().unwrap_or_else(|| default_sort(self.text.is_some())),
             offset: usize::try_from(self.page.offset()).unwrap_or(usize::MAX),
             after: None,
             limit: self.page.page_size as usize,
             facets: self.facets.clone().unwrap_or_else(default_facets),
-            highlight: false,
-            at,
-        })
+            highlight: self.highlight,
+            at: 0,
+        };
+        if let Some(token) = &self.cursor {
+            query.after = Some(cursor::open(keys, &list(&query), token)?);
+        }
+        Ok(query)
+    }
+}
+
+/// The token of a place in the query's results.
+///
+/// # Errors
+/// None that a client can cause.
+pub fn cursor_at(query: &Query, place: &Cursor, keys: &Keys) -> error::Result<String> {
+    cursor::seal(keys, &list(query), place)
+}
+
+/// What a cursor belongs to: which products, in which order, to whose eyes. Not how many of them a page shows, nor
+/// what is said of them, nor at which instant.
+fn list(query: &Query) -> (&'static str, Query) {
+    let facets = Vec::new();
+    ("products", Query { offset: 0, after: None, limit: 0, facets, highlight: false, at: 0, ..query.clone() })
+}
+
+/// What somebody types, to be completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggest {
+    /// The engine's query.
+    pub query: SuggestQuery,
+    /// The write that the answer must hold.
+    pub min_version: Option<Version>,
+}
+
+impl QueryForm for Suggest {
+    fn read(params: &mut Params) -> Self {
+        let given = params.has("q");
+        let text = params.one("q").unwrap_or_default();
+        check_length(params, Some(&text));
+        if text.is_empty() {
+            let detail = if given { "must not be empty" } else { "is required: what is typed so far" };
+            params.fault("q", "required", detail);
+        }
+        let query = SuggestQuery { text, limit: MOST_SUGGESTIONS };
+        Self { query, min_version: params.parsed("min_version", str::parse) }
+    }
+}
+
+/// How many similar products are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Similar {
+    /// At most [`MOST_SIMILAR`].
+    pub limit: u32,
+    /// The write that the answer must hold.
+    pub min_version: Option<Version>,
+}
+
+impl QueryForm for Similar {
+    fn read(params: &mut Params) -> Self {
+        Self {
+            limit: params.parsed("page_size", integer(1, MOST_SIMILAR)).unwrap_or(MOST_SIMILAR),
+            min_version: params.parsed("min_version", str::parse),
+        }
     }
 }
 
@@ -203,58 +297,4 @@ fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::params;
-
-    fn query(text: &str) -> Query {
-        params::read::<Search>(text).unwrap().query(Viewer::default(), 0).unwrap()
-    }
-
-    #[test]
-    fn aliases_defaults_and_order_make_no_difference() {
-        assert_eq!(query("q=a&brand=B&brand=A"), query("brand=A&brand=B&brand=A&search=a"));
-        assert_eq!(query("q=a"), query("q=a&page=1&sort=relevance&facets=price,brand,availability,category"));
-        assert_eq!(query(""), query("ordering=-date_added&q="));
-    }
-
-    #[test]
-    fn a_slug_is_not_an_id() {
-        let query = query("category=12&category=hair-oil");
-        assert_eq!(query.categories, [CategoryKey::Id(12), CategoryKey::Slug("hair-oil".into())]);
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_named() {
-        for (text, name) in [
-            ("price_min=1.005", "price_min"),
-            ("price_max=-1", "price_max"),
-            ("in_stock=yes", "in_stock"),
-            ("on_sale=false", "on_sale"),
-            ("rating_min=6", "rating_min"),
-            ("sort=cheapest", "sort"),
-            ("sort=price,-price", "sort"),
-            ("facets=none,brand", "facets"),
-            ("facets=attr.", "facets"),
-            ("facets=attr.a,attr.b,attr.c,attr.d,attr.e,attr.f,attr.g,attr.h,attr.i,attr.j,attr.k", "facets"),
-            ("category=", "category"),
-            ("q=a&search=b", "search"),
-            ("colour=red", "colour"),
-        ] {
-            let error = params::read::<Search>(text).unwrap_err().to_string();
-            assert!(error.contains(&format!("`{name}`")), "{text}: {error}");
-        }
-        let long = format!("q={}", "a".repeat(257));
-        assert!(params::read::<Search>(&long).is_err());
-    }
-
-    #[test]
-    fn only_owners_and_admins_find_what_is_inactive() {
-        let search = params::read::<Search>("is_active=false").unwrap();
-        let seen = |user| search.query(Viewer { user }, 0).map(|query| query.visibility);
-        assert_eq!(seen(None), None);
-        assert_eq!(seen(Some((7, Role::Customer))), None);
-        assert_eq!(seen(Some((7, Role::Vendor))), Some(Visibility::InactiveOf(7)));
-        assert_eq!(seen(Some((7, Role::Admin))), Some(Visibility::Inactive));
-    }
-}
+mod tests;

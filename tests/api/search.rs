@@ -248,6 +248,7 @@ async fn a_search_never_asks_the_database() {
             shop.get(&format!("/api/product/{query}")).await.expect(200);
             shop.get_as(&admin, &format!("/api/product/{query}")).await.expect(200);
         }
+        shop.get("/api/product/suggest/?q=the").await.expect(200);
         let other = shop.get("/api/category/").await.expect(503);
         assert_eq!(other.json["type"], "/problems/unavailable");
         assert!(!other.header("retry-after").is_empty());
@@ -255,7 +256,7 @@ async fn a_search_never_asks_the_database() {
     .await;
 }
 
-async fn shelve(shop: &TestShop, names: &[&str]) {
+pub async fn shelve(shop: &TestShop, names: &[&str]) {
     let admin = shop.admin().await;
     let category = shop.category(&admin, "Things").await;
     for (number, name) in names.iter().enumerate() {
@@ -266,7 +267,7 @@ async fn shelve(shop: &TestShop, names: &[&str]) {
     shop.settled().await;
 }
 
-async fn names(shop: &TestShop, query: &str) -> Vec<String> {
+pub async fn names(shop: &TestShop, query: &str) -> Vec<String> {
     let answer = shop.get(&format!("/api/product/?{query}")).await.expect(200).json;
     let products = answer["results"].as_array().unwrap();
     products.iter().map(|product| product["name"].as_str().unwrap().to_owned()).collect()

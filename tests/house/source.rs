@@ -86,7 +86,9 @@ impl Source {
         let mut spelt = Vec::new();
         let mut at = 0;
         while at < tokens.len() {
-            if tokens[at].text == "use" {
+            let captures = tokens.get(at + 1).is_some_and(|next| next.text == "<");
+            // `use<'a>` in a type imports nothing.
+            if tokens[at].text == "use" && !captures {
                 at += 1;
                 read_tree(&tokens, &mut at, &[], &mut imports);
             } else if tokens[at].is_name() {
@@ -368,6 +370,14 @@ fn tests_do_not_count() {
     let source = Source::new("src/x.rs", text);
     assert!(source.references().is_empty() && source.strings.is_empty());
     assert!(source.code.contains("fn g()") && !source.code.contains("mod more"));
+}
+
+#[test]
+fn what_a_type_captures_is_no_import() {
+    let text = "fn f<'a>(x: &'a str) -> impl Fn() + use<'a> { loop { g(x); } }\nfn h() -> impl Fn() + use<> { crate::k() }\n";
+    let references = Source::new("src/a.rs", text).references();
+    let seen: Vec<_> = references.iter().map(|r| format!("{} {}", r.line, r.path.join("::"))).collect();
+    assert_eq!(seen, ["2 k"]);
 }
 
 #[test]

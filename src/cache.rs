@@ -1,0 +1,214 @@
+//! Answers that are kept: ready bytes, by everything that they were computed from.
+//!
+//! A [`Key`] holds the question and the state that answered it, so nothing is ever invalidated: what is outdated is
+//! not asked for any more, and is forgotten when its place is needed. The cache knows bytes, and neither what they
+//! say nor how they are computed.
+
+pub mod encoding;
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use axum::{body::Bytes, http::HeaderValue};
+use moka::policy::EvictionPolicy;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tracing::Instrument;
+
+use self::encoding::Encoding;
+use crate::error::{Error, Result};
+
+/// Bytes that an entry takes beside its body: key, entity tag, and the lists that it stands in.
+const ENTRY_BYTES: usize = 512;
+/// Shorter bodies are sent as they are: they fit into a packet either way.
+const WORTH_CODING: usize = 512;
+
+/// Names an answer, in one coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    hash: [u8; 32],
+    encoding: Encoding,
+}
+
+impl Key {
+    /// The key of the plain answer to `question`, which says all that the answer depends on. Equal ones must
+    /// serialise equally. A hash stands for it, of which nobody finds two that collide.
+    ///
+    /// # Errors
+    /// When it cannot be serialised.
+    pub fn new(question: &impl Serialize) -> Result<Self> {
+        let text = serde_json::to_vec(question).map_err(Error::internal)?;
+        Ok(Self { hash: Sha256::digest(text).into(), encoding: Encoding::Plain })
+    }
+
+    /// The key of the same answer in a coding.
+    pub fn coded(self, encoding: Encoding) -> Self {
+        Self { encoding, ..self }
+    }
+}
+
+/// An answer's bytes, ready to be sent. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// What is sent.
+    pub bytes: Bytes,
+    /// A strong entity tag, quotes included: equal for equal bytes in the same coding alone.
+    pub etag: HeaderValue,
+    /// What the bytes are coded in.
+    pub encoding: Encoding,
+}
+
+impl Body {
+    /// A plain body.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        let hash: String = Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        // Boxed, so that it takes no more memory than it is counted with.
+        let bytes = Bytes::from(bytes.into_boxed_slice());
+        Self { bytes, etag: tag(&hash), encoding: Encoding::Plain }
+    }
+
+    /// This plain body in a coding, or as it is where that would not make it smaller.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn coded(&self, encoding: Encoding) -> Result<Self> {
+        let Some(name) = encoding.name().filter(|_| self.bytes.len() >= WORTH_CODING) else {
+            return Ok(self.clone());
+        };
+        let bytes = encoding.apply(&self.bytes).map_err(Error::internal)?;
+        if bytes.len() >= self.bytes.len() {
+            return Ok(self.clone());
+        }
+        let plain = String::from_utf8_lossy(self.etag.as_bytes());
+        let etag = tag(&format!("{}-{name}", plain.trim_matches('"')));
+        Ok(Self { bytes: Bytes::from(bytes.into_boxed_slice()), etag, encoding })
+    }
+
+    fn weight(&self) -> u32 {
+        u32::try_from(self.bytes.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
+    }
+}
+
+fn tag(text: &str) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{text}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was there, or somebody else was just computing it.
+    Hit,
+    /// It had to be computed.
+    Miss,
+}
+
+impl Outcome {
+    /// `hit` or `miss`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+        }
+    }
+}
+
+/// How useful the cache has been since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Answers that nothing was computed for.
+    pub hits: u64,
+    /// Answers that were computed.
+    pub misses: u64,
+    /// Bodies that are kept now: one of each answer in each coding that was asked for.
+    pub entries: u64,
+}
+
+/// Keeps bodies up to a number of bytes; those that were not asked for the longest go first.
+pub struct Cache {
+    /// None: nothing is kept.
+    bodies: Option<moka::future::Cache<Key, Body>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+impl Cache {
+    /// A cache of at most so many bytes; of none, it keeps nothing.
+    pub fn new(bytes: u64) -> Self {
+        let bodies = (bytes > 0).then(|| {
+            moka::future::Cache::builder()
+                .max_capacity(bytes)
+                .weigher(|_: &Key, body: &Body| body.weight())
+                // By age and not by use: after a commit all that is kept is outdated, however often it was used.
+                .eviction_policy(EvictionPolicy::lru())
+                .build()
+        });
+        Self { bodies, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+    }
+
+    /// What is kept under the key.
+    pub async fn get(&self, key: &Key) -> Option<Body> {
+        self.bodies.as_ref()?.get(key).await
+    }
+
+    /// What is kept under the key, else what `make` makes, which is kept then. Of those who ask for it at the same
+    /// time one makes it and the others wait. That is finished also when the one who began it leaves. An error is
+    /// told to all who wait, and not kept.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub async fn get_or_make(
+        &self,
+        key: Key,
+        make: impl Future<Output = Result<Body>> + Send + 'static,
+    ) -> Result<(Body, Outcome)> {
+        let Some(bodies) = self.bodies.clone() else { return Ok((make.await?, Outcome::Miss)) };
+        // A task of its own: a client that hangs up drops its request, and the request everything in it.
+        let making = async move {
+            let entry =
+                bodies.entry(key).or_try_insert_with(make).await.map_err(|error| Error::clone(&error))?;
+            if !entry.is_fresh() {
+                return Ok((entry.into_value(), Outcome::Hit));
+            }
+            // At once, or a burst of large answers would stand above the bound until somebody tidied up.
+            bodies.run_pending_tasks().await;
+            metrics::gauge!("duka_search_cache_entries").set(bodies.entry_count() as f64);
+            metrics::gauge!("duka_search_cache_bytes").set(bodies.weighted_size() as f64);
+            Ok((entry.into_value(), Outcome::Miss))
+        };
+        tokio::spawn(making.in_current_span()).await.map_err(Error::internal)?
+    }
+
+    /// Counts an answer.
+    pub fn count(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Hit => {
+                self.hits.fetch_add(1, Ordering::Relaxed);
+                metrics::counter!("duka_search_cache_hits_total").increment(1);
+            }
+            Outcome::Miss => {
+                self.misses.fetch_add(1, Ordering::Relaxed);
+                metrics::counter!("duka_search_cache_misses_total").increment(1);
+            }
+        }
+    }
+
+    /// How useful it has been.
+    pub fn statistics(&self) -> Statistics {
+        Statistics {
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+            entries: self.bodies.as_ref().map_or(0, moka::future::Cache::entry_count),
+        }
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("statistics", &self.statistics()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
