@@ -2,7 +2,7 @@
 //!
 //! Each word of the name counts as much as it is rare, where another name (or category) has it; the share of the
 //! category chain that two products have in common counts like half of a perfect name. A product is alike when it
-//! is in the same category, or shares a third of what the name is worth; that both are black is not enough.
+//! shares a category, be it the widest, or a third of what the name is worth; that both are black is not enough.
 
 use std::cmp::Reverse;
 
@@ -54,8 +54,7 @@ impl Generation {
                 let share = shares[view.view.categories.ords[other as usize] as usize];
                 let score = scores[other as usize];
                 let is_itself = (ordinal, other) == (segment, doc);
-                // With a whole chain in common they are in the same category.
-                if !is_itself && (share >= 1.0 || (own > 0.0 && score >= own * ALIKE)) {
+                if !is_itself && (share > 0.0 || (own > 0.0 && score >= own * ALIKE)) {
                     let total = score + share * own.max(1.0) * CATEGORY_SHARE;
                     alike.push((ordinal, other, total * view.view.priors[other as usize]));
                 }

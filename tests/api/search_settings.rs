@@ -57,7 +57,7 @@ async fn at_first_the_defaults_hold() {
         assert_eq!(first.json["version"], 0);
         assert_eq!(first.json["synonyms"], json!([]));
         assert_eq!(first.json["stop_words"], json!(defaults.stop_words));
-        let weights = r#""weights":{"name":8.0,"brand":5.0,"sku":5.0,"category":3.0,"attributes":2.0,"variants":2.5,"description":1.0}"#;
+        let weights = r#""weights":{"name":8.0,"brand":4.2,"sku":4.2,"category":3.4,"attributes":3.2,"variants":3.2,"description":3.0}"#;
         assert!(first.text.contains(weights), "{}", first.text);
         assert_eq!((&first.json["updated_at"], &first.json["rebuild_needed"]), (&json!(null), &json!(false)));
         assert!(!first.header("etag").is_empty());
