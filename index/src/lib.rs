@@ -28,6 +28,10 @@
 //! let hits = engine.search(&Query { price_max: Some(50_00), sort, facets, limit: 1, ..Query::default() })?;
 //! assert_eq!((hits.total, hits.hits[0].document.id), (2, 2));
 //! assert_eq!(hits.facets.brand.unwrap()[0].value, "Chai");
+//!
+//! let text = Some("teapto".to_owned());
+//! let hits = engine.search(&Query { text, limit: 10, ..Query::default() })?;
+//! assert_eq!(hits.corrected_query.as_deref(), Some("teapot"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -37,14 +41,17 @@
 //! - **One price.** What is filtered, sorted and counted is [`Document::price_at`] the query's instant, to the
 //!   microsecond.
 //! - **All or nothing.** A commit shows wholly or not at all, also after a crash, and remembers a payload.
-//! - **No surprise.** No query is an error; operators and brackets are just separators.
+//! - **Any depth.** A page behind a [`Cursor`] costs what the first one does, and in all pages together nothing that
+//!   stays comes twice or not at all, whatever is committed meanwhile.
+//! - **No surprise.** No query is an error: but for quotation marks and a leading minus, signs are just separators.
 //!
 //! # How it answers
 //! Below lies tantivy: term dictionaries, postings, a document store, atomic commits. On top, every segment is
 //! unpacked into plain columns once it becomes visible ([`segment`]); each filter of a query becomes a bitset
 //! ([`compile`]), their intersection is what matches, a facet counts the intersection without its own filter
 //! ([`facets`]), and the best of a page are selected, never sorted in full ([`sort`]). Text is a filter like the
-//! others, with scores on the side ([`rank`]).
+//! others, with scores on the side: taken apart ([`parse`]), each word looked up in all its forms ([`lookup`]), read
+//! ([`reading`]), read another way where that finds too little ([`relax`], [`typo`]), and weighed ([`rank`]).
 //!
 //! It knows documents, queries and segments, and will never know the database they come from, the protocol they
 //! are asked over, or who may ask.

@@ -200,6 +200,7 @@ impl LookUp<'_> {
         if spans.len() > MAX_EXPANSIONS {
             spans.select_nth_unstable(MAX_EXPANSIONS);
             spans.truncate(MAX_EXPANSIONS);
+            spans.sort_unstable_by_key(|((_, start), _)| *start);
         }
         for ((_, start), end) in spans {
             for (ordinal, term) in &terms[start..end] {

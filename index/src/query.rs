@@ -14,9 +14,10 @@ use crate::cursor::Cursor;
 /// Filters of different kinds must all hold; the values of one kind are alternatives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Query {
-    /// Words, all of which must occur in the document (any field; the last one may be a prefix). Anything but
-    /// letters and digits only separates words. `None` asks for no words; a text without any word, such as
-    /// `"!"`, matches nothing.
+    /// Words, all of which must occur in the document (any field; the last one may be a prefix), phrases in
+    /// quotation marks, and, behind a minus, what must not occur. `None` asks for no words; a text without any,
+    /// such as `"!"`, matches nothing. Where it matches too little it is read another way, which
+    /// [`Hits::corrected_query`](crate::Hits::corrected_query) says.
     pub text: Option<String>,
     /// In one of these categories, or below one.
     pub categories: Vec<CategoryKey>,
