@@ -69,7 +69,8 @@ pub(crate) enum Form {
     Apart(String),
     /// Words that stand side by side, as they are.
     Phrase(Vec<String>),
-    /// Words that begin so, and are longer.
+    /// Words that begin so, and are longer. One letter is only looked for in what is short: names, brands, numbers,
+    /// categories.
     Begun(String),
 }
 
@@ -84,8 +85,13 @@ impl Form {
 
     /// Looks it up in every field.
     pub(crate) fn find(&self, generation: &Generation) -> Result<Vec<Found>, Error> {
+        self.find_in(&TextField::ALL, generation)
+    }
+
+    /// Looks it up in some fields.
+    pub(crate) fn find_in(&self, fields: &[TextField], generation: &Generation) -> Result<Vec<Found>, Error> {
         let mut found = Vec::new();
-        for field in TextField::ALL {
+        for &field in fields {
             let indexes = generation.indexes(generation.fields.text[field as usize], |_| true)?;
             let look_up = LookUp { field, indexes: &indexes, generation };
             match self {
@@ -93,6 +99,8 @@ impl Form {
                 Self::Stem(word) => look_up.stem(word, &mut found)?,
                 Self::Apart(word) => look_up.apart(word, &mut found)?,
                 Self::Phrase(words) => look_up.phrase(words, &mut found)?,
+                // Half of all words begin with one of a few letters: in prose that is noise.
+                Self::Begun(word) if word.len() == 1 && field.is_prose() => {}
                 Self::Begun(word) => look_up.begun(word, &mut found)?,
             }
         }

@@ -64,8 +64,9 @@ pub(crate) fn parse(text: &str) -> Parsed {
             return parsed;
         }
         left -= words.len();
+        let last = words.last().cloned().unwrap_or_default();
         parsed.take(words, unwanted.is_some(), quoted);
-        parsed.begun = unwanted.is_none() && !quoted;
+        parsed.begun = unwanted.is_none() && !quoted && ends_with(&parsed.asked, &last);
     }
 }
 
@@ -79,7 +80,12 @@ impl Parsed {
         } else if quoted {
             self.asked.push(Asked::Phrase(words));
         } else {
-            self.asked.extend(words.into_iter().map(Asked::Word));
+            // Said twice is asked for once.
+            for word in words.into_iter().map(Asked::Word) {
+                if !self.asked.contains(&word) {
+                    self.asked.push(word);
+                }
+            }
         }
         let chunk = self.chunks.last().map_or(0, |last| last + 1);
         self.chunks.resize(self.asked.len(), chunk);
@@ -112,6 +118,11 @@ fn quoted(chunk: &str) -> Option<(&str, &str)> {
     Some((&inside[..end], &inside[behind..]))
 }
 
+/// A last word that was said before stands elsewhere.
+fn ends_with(asked: &[Asked], word: &str) -> bool {
+    matches!(asked.last(), Some(Asked::Word(last)) if last == word)
+}
+
 fn is_beginning(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '"' | '“' | '„' | '«')
 }
@@ -140,6 +151,8 @@ mod tests {
         assert_eq!(shown("“red shoe”"), "[red shoe]");
         assert_eq!(shown("-red"), "-red");
         assert_eq!(shown("\"red\""), "[red]");
+        assert_eq!(shown("red shoe red"), "red shoe");
+        assert_eq!(shown("shoe shoe"), "shoe*");
     }
 
     #[test]

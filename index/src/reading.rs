@@ -357,8 +357,11 @@ impl<'a> TextReader<'a> {
     }
 }
 
-/// A word as it is and by its stem, which together make the factor.
+/// A word as it is and by its stem, which together make the factor; numbers and words of other scripts have none.
 pub(crate) fn either(word: &str, factor: f32) -> Vec<(Form, f32)> {
+    if !text::is_inflected(word) {
+        return vec![(Form::Whole(word.to_owned()), factor)];
+    }
     let (whole, stem) = (factor * factor::WHOLE, factor * factor::STEM);
     vec![(Form::Whole(word.to_owned()), whole), (Form::Stem(word.to_owned()), stem)]
 }

@@ -29,6 +29,9 @@ fn enough(visible: u64) -> u64 {
 /// How many readings of words that do occur are tried.
 const MAX_TRIES: usize = 24;
 
+/// How many sets of words are considered when some are left out.
+const MAX_SETS: usize = 256;
+
 impl TextReader<'_> {
     /// Looks for a reading that matches enough, of a text that matches so many; false when it stays as it was.
     pub(crate) fn settle(&mut self, count: u64) -> Result<bool, Error> {
@@ -49,7 +52,7 @@ impl TextReader<'_> {
                 self.optional[place] = false;
             }
             if !unknown.iter().any(|&place| self.words[place].documents == 0) {
-                let count = self.count()?;
+                let count = if unknown.is_empty() { 0 } else { self.count()? };
                 if count >= enough || (count == 0 && self.correct_one()?) {
                     return Ok(true);
                 }
@@ -195,23 +198,24 @@ impl TextReader<'_> {
             let kept = chunks.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
             kept.flat_map(|(_, places)| places).map(|&place| self.words[place].worth).sum()
         };
-        let all = having.keys().copied().filter(|&set| set != 0);
-        let mut sets: Vec<(bool, f32, u64, u32)> = all
-            .map(|set| {
-                let count =
-                    having.iter().filter(|(other, _)| *other & set == set).map(|(_, count)| count).sum();
-                (count >= enough, worth(set), count, set.reverse_bits())
-            })
-            .collect();
-        sets.sort_by(|one, other| {
-            let (one_fits, one_worth, one_count, one_set) = one;
-            let (other_fits, other_worth, other_count, other_set) = other;
-            one_fits
-                .cmp(other_fits)
-                .then(one_worth.total_cmp(other_worth))
-                .then(one_count.cmp(other_count))
-                .then(one_set.cmp(other_set))
+        let mut sets: Vec<(f32, u32)> =
+            having.keys().filter(|set| **set != 0).map(|&set| (worth(set), set)).collect();
+        sets.sort_unstable_by(|(one_worth, one), (other_worth, other)| {
+            other_worth.total_cmp(one_worth).then(other.reverse_bits().cmp(&one.reverse_bits()))
         });
-        sets.last().map(|(.., set)| set.reverse_bits())
+        let count = |set: u32| -> u64 {
+            having.iter().filter(|(other, _)| *other & set == set).map(|(_, count)| count).sum()
+        };
+        let mut best: Option<(f32, u64, u32)> = None;
+        for &(worth, set) in sets.iter().take(MAX_SETS) {
+            if best.is_some_and(|(best, ..)| worth < best) {
+                break;
+            }
+            let count = count(set);
+            if count >= enough && best.is_none_or(|(_, most, _)| count > most) {
+                best = Some((worth, count, set));
+            }
+        }
+        best.map(|(.., set)| set).or_else(|| sets.first().map(|(_, set)| *set))
     }
 }

@@ -51,6 +51,11 @@ impl TextField {
         !matches!(self, Self::Brand | Self::Sku)
     }
 
+    /// Whether it may run to hundreds of words.
+    pub(crate) const fn is_prose(self) -> bool {
+        matches!(self, Self::Attributes | Self::Variants | Self::Description)
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Head => "head",

@@ -25,6 +25,9 @@ pub(crate) struct Candidate {
     key: u64,
 }
 
+/// From which place on a page lies so deep that keeping all before it costs more than looking twice.
+const DEEP: usize = 2_000;
+
 /// A page of hits.
 pub(crate) struct Page<'a> {
     /// In order.
@@ -52,18 +55,19 @@ impl<'a> Page<'a> {
     fn select(&mut self, query: &Query, matches: &[Matches]) {
         // One more than asked for tells whether there are more.
         let end = query.offset.saturating_add(query.limit).saturating_add(1);
-        let mut candidates = Vec::new();
-        for ((segment, order), matches) in (0..).zip(&self.orders).zip(matches) {
-            let behind = query.after.as_ref().map(|after| order.behind(after));
-            order.first(matches, end, segment, behind.as_ref(), &mut candidates);
-        }
-        if query.offset >= candidates.len() {
+        let (mut candidates, skipped) = if end > DEEP && self.has_comparable_keys() {
+            self.around(query, matches, end)
+        } else {
+            (self.first(query, matches, end), 0)
+        };
+        let offset = query.offset - skipped;
+        if offset >= candidates.len() {
             return;
         }
         let order = |one: &Candidate, other: &Candidate| compare(&self.orders, one, other);
-        if query.offset > 0 {
-            candidates.select_nth_unstable_by(query.offset, order);
-            candidates.drain(..query.offset);
+        if offset > 0 {
+            candidates.select_nth_unstable_by(offset, order);
+            candidates.drain(..offset);
         }
         if query.limit < candidates.len() {
             candidates.select_nth_unstable_by(query.limit, order);
@@ -72,6 +76,55 @@ impl<'a> Page<'a> {
         }
         candidates.sort_unstable_by(order);
         self.candidates = candidates;
+    }
+
+    /// The best matches of each segment, up to the page's end.
+    fn first(&self, query: &Query, matches: &[Matches], end: usize) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        for ((segment, order), matches) in (0..).zip(&self.orders).zip(matches) {
+            let behind = query.after.as_ref().map(|after| order.behind(after));
+            order.first(matches, end, segment, behind.as_ref(), &mut candidates);
+        }
+        candidates
+    }
+
+    /// Whether the first keys of different segments can be compared: ordinals of names cannot.
+    fn has_comparable_keys(&self) -> bool {
+        let mut firsts = self.orders.iter().filter_map(|order| order.keys.first());
+        !firsts.any(|key| matches!(key.column, Column::Name(_)))
+    }
+
+    /// The matches around a page far down, and how many were skipped before them: those whose first key lies between
+    /// that of the page's first match and that of its last, found by selecting among bare numbers.
+    fn around(&self, query: &Query, matches: &[Matches], end: usize) -> (Vec<Candidate>, usize) {
+        let mut keys = Vec::with_capacity(matches.iter().map(|matches| matches.all.count() as usize).sum());
+        self.for_each(query, matches, |candidate| keys.push(candidate.key));
+        if query.offset >= keys.len() {
+            return (Vec::new(), 0);
+        }
+        let (_, &mut from, behind) = keys.select_nth_unstable(query.offset);
+        let last = (end - query.offset - 1).min(behind.len());
+        let to = if last == 0 { from } else { *behind.select_nth_unstable(last - 1).1 };
+        let (mut candidates, mut skipped) = (Vec::new(), 0);
+        self.for_each(query, matches, |candidate| {
+            if candidate.key < from {
+                skipped += 1;
+            } else if candidate.key <= to {
+                candidates.push(candidate);
+            }
+        });
+        (candidates, skipped)
+    }
+
+    fn for_each(&self, query: &Query, matches: &[Matches], mut visit: impl FnMut(Candidate)) {
+        for ((segment, order), matches) in (0..).zip(&self.orders).zip(matches) {
+            let behind = query.after.as_ref().map(|after| order.behind(after));
+            matches.all.for_each(|doc| {
+                if behind.as_ref().is_none_or(|behind| behind.is_behind(order, doc)) {
+                    visit(Candidate { segment, doc, key: order.keys[0].of(doc) });
+                }
+            });
+        }
     }
 
     /// Where the next page begins, when there is one.

@@ -99,8 +99,11 @@ impl Generation {
         let mut sets: Vec<Bits> =
             self.segments.iter().map(|segment| Bits::none(segment.view.documents())).collect();
         for form in forms {
-            let found = form.find(self)?.into_iter();
-            for found in found.filter(|found| field.is_none_or(|field| field == found.field)) {
+            let found = match field {
+                Some(field) => form.find_in(&[field], self)?,
+                None => form.find(self)?,
+            };
+            for found in found {
                 let set = &mut sets[found.ordinal];
                 match found.source {
                     Source::Docs(docs) => docs.iter().for_each(|&doc| set.insert(doc)),

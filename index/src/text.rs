@@ -71,7 +71,7 @@ const MIN_STEMMED: usize = 4;
 /// <https://snowballstem.org/algorithms/english/stemmer.html>). Only words of plain letters have one: digits make
 /// model names.
 pub(crate) fn stem(word: &str) -> Option<String> {
-    if word.len() < MIN_STEMMED || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
+    if word.len() < MIN_STEMMED || !is_inflected(word) {
         return None;
     }
     let stemmer = frostem::Stemmer::new(frostem::Algorithm::English);
@@ -84,6 +84,11 @@ pub(crate) fn whole_code(code: &str) -> String {
     let folded = read(code).concat();
     // EAN-13 writes a UPC-12 with a zero before it, GTIN-14 both.
     if is_trade_item_number(&folded) { folded.trim_start_matches('0').to_owned() } else { folded }
+}
+
+/// Whether English has forms of such a word.
+pub(crate) fn is_inflected(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
 /// How many words a phrase has at most to name a kind of thing.

@@ -20,6 +20,7 @@ use super::{
 use crate::{
     category,
     error::{Error, Result},
+    indexing,
 };
 
 /// Rows that are written at a time.
@@ -278,6 +279,7 @@ impl<'a> Import<'a> {
             let _ = transaction.rollback().await;
         } else {
             transaction.commit().await?;
+            indexing::analyze(self.pool).await;
             self.report.kept = true;
         }
         Ok(self.report)

@@ -22,6 +22,7 @@ pub(super) async fn build(
     let begun = std::time::Instant::now();
     let engine = Engine::open(folder)?;
     let mut writer = engine.writer(WRITER_BYTES)?;
+    super::analyze(pool).await;
     let mut snapshot = store::begin(pool).await?;
     let present = store::present(&mut snapshot).await?;
     let total = store::count_live(&mut snapshot).await?;

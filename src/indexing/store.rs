@@ -26,6 +26,14 @@ pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'stat
     pool.begin_with("begin transaction isolation level repeatable read read only").await
 }
 
+/// Counts the catalog anew for the planner.
+pub(super) async fn analyze(pool: &PgPool) -> sqlx::Result<()> {
+    sqlx::raw_sql("analyze product, variant, category, discount, discount_product, price_rounding")
+        .execute(pool)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn present(db: &mut PgConnection) -> sqlx::Result<Present> {
     sqlx::query_as!(
         Present,
