@@ -13,6 +13,7 @@ mod shelf;
 mod text;
 mod texts;
 mod typing;
+mod walks;
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
