@@ -65,8 +65,15 @@ impl<'a> Highlighter<'a> {
             let count = self.length(word, &words[place + 1..]);
             marked[place..place + count].fill(true);
         }
-        let words = words.into_iter().zip(marked).filter(|(_, marked)| *marked);
-        words.map(|((_, range), _)| range).collect()
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for ((_, range), _) in words.into_iter().zip(marked).filter(|(_, marked)| *marked) {
+            match ranges.last_mut().filter(|last| range.start < last.end) {
+                // One sign may be two words: `½`.
+                Some(last) => last.end = last.end.max(range.end),
+                None => ranges.push(range),
+            }
+        }
+        ranges
     }
 
     /// How many words, from this one on, are a match.
@@ -107,5 +114,7 @@ mod tests {
         let phrase = Form::Phrase(vec![word("usb"), word("c")]);
         assert_eq!(marked(&[phrase], "USB-C, USB A"), ["USB", "C"]);
         assert!(marked(&[], "anything").is_empty());
+        let half = [Form::Whole(word("1")), Form::Whole(word("2"))];
+        assert_eq!(marked(&half, "½ 2"), ["½", "2"]);
     }
 }

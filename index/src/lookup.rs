@@ -146,9 +146,13 @@ impl LookUp<'_> {
                 if index.terms().get(head)?.is_none() {
                     continue;
                 }
-                let marked = text::stem(tail).map(|stem| format!("{STEM_MARK}{stem}"));
-                let tails = [Some(tail.to_owned()), marked.filter(|_| self.field.has_stems())];
-                for tail in tails.into_iter().flatten() {
+                let mut tails = vec![tail.to_owned()];
+                if self.field.has_stems() {
+                    let stem = text::stem(tail);
+                    let marked = format!("{STEM_MARK}{}", stem.as_deref().unwrap_or(tail));
+                    tails.extend(stem.into_iter().chain([marked]));
+                }
+                for tail in tails {
                     if index.terms().get(&tail)?.is_some() {
                         self.adjacent(*ordinal, &[head, &tail], found)?;
                     }

@@ -35,7 +35,7 @@ impl Dice {
         self.below(160) as i64 - 5
     }
 
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
 
@@ -43,7 +43,7 @@ impl Dice {
         (0..self.below(at_most + 1)).map(|_| self.pick(from).clone()).collect()
     }
 
-    fn maybe<T>(&mut self, chances: usize, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
+    pub(crate) fn maybe<T>(&mut self, chances: usize, value: impl FnOnce(&mut Self) -> T) -> Option<T> {
         self.one_in(chances).then(|| value(self))
     }
 
@@ -53,31 +53,19 @@ impl Dice {
     }
 }
 
-const WORDS: &[&str] = &[
-    "red",
-    "RED",
-    "Réd",
-    "blue",
-    "item",
-    "Item",
-    "2",
-    "10",
-    "02",
-    "shoe",
-    "shoes",
-    "Schuh",
-    "Straße",
-    "水筒",
-    "Яблоко",
-    "crème",
-    "creme",
-    "usb",
-    "C",
-    "x",
+/// Words in several forms and spellings, some of them close to each other.
+#[rustfmt::skip]
+pub(crate) const WORDS: &[&str] = &[
+    "red", "RED", "Réd", "blue", "item", "Item", "2", "10", "02", "shoe", "shoes", "Schuh", "Straße", "水筒", "Яблоко",
+    "crème", "creme", "usb", "C", "x", "battery", "batteries", "charger", "chargers", "charges", "running", "run",
+    "keyboard", "headphones", "headset", "PS4", "PS", "4", "½", "3½", "power", "bank", "banks", "powerbank", "note",
+    "book", "notebook", "t", "shirt", "adidas", "Kifaru", "for", "with", "case", "cases", "sho\u{200b}e™", "stainless",
+    "kettle", "kettles", "and", "12",
 ];
-const BRANDS: &[&str] = &["", "", "Kifaru", "kifaru", "Ñandú", "水", "A brand & Co."];
-const TEXTS: &[&str] = &["", "red", "Red", "17", "17.5", "true", "a\u{1f}b", "Größe"];
-const ATTRIBUTES: &[&str] = &["color", "col", "color\u{1f}a", "size", "maße"];
+const BRANDS: &[&str] = &["", "", "Kifaru", "kifaru", "Ñandú", "水", "A brand & Co.", "adidas", "Red Shoes"];
+const TEXTS: &[&str] =
+    &["", "red", "Red", "17", "17.5", "true", "a\u{1f}b", "Größe", "95205603217", "0095205603217"];
+const ATTRIBUTES: &[&str] = &["color", "col", "color\u{1f}a", "size", "maße", "Type", "ean"];
 const INSTANTS: &[i64] = &[i64::MIN + 1, -1_000_000, 0, 1, 1_700_000_000_000_000, 1_700_000_000_000_001];
 const PRICES: &[i64] = &[0, 1, 999, 1_000, 1_999, 5_000, 5_000, 123_456, 10_000_000];
 
@@ -141,8 +129,8 @@ pub(crate) fn document(dice: &mut Dice, id: i64) -> Document {
         id,
         name: dice.words(4),
         slug: "slug".to_owned(),
-        description: dice.words(6),
-        sku: (*dice.pick(&["ABC-1", "abc-2", "X", "", "№7/б"])).to_owned(),
+        description: dice.words(14),
+        sku: (*dice.pick(&["ABC-1", "abc-2", "X", "", "№7/б", "PS4", "0095205603"])).to_owned(),
         brand: (*dice.pick(BRANDS)).to_owned(),
         image_url: dice.maybe(2, |_| "https://example.com/1.png".to_owned()),
         category: if dice.one_in(5) { Vec::new() } else { chain(dice.below(CATEGORIES.len())) },
@@ -162,8 +150,17 @@ pub(crate) fn document(dice: &mut Dice, id: i64) -> Document {
     }
 }
 
-pub(crate) fn query(dice: &mut Dice, catalog: &BTreeMap<i64, Document>) -> Query {
-    let text = dice.maybe(3, text);
+/// A query with or without a text; a text alone half of the time.
+pub(crate) fn query(dice: &mut Dice, catalog: &BTreeMap<i64, Document>, text: Option<String>) -> Query {
+    let query = filtered(dice, catalog, text);
+    if query.text.is_none() || dice.one_in(2) {
+        return query;
+    }
+    let Query { text, sort, visibility, facets, .. } = query;
+    Query { text, sort, visibility, facets, limit: 1_000, ..Query::default() }
+}
+
+fn filtered(dice: &mut Dice, catalog: &BTreeMap<i64, Document>, text: Option<String>) -> Query {
     let attributes: BTreeMap<String, Vec<String>> = (0..dice.below(6).saturating_sub(3))
         .map(|_| {
             let values = dice.some(TEXTS, 2).into_iter().map(str::to_owned).collect();
@@ -201,20 +198,6 @@ pub(crate) fn query(dice: &mut Dice, catalog: &BTreeMap<i64, Document>) -> Query
     }
 }
 
-fn text(dice: &mut Dice) -> String {
-    match dice.below(12) {
-        0 => "!? -- \"".to_owned(),
-        1 => "NOT (red AND blue)".to_owned(),
-        2 => "(\"red".to_owned(),
-        3 => "abc-1".to_owned(),
-        4..=6 => {
-            let word: Vec<char> = dice.pick(WORDS).chars().collect();
-            word[..=dice.below(word.len())].iter().collect()
-        }
-        _ => dice.words(3),
-    }
-}
-
 fn categories(dice: &mut Dice) -> Vec<CategoryKey> {
     let keys = CATEGORIES.iter().map(|(id, ..)| CategoryKey::Id(*id));
     let slugs = CATEGORIES.iter().map(|(_, _, slug, _)| CategoryKey::Slug((*slug).to_owned()));
@@ -223,7 +206,7 @@ fn categories(dice: &mut Dice) -> Vec<CategoryKey> {
     dice.some(&keys, 2)
 }
 
-fn sort(dice: &mut Dice, text: bool) -> Vec<SortKey> {
+pub(crate) fn sort(dice: &mut Dice, text: bool) -> Vec<SortKey> {
     if text && dice.one_in(2) {
         return vec![SortKey { field: SortField::Relevance, descending: dice.one_in(3) }];
     }

@@ -1,15 +1,26 @@
 //! The engine against a model: the same catalog in a plain map, every query answered by looking at every
-//! document. Random catalogs, changes, reopenings and queries from fixed seeds; ids in order, totals and each
-//! facet must agree.
+//! document. Random catalogs, changes, reopenings and queries from fixed seeds; ids in order, totals, each facet,
+//! how the text was read, what it is worth and which words are marked must agree.
+//!
+//! How rare a word is, and so how a text is read and scored, is counted with what is deleted but not yet merged
+//! away. So catalogs that change are asked for literal texts, and any text is asked of catalogs that only grow.
 #![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test says what it expects by failing")]
 
 mod catalog;
 mod naive;
+mod reading;
+mod shelf;
+mod text;
+mod texts;
+mod typing;
+mod walks;
 
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path};
 
 use catalog::Dice;
-use duka_index::{Document, Engine, Facets, Hits, PriceFacet, Query, SortField, Writer};
+use duka_index::{Document, Engine, Facets, Hits, PriceFacet, Query, Settings, SortField, Writer};
+use reading::Answer;
+use shelf::{Rules, Shelf};
 
 type Catalog = BTreeMap<i64, Document>;
 
@@ -47,10 +58,18 @@ fn live_through(seed: u64, directory: &Path) {
             }
         }
         check_content(&engine, &catalog, &context);
+        let (shelf, rules) = (Shelf::new(catalog.values()), Rules::new(&Settings::default()));
         for number in 0..QUERIES_A_ROUND {
-            let query = catalog::query(&mut dice, &catalog);
+            let text = dice.maybe(3, typing::literal_text);
+            let mut query = catalog::query(&mut dice, &catalog, text.clone());
+            let answer = text.map(|text| {
+                query.sort.retain(|key| key.field != SortField::Relevance);
+                reading::answer(&shelf, &rules, &text, |document| naive::sees(&query, document))
+            });
             let hits = engine.search(&query).unwrap();
-            check_answer(&catalog, &query, &hits, &format!("{context}, query {number}: {query:#?}"));
+            let context = format!("{context}, query {number}: {query:?}");
+            assert_eq!(hits.corrected_query, None, "{context}");
+            check_answer(&catalog, &query, &hits, answer.as_ref(), &context);
         }
     }
     writer.close().unwrap();
@@ -86,26 +105,34 @@ fn check_content(engine: &Engine, catalog: &Catalog, context: &str) {
     }
 }
 
-fn check_answer(catalog: &Catalog, query: &Query, hits: &Hits, context: &str) {
-    let matches = naive::matches(catalog, query, None);
+fn check_answer(catalog: &Catalog, query: &Query, hits: &Hits, answer: Option<&Answer>, context: &str) {
+    let matches = naive::matches(catalog, query, answer, None);
     assert_eq!(hits.total, matches.len() as u64, "total; {context}");
-    let found: Vec<i64> = hits.hits.iter().map(|hit| hit.document.id).collect();
     for hit in &hits.hits {
         assert_eq!(Some(&hit.document), catalog.get(&hit.document.id), "{context}");
     }
-    if query.text.is_some() && query.sort.iter().any(|key| key.field == SortField::Relevance) {
-        check_by_score(query, hits, &matches, context);
+    let by_score = |answer: &&Answer| {
+        !answer.scores.is_empty() && query.sort.iter().any(|key| key.field == SortField::Relevance)
+    };
+    if let Some(answer) = answer.filter(by_score) {
+        check_by_score(query, hits, &matches, answer, context);
     } else {
-        let page = naive::page(matches, query);
-        assert_eq!(found, page, "page; {context}");
+        let found: Vec<i64> = hits.hits.iter().map(|hit| hit.document.id).collect();
+        assert_eq!(found, naive::page(matches, query), "page; {context}");
     }
-    check_facets(catalog, query, &hits.facets, context);
+    check_facets(catalog, query, &hits.facets, answer, context);
 }
 
-/// What a match is worth is not the model's business; that the best come first, and all of them, is.
-fn check_by_score(query: &Query, hits: &Hits, matches: &[&Document], context: &str) {
+/// The scores are the model's but for rounding, the order is that of the scores, and nothing better is left out.
+fn check_by_score(query: &Query, hits: &Hits, matches: &[&Document], answer: &Answer, context: &str) {
     assert_eq!(query.sort.len(), 1, "the generator sorts by relevance alone; {context}");
     let best_first = !query.sort[0].descending;
+    let score_of = |id: i64| answer.scores[&id];
+    let about = |score: f32| score * 1e-3 + 0.02;
+    for hit in &hits.hits {
+        let score = score_of(hit.document.id);
+        assert!((hit.score - score).abs() <= about(score), "{score}; {hit:?}; {context}");
+    }
     for pair in hits.hits.windows(2) {
         let (first, second) = (&pair[0], &pair[1]);
         let apart = if best_first { first.score > second.score } else { first.score < second.score };
@@ -114,21 +141,20 @@ fn check_by_score(query: &Query, hits: &Hits, matches: &[&Document], context: &s
     }
     let length = matches.len().saturating_sub(query.offset).min(query.limit);
     assert_eq!(hits.hits.len(), length, "{context}");
-    for hit in &hits.hits {
-        assert!(
-            hit.score > 0.0 && matches.iter().any(|document| document.id == hit.document.id),
-            "{context}"
-        );
+    let mut scores: Vec<f32> = matches.iter().map(|document| score_of(document.id)).collect();
+    scores.sort_by(|one, other| if best_first { other.total_cmp(one) } else { one.total_cmp(other) });
+    for (hit, score) in hits.hits.iter().zip(scores.iter().skip(query.offset)) {
+        assert!((hit.score - score).abs() <= about(*score), "page; {context}");
     }
 }
 
-fn check_facets(catalog: &Catalog, query: &Query, facets: &Facets, context: &str) {
+fn check_facets(catalog: &Catalog, query: &Query, facets: &Facets, answer: Option<&Answer>, context: &str) {
     let mut facets = facets.clone();
     let prices = facets.price.take();
-    let expected = naive::facets(catalog, query);
+    let expected = naive::facets(catalog, query, answer);
     assert_eq!(facets, expected, "facets; {context}");
     if let Some(prices) = prices {
-        check_prices(&prices, &naive::prices(catalog, query), context);
+        check_prices(&prices, &naive::prices(catalog, query, answer), context);
     }
 }
 

@@ -1,46 +1,56 @@
 //! What a query means, said as plainly as possible: look at every document.
 
-use std::{
-    cmp::Ordering,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use duka_index::{
-    AttributeValue, Availability, CategoryCount, CategoryKey, Document, Facet, Facets, Query, RatingCount,
-    SortField, ValueCount, Visibility,
+    Availability, CategoryCount, CategoryKey, Document, Facet, Facets, Query, RatingCount, SortField,
+    ValueCount, Visibility,
 };
 use icu_collator::{
     Collator, CollatorBorrowed, CollatorPreferences,
     options::{CollatorOptions, Strength},
     preferences::CollationNumericOrdering,
 };
-use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+
+use crate::{reading::Answer, text::attribute_texts};
 
 type Catalog = BTreeMap<i64, Document>;
 
 /// The matching documents; without the filter that `but` counts.
-pub(crate) fn matches<'a>(catalog: &'a Catalog, query: &Query, but: Option<&Facet>) -> Vec<&'a Document> {
-    catalog.values().filter(|document| is_match(document, query, but)).collect()
+pub(crate) fn matches<'a>(
+    catalog: &'a Catalog,
+    query: &Query,
+    answer: Option<&Answer>,
+    but: Option<&Facet>,
+) -> Vec<&'a Document> {
+    let found = |document: &Document| answer.is_none_or(|answer| answer.scores.contains_key(&document.id));
+    catalog.values().filter(|document| found(document) && is_match(document, query, but)).collect()
 }
 
-fn is_match(document: &Document, query: &Query, but: Option<&Facet>) -> bool {
-    let counts = |facet: &Facet| but == Some(facet);
-    let step = document.prices.iter().rfind(|step| step.from <= query.at).unwrap();
+/// Whether a query may see a document.
+pub(crate) fn sees(query: &Query, document: &Document) -> bool {
     let owned = |vendor: i64| document.vendor_id == Some(vendor);
-    let visible = match query.visibility {
+    match query.visibility {
         Visibility::Active => document.is_active,
         Visibility::Inactive => !document.is_active,
         Visibility::All => true,
         Visibility::ActiveOrOf(vendor) => document.is_active || owned(vendor),
         Visibility::InactiveOf(vendor) => !document.is_active && owned(vendor),
-    };
+    }
+}
+
+/// Everything but the text.
+fn is_match(document: &Document, query: &Query, but: Option<&Facet>) -> bool {
+    let counts = |facet: &Facet| but == Some(facet);
+    let step = document.prices.iter().rfind(|step| step.from <= query.at).unwrap();
+    let owned = |vendor: i64| document.vendor_id == Some(vendor);
     let in_category = |key: &CategoryKey| {
         document.category.iter().any(|category| match key {
             CategoryKey::Id(id) => category.id == *id,
             CategoryKey::Slug(slug) => category.slug == *slug,
         })
     };
-    visible
+    sees(query, document)
         && (query.categories.is_empty()
             || counts(&Facet::Category)
             || query.categories.iter().any(in_category))
@@ -64,48 +74,6 @@ fn is_match(document: &Document, query: &Query, but: Option<&Facet>) -> bool {
                     .iter()
                     .any(|(other, value)| other == name && values.contains(value))
         })
-        && query.text.as_ref().is_none_or(|text| text_matches(document, text))
-}
-
-fn attribute_texts(document: &Document) -> BTreeSet<(String, String)> {
-    let lists = document.variants.iter().map(|variant| &variant.attributes).chain([&document.attributes]);
-    let mut texts = BTreeSet::new();
-    for (name, value) in lists.flatten() {
-        let values = match value {
-            AttributeValue::Bool(value) => vec![value.to_string()],
-            AttributeValue::Number(value) => vec![value.to_string()],
-            AttributeValue::Text(value) => vec![value.clone()],
-            AttributeValue::List(values) => values.clone(),
-        };
-        texts.extend(values.into_iter().filter(|value| !value.is_empty()).map(|value| (name.clone(), value)));
-    }
-    texts
-}
-
-/// Good enough for the generator's words.
-fn words(text: &str) -> Vec<String> {
-    let plain: String = text.nfkd().filter(|c| !is_combining_mark(*c)).collect();
-    let plain = plain.to_lowercase().replace('ß', "ss");
-    plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
-}
-
-fn text_matches(document: &Document, text: &str) -> bool {
-    let mut texts = vec![&document.name, &document.brand, &document.sku, &document.description];
-    texts.extend(document.category.iter().map(|category| &category.name));
-    texts.extend(document.variants.iter().flat_map(|variant| [&variant.name, &variant.sku]));
-    let mut known: BTreeSet<String> = texts.into_iter().flat_map(|text| words(text)).collect();
-    let lists = document.variants.iter().map(|variant| &variant.attributes).chain([&document.attributes]);
-    for (name, value) in lists.flatten() {
-        match value {
-            AttributeValue::Bool(yes) => known.extend(if *yes { words(name) } else { Vec::new() }),
-            AttributeValue::Number(value) => known.extend(words(&value.to_string())),
-            AttributeValue::Text(value) => known.extend(words(value)),
-            AttributeValue::List(values) => known.extend(values.iter().flat_map(|value| words(value))),
-        }
-    }
-    let asked = words(text);
-    let Some((last, whole)) = asked.split_last() else { return false };
-    whole.iter().all(|word| known.contains(word)) && known.iter().any(|word| word.starts_with(last.as_str()))
 }
 
 fn collator() -> CollatorBorrowed<'static> {
@@ -148,10 +116,10 @@ pub(crate) fn page(mut matches: Vec<&Document>, query: &Query) -> Vec<i64> {
 }
 
 /// All facets but the price's.
-pub(crate) fn facets(catalog: &Catalog, query: &Query) -> Facets {
+pub(crate) fn facets(catalog: &Catalog, query: &Query, answer: Option<&Answer>) -> Facets {
     let mut facets = Facets::default();
     for facet in &query.facets {
-        let counted = matches(catalog, query, Some(facet));
+        let counted = matches(catalog, query, answer, Some(facet));
         let count =
             |of: &dyn Fn(&Document) -> bool| counted.iter().filter(|document| of(document)).count() as u64;
         match facet {
@@ -159,7 +127,7 @@ pub(crate) fn facets(catalog: &Catalog, query: &Query) -> Facets {
             Facet::Category => facets.category = Some(categories(&counted)),
             Facet::Brand => {
                 let brands = counted.iter().map(|document| document.brand.clone());
-                facets.brand = Some(values(brands.filter(|brand| !brand.is_empty())));
+                facets.brand = Some(values(brands.filter(|brand| !brand.is_empty()), &query.brands));
             }
             Facet::Availability => {
                 facets.availability = Some(Availability {
@@ -178,7 +146,8 @@ pub(crate) fn facets(catalog: &Catalog, query: &Query) -> Facets {
             Facet::Attribute(name) => {
                 let texts = counted.iter().flat_map(|document| attribute_texts(document));
                 let texts = texts.filter(|(other, _)| other == name).map(|(_, value)| value);
-                facets.attributes.insert(name.clone(), values(texts));
+                let selected = query.attributes.get(name).map_or(&[][..], Vec::as_slice);
+                facets.attributes.insert(name.clone(), values(texts, selected));
             }
         }
     }
@@ -186,16 +155,22 @@ pub(crate) fn facets(catalog: &Catalog, query: &Query) -> Facets {
 }
 
 /// The prices that the price facet counts.
-pub(crate) fn prices(catalog: &Catalog, query: &Query) -> Vec<i64> {
-    let counted = matches(catalog, query, Some(&Facet::Price));
+pub(crate) fn prices(catalog: &Catalog, query: &Query, answer: Option<&Answer>) -> Vec<i64> {
+    let counted = matches(catalog, query, answer, Some(&Facet::Price));
     counted.iter().map(|document| document.price_at(query.at).effective_price).collect()
 }
 
-fn values(values: impl Iterator<Item = String>) -> Vec<ValueCount> {
+/// The hundred most frequent, and those that are selected.
+fn values(values: impl Iterator<Item = String>, selected: &[String]) -> Vec<ValueCount> {
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     values.for_each(|value| *counts.entry(value).or_default() += 1);
     let mut counts: Vec<_> = counts.into_iter().map(|(value, count)| ValueCount { value, count }).collect();
     counts.sort_by_key(|count| std::cmp::Reverse(count.count));
+    let mut place = 0;
+    counts.retain(|count| {
+        place += 1;
+        place <= 100 || selected.contains(&count.value)
+    });
     counts
 }
 

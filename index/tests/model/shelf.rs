@@ -1,0 +1,303 @@
+//! A catalog, read: where each word stands, and what a word in all its forms finds there.
+
+use std::collections::BTreeMap;
+
+use duka_index::{Document, Settings, Synonym, Weights};
+use tantivy::fieldnorm::FieldNormReader;
+
+use crate::text::{self, BRAND, FIELDS, SKU, Synonyms, edits, has_stems, is_numeric, stem};
+
+/// A document as texts: by field, the words of each text.
+pub(crate) struct Item<'a> {
+    pub(crate) document: &'a Document,
+    fields: Vec<Vec<Vec<String>>>,
+    /// By field, what its length leaves of a word.
+    left: Vec<f32>,
+    pub(crate) codes: Vec<String>,
+    pub(crate) kinds: Vec<String>,
+}
+
+pub(crate) struct Shelf<'a> {
+    pub(crate) items: Vec<Item<'a>>,
+    /// By field and word, how often it stands in which item. Stems of inflected words stand apart, marked `~`.
+    index: Vec<BTreeMap<String, BTreeMap<usize, f32>>>,
+}
+
+/// How queries are read: the settings, as the model uses them.
+pub(crate) struct Rules {
+    pub(crate) stop_words: Vec<String>,
+    pub(crate) synonyms: Synonyms,
+    pub(crate) weights: Weights,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Form {
+    Whole(String),
+    Stem(String),
+    Apart(String),
+    Phrase(Vec<String>),
+    Begun(String),
+}
+
+/// Where a form was found: the field, and how often it stands in which item.
+type Found = Vec<(usize, BTreeMap<usize, f32>)>;
+
+/// A word in all its forms, as it was found.
+pub(crate) struct Word {
+    pub(crate) forms: Vec<Form>,
+    pub(crate) documents: usize,
+    pub(crate) worth: f32,
+    /// By item, how much it is about the word.
+    pub(crate) about: BTreeMap<usize, f32>,
+}
+
+impl Rules {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let mut synonyms = Synonyms::new();
+        for rule in &settings.synonyms {
+            let pairs: Vec<(&String, &String)> = match rule {
+                Synonym::TwoWay { phrases } => {
+                    phrases.iter().flat_map(|from| phrases.iter().map(move |to| (from, to))).collect()
+                }
+                Synonym::OneWay { from, to } => to.iter().map(|to| (from, to)).collect(),
+            };
+            for (from, to) in pairs {
+                let (from, to) = (text::words(from), text::words(to));
+                let known = synonyms.entry(from.clone()).or_default();
+                if from != to && !known.contains(&to) {
+                    known.push(to);
+                }
+            }
+        }
+        let stop_words = settings.stop_words.iter().flat_map(|word| text::words(word)).collect();
+        Self { stop_words, synonyms, weights: settings.weights }
+    }
+}
+
+/// A form and its stem, worth a factor together.
+pub(crate) fn either(word: &str, factor: f32) -> Vec<(Form, f32)> {
+    let stem = 0.8_f32;
+    vec![(Form::Whole(word.to_owned()), factor * (1.0 - stem)), (Form::Stem(word.to_owned()), factor * stem)]
+}
+
+/// Where a word can be two.
+pub(crate) fn cuts(word: &str) -> Vec<(String, String)> {
+    let letters: Vec<char> = word.chars().collect();
+    let parts = (1..letters.len()).map(|at| letters.split_at(at));
+    let fit = parts.filter(|(head, tail)| {
+        let (before, behind) = (head[head.len() - 1].is_numeric(), tail[0].is_numeric());
+        let initial = head.len() == 1 && head[0].is_ascii() && !"aio".contains(head[0]);
+        before != behind || (!before && tail.len() >= 3 && (head.len() >= 3 || initial))
+    });
+    fit.map(|(head, tail)| (head.iter().collect(), tail.iter().collect())).collect()
+}
+
+impl<'a> Shelf<'a> {
+    pub(crate) fn new<'b: 'a>(catalog: impl Iterator<Item = &'b Document>) -> Self {
+        let mut shelf = Self { items: Vec::new(), index: vec![BTreeMap::new(); FIELDS.len()] };
+        for (number, document) in catalog.enumerate() {
+            let fields: Vec<Vec<Vec<String>>> = text::fields(document)
+                .iter()
+                .map(|texts| texts.iter().map(|text| text::words(text)).collect())
+                .collect();
+            let mut left = Vec::new();
+            for (field, texts) in fields.iter().enumerate() {
+                let mut length = 0;
+                for word in texts.iter().flatten() {
+                    let mut add = |term: String| {
+                        length += 1;
+                        *shelf.index[field].entry(term).or_default().entry(number).or_default() += 1.0;
+                    };
+                    add(word.clone());
+                    if has_stems(field) && stem(word) != *word {
+                        add(format!("~{}", stem(word)));
+                    }
+                }
+                let half = [6.0, 6.0, f32::INFINITY, f32::INFINITY, f32::INFINITY, 6.0, 6.0, 20.0][field];
+                // Lengths are kept in a byte.
+                let kept = FieldNormReader::id_to_fieldnorm(FieldNormReader::fieldnorm_to_id(length));
+                left.push(1.0 / (1.0 + kept as f32 / half));
+            }
+            let (codes, kinds) = (text::codes(document), text::kinds(document));
+            shelf.items.push(Item { document, fields, left, codes, kinds });
+        }
+        shelf
+    }
+
+    fn term(&self, field: usize, term: &str, found: &mut Found) {
+        if let Some(items) = self.index[field].get(term) {
+            found.push((field, items.clone()));
+        }
+    }
+
+    fn side_by_side(&self, field: usize, words: &[String], fits_last: impl Fn(&str) -> bool) -> Found {
+        let holds = |item: &Item<'_>| {
+            item.fields[field].iter().any(|text| {
+                text.windows(words.len()).any(|window| {
+                    let last = words.len() - 1;
+                    window[..last] == words[..last] && fits_last(&window[last])
+                })
+            })
+        };
+        let begins = self.index[field].get(&words[0]);
+        let items = begins.into_iter().flat_map(BTreeMap::keys).filter(|item| holds(&self.items[**item]));
+        let items: BTreeMap<usize, f32> = items.map(|item| (*item, 1.0)).collect();
+        if items.is_empty() { Vec::new() } else { vec![(field, items)] }
+    }
+
+    /// The items of a form, by field.
+    pub(crate) fn find(&self, form: &Form) -> Found {
+        let mut found = Vec::new();
+        for field in 0..FIELDS.len() {
+            match form {
+                Form::Stem(word) if has_stems(field) => {
+                    self.term(field, &stem(word), &mut found);
+                    self.term(field, &format!("~{}", stem(word)), &mut found);
+                }
+                Form::Whole(word) | Form::Stem(word) => self.term(field, word, &mut found),
+                Form::Phrase(words) if words.len() == 1 => self.term(field, &words[0], &mut found),
+                Form::Phrase(words) => {
+                    found.extend(self.side_by_side(field, words, |last| last == words[words.len() - 1]));
+                }
+                Form::Begun(word) => {
+                    let longer =
+                        self.index[field].range(word.clone()..).skip_while(|(term, _)| *term == word);
+                    let longer = longer.take_while(|(term, _)| term.starts_with(word.as_str()));
+                    found.extend(longer.map(|(_, items)| (field, items.clone())));
+                }
+                Form::Apart(word) => found.extend(self.apart(field, word)),
+            }
+        }
+        found
+    }
+
+    /// The second part in all forms: as it is, by its stem as a word, by its stem.
+    fn apart(&self, field: usize, word: &str) -> Found {
+        let mut found = Vec::new();
+        for (head, tail) in cuts(word) {
+            let parts = [head, tail.clone()];
+            found.extend(self.side_by_side(field, &parts, |last| last == tail));
+            if has_stems(field) {
+                let root = stem(&tail);
+                if root != tail {
+                    found.extend(self.side_by_side(field, &parts, |last| last == root));
+                }
+                let inflected = |last: &str| stem(last) == root && last != root;
+                found.extend(self.side_by_side(field, &parts, inflected));
+            }
+        }
+        found
+    }
+
+    /// A word in all its forms, each with a factor; and its worth, if that is known.
+    pub(crate) fn word(&self, forms: &[(Form, f32)], worth: Option<f32>, weights: &Weights) -> Word {
+        let weight = [
+            weights.name * 0.75,
+            weights.name * 0.25,
+            weights.brand,
+            weights.sku,
+            weights.category,
+            weights.attributes,
+            weights.variants,
+            weights.description,
+        ];
+        let mut word = Word { forms: Vec::new(), documents: 0, worth: 0.0, about: BTreeMap::new() };
+        let (mut common, mut is_name) = (0, false);
+        for (form, factor) in forms {
+            let form = match form {
+                Form::Stem(word) if is_name => Form::Whole(word.clone()),
+                form => form.clone(),
+            };
+            let found = self.find(&form);
+            let mut by_field = [0; FIELDS.len()];
+            found.iter().for_each(|(field, items)| by_field[*field] += items.len());
+            let commonest = by_field.iter().copied().max().unwrap_or(0);
+            common = if matches!(form, Form::Begun(_)) { common + commonest } else { common.max(commonest) };
+            // Not what was a stem until just now.
+            if matches!(forms[word.forms.len()].0, Form::Whole(_)) {
+                is_name = by_field[BRAND] * 2 >= commonest && commonest > 0;
+            }
+            let here = worth.unwrap_or_else(|| {
+                if found.is_empty() { 0.0 } else { factor * rarity(common, self.items.len()) }
+            });
+            word.worth = word.worth.max(here);
+            for (field, items) in &found {
+                word.documents += items.len();
+                for (item, times) in items {
+                    let saying = 1.0 + 0.5 * times.ln();
+                    *word.about.entry(*item).or_default() +=
+                        here * weight[*field] * saying * self.items[*item].left[*field];
+                }
+            }
+            word.forms.push(form);
+            if found.is_empty() {
+                // Kept for its place; it marks nothing.
+                *word.forms.last_mut().unwrap() = Form::Phrase(Vec::new());
+            }
+        }
+        word
+    }
+
+    /// What a word may have been meant as, the commonest first.
+    pub(crate) fn meant(&self, word: &str, begun: bool) -> Vec<String> {
+        let letters: Vec<char> = word.chars().collect();
+        if is_numeric(word) {
+            return Vec::new();
+        }
+        let mut known: BTreeMap<&String, usize> = BTreeMap::new();
+        for field in (0..FIELDS.len()).filter(|field| *field != SKU) {
+            for (term, items) in &self.index[field] {
+                if term != word && !term.starts_with('~') && !is_numeric(term) {
+                    let most = known.entry(term).or_default();
+                    *most = items.len().max(*most);
+                }
+            }
+        }
+        let apart = |term: &str, whole: bool| {
+            let term: Vec<char> = term.chars().collect();
+            if whole {
+                return edits(&letters, &term);
+            }
+            (0..=term.len()).map(|length| edits(&letters, &term[..length])).min().unwrap_or(usize::MAX)
+        };
+        for whole in [true, false].into_iter().filter(|whole| *whole || begun) {
+            for first_letter in [true, false] {
+                for (allowed, least) in [(1, 4), (2, 8)] {
+                    let fits = |term: &str| {
+                        letters.len() >= least
+                            && (!first_letter || term.chars().next() == letters.first().copied())
+                            && term.chars().count() + allowed >= letters.len()
+                            && apart(term, whole) <= allowed
+                    };
+                    let mut found: Vec<(&String, usize)> = known
+                        .iter()
+                        .filter(|(term, _)| fits(term))
+                        .map(|(term, most)| (*term, *most))
+                        .collect();
+                    if !found.is_empty() {
+                        found.sort_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(other.0)));
+                        return found.into_iter().take(8).map(|(term, _)| term.clone()).collect();
+                    }
+                }
+            }
+        }
+        Vec::new()
+    }
+}
+
+impl Word {
+    pub(crate) fn has(&self, item: usize) -> bool {
+        self.about.contains_key(&item)
+    }
+
+    /// What a share of it adds to an item's score.
+    pub(crate) fn score(&self, item: usize, share: f32) -> f32 {
+        let about = self.about.get(&item).map_or(0.0, |about| about / self.worth);
+        (share * self.worth * about / (about + 4.0) * 512.0).round() / 512.0
+    }
+}
+
+fn rarity(documents: usize, all: usize) -> f32 {
+    let (documents, all) = (documents.min(all) as f32, all as f32);
+    ((all - documents + 0.5) / (documents + 0.5)).ln_1p()
+}

@@ -1,0 +1,254 @@
+//! How the model reads texts: words, stems, and what a shopper types. Good enough for the generator's signs.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use duka_index::{AttributeValue, Document};
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+
+/// Words with their byte ranges.
+pub(crate) fn words_at(text: &str) -> Vec<(String, Range<usize>)> {
+    let mut words: Vec<(String, Range<usize>)> = Vec::new();
+    let mut inside = false;
+    for (at, sign) in text.char_indices() {
+        let range = at..at + sign.len_utf8();
+        let parts: String = if sign == '™' { " ".to_owned() } else { sign.nfkd().collect() };
+        for part in parts.chars() {
+            if is_combining_mark(part) || ('\u{200b}'..='\u{200d}').contains(&part) {
+                continue;
+            }
+            if !part.is_alphanumeric() {
+                inside = false;
+                continue;
+            }
+            if !inside {
+                words.push((String::new(), range.clone()));
+            }
+            inside = true;
+            let last = words.len() - 1;
+            let folded = part.to_lowercase().to_string().replace('ß', "ss").replace('ø', "o");
+            words[last].0.push_str(&folded);
+            words[last].1.end = range.end;
+        }
+    }
+    words
+}
+
+pub(crate) fn words(text: &str) -> Vec<String> {
+    words_at(text).into_iter().map(|(word, _)| word).collect()
+}
+
+/// The stem of a word, or the word.
+pub(crate) fn stem(word: &str) -> String {
+    if word.len() < 4 || word.bytes().any(|byte| !byte.is_ascii_lowercase()) {
+        return word.to_owned();
+    }
+    frostem::Stemmer::new(frostem::Algorithm::English).stem(word).into_owned()
+}
+
+pub(crate) fn is_numeric(word: &str) -> bool {
+    word.chars().any(char::is_numeric)
+}
+
+pub(crate) const FIELDS: [&str; 8] =
+    ["head", "name", "brand", "sku", "category", "attributes", "variants", "description"];
+pub(crate) const BRAND: usize = 2;
+pub(crate) const SKU: usize = 3;
+
+pub(crate) fn has_stems(field: usize) -> bool {
+    field != BRAND && field != SKU
+}
+
+/// The texts of each field.
+pub(crate) fn fields(document: &Document) -> [Vec<String>; 8] {
+    let mut attributes: Vec<String> = Vec::new();
+    for (name, value) in attribute_lists(document) {
+        match value {
+            AttributeValue::Bool(true) => attributes.push(name.clone()),
+            AttributeValue::Bool(false) => {}
+            AttributeValue::Number(value) => attributes.push(value.to_string()),
+            AttributeValue::Text(value) => attributes.push(value.clone()),
+            AttributeValue::List(values) => attributes.extend(values.iter().cloned()),
+        }
+    }
+    attributes.sort();
+    attributes.dedup();
+    let others = document.variants.iter().map(|variant| variant.sku.clone());
+    let skus = others.filter(|sku| *sku != document.sku);
+    [
+        vec![head(&document.name).to_owned()],
+        vec![document.name.clone()],
+        vec![document.brand.clone()],
+        std::iter::once(document.sku.clone()).chain(skus).collect(),
+        document.category.iter().map(|category| category.name.clone()).collect(),
+        attributes,
+        document.variants.iter().map(|variant| variant.name.clone()).collect(),
+        vec![document.description.clone()],
+    ]
+}
+
+pub(crate) fn attribute_lists(document: &Document) -> impl Iterator<Item = (&String, &AttributeValue)> {
+    document.variants.iter().map(|variant| &variant.attributes).chain([&document.attributes]).flatten()
+}
+
+/// By attribute name, each value as filters know it.
+pub(crate) fn attribute_texts(document: &Document) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    for (name, value) in attribute_lists(document) {
+        let values = match value {
+            AttributeValue::Bool(value) => vec![value.to_string()],
+            AttributeValue::Number(value) => vec![value.to_string()],
+            AttributeValue::Text(value) => vec![value.clone()],
+            AttributeValue::List(values) => values.clone(),
+        };
+        texts.extend(values.into_iter().filter(|value| !value.is_empty()).map(|value| (name.clone(), value)));
+    }
+    texts.sort();
+    texts.dedup();
+    texts
+}
+
+fn head(name: &str) -> &str {
+    let behind = ["for", "with", "w", "fits", "compatible"];
+    let end = words_at(name).into_iter().skip(1).find(|(word, _)| behind.contains(&word.as_str()));
+    end.map_or(name, |(_, range)| &name[..range.start])
+}
+
+pub(crate) fn code(text: &str) -> String {
+    let code = words(text).concat();
+    if is_trade_item_number(&code) { code.trim_start_matches('0').to_owned() } else { code }
+}
+
+fn is_trade_item_number(text: &str) -> bool {
+    (8..=14).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+pub(crate) fn codes(document: &Document) -> Vec<String> {
+    let variants = document.variants.iter().map(|variant| code(&variant.sku));
+    let numbers = attribute_texts(document).into_iter().map(|(_, value)| value);
+    let numbers = numbers.filter(|value| is_trade_item_number(value)).map(|value| code(&value));
+    let mut codes: Vec<String> = variants.chain([code(&document.sku)]).chain(numbers).collect();
+    codes.retain(|code| !code.is_empty());
+    codes
+}
+
+/// A name of a kind of thing, whatever its inflection; none for what is too long for one.
+pub(crate) fn kind(text: &str) -> Option<String> {
+    let stems: Vec<String> = words(text).iter().map(|word| stem(word)).collect();
+    (1..=4).contains(&stems.len()).then(|| stems.join(" "))
+}
+
+/// What kind of thing a document is called.
+pub(crate) fn kinds(document: &Document) -> Vec<String> {
+    let types = ["type", "product_type", "product type", "kind"];
+    let (types, others): (Vec<_>, Vec<_>) = attribute_texts(document)
+        .into_iter()
+        .partition(|(name, _)| types.contains(&name.to_ascii_lowercase().as_str()));
+    let mut qualities = words(&document.brand);
+    for (_, value) in others {
+        let value = words(&value);
+        qualities.extend(if value.len() <= 2 { value } else { Vec::new() });
+    }
+    let beginning = head(&document.name).split([',', '(', ';', '|']).next().unwrap_or_default();
+    let mut called = words(beginning);
+    while called.last().is_some_and(|word| word.len() <= 2 || is_numeric(word) || qualities.contains(word)) {
+        called.pop();
+    }
+    let nouns = (1..=called.len().min(3)).map(|count| called[called.len() - count..].join(" "));
+    types.into_iter().map(|(_, value)| value).chain(nouns).filter_map(|text| kind(&text)).collect()
+}
+
+/// One thing that is asked for: a word, or words in quotation marks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Word(String),
+    Phrase(Vec<String>),
+}
+
+/// What a shopper typed.
+#[derive(Debug, Default)]
+pub(crate) struct Typed {
+    /// Each with the number of the run of signs without a space that it stands in.
+    pub(crate) asked: Vec<(Asked, usize)>,
+    pub(crate) excluded: Vec<Vec<String>>,
+    pub(crate) begun: bool,
+}
+
+pub(crate) fn typed(text: &str) -> Typed {
+    let mut typed = Typed::default();
+    let mut left = 32;
+    let signs: Vec<char> = text.chars().collect();
+    let (mut at, mut run) = (0, 0);
+    while at < signs.len() {
+        if signs[at].is_whitespace() {
+            at += 1;
+            continue;
+        }
+        run += 1;
+        let next = signs.get(at + 1).copied().unwrap_or(' ');
+        let unwanted = signs[at] == '-' && (next.is_alphanumeric() || "\"“„«".contains(next));
+        at += usize::from(unwanted);
+        let is_end = |at: &usize| signs.get(*at).is_none_or(|sign| sign.is_whitespace());
+        let closing = |sign: char| match signs[at] {
+            '"' => sign == '"',
+            '“' => sign == '”',
+            '„' => sign == '”' || sign == '“',
+            '«' => sign == '»',
+            _ => false,
+        };
+        let close = (at + 1..signs.len()).find(|place| closing(signs[*place]) && is_end(&(place + 1)));
+        let close = close.filter(|_| !is_end(&(at + 1)));
+        let end = close.unwrap_or_else(|| (at..).find(is_end).unwrap_or(signs.len()));
+        let mut found = words(&signs[at + usize::from(close.is_some())..end].iter().collect::<String>());
+        at = end + usize::from(close.is_some());
+        if found.is_empty() {
+            continue;
+        }
+        let is_cut = found.len() > left;
+        found.truncate(left);
+        left -= found.len();
+        typed.begun = !is_cut && !unwanted && close.is_none();
+        match (unwanted, close) {
+            _ if found.is_empty() => {}
+            (true, _) => typed.excluded.push(found),
+            (false, Some(_)) => typed.asked.push((Asked::Phrase(found), run)),
+            (false, None) => typed.asked.extend(found.into_iter().map(|word| (Asked::Word(word), run))),
+        }
+        if is_cut {
+            break;
+        }
+    }
+    typed
+}
+
+impl Typed {
+    /// The word at a place; none for a phrase.
+    pub(crate) fn word(&self, place: usize) -> Option<&String> {
+        match &self.asked.get(place)?.0 {
+            Asked::Word(word) => Some(word),
+            Asked::Phrase(_) => None,
+        }
+    }
+}
+
+/// Which phrase finds which, in the order of the rules.
+pub(crate) type Synonyms = BTreeMap<Vec<String>, Vec<Vec<String>>>;
+
+/// The least number of edits (a letter more, less, another, or two neighbours swapped) between two words.
+pub(crate) fn edits(one: &[char], other: &[char]) -> usize {
+    let mut rows = vec![vec![0; other.len() + 1]; one.len() + 1];
+    for i in 0..=one.len() {
+        for j in 0..=other.len() {
+            if i == 0 || j == 0 {
+                rows[i][j] = i + j;
+                continue;
+            }
+            let changed = usize::from(one[i - 1] != other[j - 1]);
+            let mut least = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + changed);
+            if i > 1 && j > 1 && one[i - 1] == other[j - 2] && one[i - 2] == other[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = least;
+        }
+    }
+    rows[one.len()][other.len()]
+}
