@@ -85,10 +85,23 @@ pub(crate) struct Word {
     postings: Vec<Vec<Posting>>,
     /// In how many documents it occurs, at most.
     pub(crate) documents: u64,
-    /// The most that it can be worth in a document.
+    /// What it is worth where it stands in its best form. A word as it is, and the same by its stem, are one.
     pub(crate) worth: f32,
-    /// By form, the same; 0 for one that occurs nowhere, negative for a stem that is taken for a name.
+    /// By form; 0 for one that occurs nowhere, negative for a stem that is taken for a name.
     pub(crate) worths: Vec<f32>,
+}
+
+/// The worth of the best form.
+fn most(forms: &[(Form, f32)], worths: &[f32]) -> f32 {
+    let mut most = 0.0_f32;
+    for (place, worth) in worths.iter().enumerate() {
+        let same = match (&forms[place].0, place.checked_sub(1).map(|before| &forms[before].0)) {
+            (Form::Stem(word), Some(Form::Whole(whole))) if word == whole => worths[place - 1].abs(),
+            _ => 0.0,
+        };
+        most = most.max(worth.abs() + same);
+    }
+    most
 }
 
 struct Posting {
@@ -143,7 +156,7 @@ impl Word {
                 word.postings[found.ordinal].push(posting);
             }
         }
-        word.worth = word.worths.iter().copied().map(f32::abs).fold(0.0, f32::max);
+        word.worth = most(forms, &word.worths);
         Ok(word)
     }
 

@@ -74,9 +74,12 @@ impl Rules {
     }
 }
 
-/// A form and its stem, worth a factor together.
+/// A form and its stem, worth a factor together; what English does not inflect is just itself.
 pub(crate) fn either(word: &str, factor: f32) -> Vec<(Form, f32)> {
     let stem = 0.8_f32;
+    if !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return vec![(Form::Whole(word.to_owned()), factor)];
+    }
     vec![(Form::Whole(word.to_owned()), factor * (1.0 - stem)), (Form::Stem(word.to_owned()), factor * stem)]
 }
 
@@ -159,6 +162,8 @@ impl<'a> Shelf<'a> {
                 Form::Phrase(words) => {
                     found.extend(self.side_by_side(field, words, |last| last == words[words.len() - 1]));
                 }
+                // Attributes, variants and description.
+                Form::Begun(word) if word.len() == 1 && field >= 5 => {}
                 Form::Begun(word) => {
                     let longer =
                         self.index[field].range(word.clone()..).skip_while(|(term, _)| *term == word);
@@ -203,6 +208,7 @@ impl<'a> Shelf<'a> {
         ];
         let mut word = Word { forms: Vec::new(), documents: 0, worth: 0.0, about: BTreeMap::new() };
         let (mut common, mut is_name) = (0, false);
+        let mut before = 0.0;
         for (form, factor) in forms {
             let form = match form {
                 Form::Stem(word) if is_name => Form::Whole(word.clone()),
@@ -220,7 +226,16 @@ impl<'a> Shelf<'a> {
             let here = worth.unwrap_or_else(|| {
                 if found.is_empty() { 0.0 } else { factor * rarity(common, self.items.len()) }
             });
-            word.worth = word.worth.max(here);
+            // A word and its stem are one form.
+            let together = match (
+                word.forms.len().checked_sub(1).map(|last| &forms[last].0),
+                &forms[word.forms.len()].0,
+            ) {
+                (Some(Form::Whole(whole)), Form::Stem(stem)) if whole == stem => here + before,
+                _ => here,
+            };
+            before = here;
+            word.worth = word.worth.max(together);
             for (field, items) in &found {
                 word.documents += items.len();
                 for (item, times) in items {

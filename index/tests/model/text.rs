@@ -211,7 +211,15 @@ pub(crate) fn typed(text: &str) -> Typed {
             _ if found.is_empty() => {}
             (true, _) => typed.excluded.push(found),
             (false, Some(_)) => typed.asked.push((Asked::Phrase(found), run)),
-            (false, None) => typed.asked.extend(found.into_iter().map(|word| (Asked::Word(word), run))),
+            (false, None) => {
+                let last = found.last().cloned().map(Asked::Word);
+                for word in found.into_iter().map(Asked::Word) {
+                    if !typed.asked.iter().any(|(asked, _)| *asked == word) {
+                        typed.asked.push((word, run));
+                    }
+                }
+                typed.begun &= typed.asked.last().map(|(asked, _)| asked) == last.as_ref();
+            }
         }
         if is_cut {
             break;
