@@ -10,7 +10,7 @@
 //! Phrases in quotation marks and what is not wanted are never touched. Which documents there are is decided by
 //! what the asker may see, not by filters: ticking a brand must not change what a word means.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use crate::{
     bits::Bits,
@@ -28,6 +28,10 @@ fn enough(visible: u64) -> u64 {
 
 /// How many readings of words that do occur are tried.
 const MAX_TRIES: usize = 24;
+
+/// How many sets of words are tried that too few documents have. Texts of many common words have more sets than
+/// can be looked at; beyond these, the worthiest set loses its cheapest words until enough documents have it.
+const MAX_SETS: usize = 200;
 
 impl TextReader<'_> {
     /// Looks for a reading that matches enough, of a text that matches so many; false when it stays as it was.
@@ -191,27 +195,48 @@ impl TextReader<'_> {
     /// The set of chunks that is worth most among those that enough documents have; without any such, the set
     /// that is worth most at all. Of equal ones that which more have, then that which keeps what comes first.
     fn worthiest(&self, chunks: &[Vec<usize>], having: &BTreeMap<u32, u64>, enough: u64) -> Option<u32> {
+        let worths: Vec<f32> =
+            chunks.iter().map(|places| places.iter().map(|&place| self.words[place].worth).sum()).collect();
         let worth = |set: u32| -> f32 {
-            let kept = chunks.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
-            kept.flat_map(|(_, places)| places).map(|&place| self.words[place].worth).sum()
+            let kept = worths.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
+            kept.map(|(_, worth)| worth).sum()
         };
-        let all = having.keys().copied().filter(|&set| set != 0);
-        let mut sets: Vec<(bool, f32, u64, u32)> = all
-            .map(|set| {
-                let count =
-                    having.iter().filter(|(other, _)| *other & set == set).map(|(_, count)| count).sum();
-                (count >= enough, worth(set), count, set.reverse_bits())
-            })
-            .collect();
-        sets.sort_by(|one, other| {
-            let (one_fits, one_worth, one_count, one_set) = one;
-            let (other_fits, other_worth, other_count, other_set) = other;
-            one_fits
-                .cmp(other_fits)
-                .then(one_worth.total_cmp(other_worth))
-                .then(one_count.cmp(other_count))
-                .then(one_set.cmp(other_set))
-        });
-        sets.last().map(|(.., set)| set.reverse_bits())
+        let having: Vec<(u32, u64)> = having.iter().map(|(&set, &count)| (set, count)).collect();
+        let count = |set: u32| -> u64 {
+            having.iter().map(|&(other, count)| if other & set == set { count } else { 0 }).sum()
+        };
+        let mut sets: Vec<(f32, u32)> =
+            having.iter().filter(|(set, _)| *set != 0).map(|&(set, _)| (worth(set), set)).collect();
+        sets.sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+        let mut best: Option<(bool, f32, u64, u32)> = None;
+        for (tries, (worth, set)) in sets.into_iter().enumerate() {
+            let Some(known) = best else {
+                let count = count(set);
+                best = Some((count >= enough, worth, count, set.reverse_bits()));
+                continue;
+            };
+            if known.0 && worth < known.1 {
+                break;
+            }
+            if tries >= MAX_SETS && !known.0 {
+                return Some(shortened(known.3.reverse_bits(), &worths, |set| count(set) >= enough));
+            }
+            let count = count(set);
+            let found = (count >= enough, worth, count, set.reverse_bits());
+            if found.partial_cmp(&known).is_some_and(Ordering::is_gt) {
+                best = Some(found);
+            }
+        }
+        best.map(|(.., set)| set.reverse_bits())
     }
+}
+
+/// A set without its cheapest chunks, down to what enough documents have.
+fn shortened(mut set: u32, worths: &[f32], is_enough: impl Fn(u32) -> bool) -> u32 {
+    while set.count_ones() > 1 && !is_enough(set) {
+        let kept = worths.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
+        let cheapest = kept.min_by(|one, other| one.1.total_cmp(other.1).then(other.0.cmp(&one.0)));
+        set &= cheapest.map_or(0, |(bit, _)| !(1 << bit));
+    }
+    set
 }
