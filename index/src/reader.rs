@@ -46,7 +46,8 @@ impl Reader {
     }
 
     /// Active documents like the one of this id, most alike first, never itself; `None` when there is none of
-    /// this id, or it is not active. Their number is [`Hits::total`]; neither facets nor scores are given.
+    /// this id, or it is not active. Their number is [`Hits::total`], and their scores say how much they are alike;
+    /// no facets are given.
     ///
     /// # Errors
     /// Only when the index below cannot be read.

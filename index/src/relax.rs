@@ -2,15 +2,15 @@
 //!
 //! 1. If nothing matches, words that occur nowhere are read as the nearest words that do ([`typo`](crate::typo)):
 //!    among the commonest of those, the one that most documents have together with the other words. If all words
-//!    do occur, one of them is read so.
-//! 2. If that is still too little, words are left out, what was written without a space as one. Kept are those,
+//!    do occur, one of them is read so, and whatever that matches is enough.
+//! 2. Otherwise, if that is still too little, words are left out, what was written without a space as one. Kept are those,
 //!    of all that some document has together, that are worth most by their rarity, and enough documents have. What
 //!    is left out still counts for a document that has it; one that has everything comes before all others.
 //!
 //! Phrases in quotation marks and what is not wanted are never touched. Which documents there are is decided by
 //! what the asker may see, not by filters: ticking a brand must not change what a word means.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use crate::{
     bits::Bits,
@@ -29,8 +29,9 @@ fn enough(visible: u64) -> u64 {
 /// How many readings of words that do occur are tried.
 const MAX_TRIES: usize = 24;
 
-/// How many sets of words are considered when some are left out.
-const MAX_SETS: usize = 256;
+/// How many sets of words are tried that too few documents have. Texts of many common words have more sets than
+/// can be looked at; beyond these, the worthiest set loses its cheapest words until enough documents have it.
+const MAX_SETS: usize = 200;
 
 impl TextReader<'_> {
     /// Looks for a reading that matches enough, of a text that matches so many; false when it stays as it was.
@@ -40,7 +41,12 @@ impl TextReader<'_> {
         if count >= enough || (count > 0 && self.names_a_number()) {
             return Ok(false);
         }
-        let unknown: Vec<usize> = (0..self.words.len()).filter(|&place| self.is_unknown(place)).collect();
+        let mut unknown = Vec::new();
+        for place in 0..self.words.len() {
+            if self.is_unknown(place)? {
+                unknown.push(place);
+            }
+        }
         if count == 0 {
             for &place in &unknown {
                 self.optional[place] = true;
@@ -51,7 +57,8 @@ impl TextReader<'_> {
             for &place in &unknown {
                 self.optional[place] = false;
             }
-            if !unknown.iter().any(|&place| self.words[place].documents == 0) {
+            let corrected = |&place: &usize| self.read[place].is_some();
+            if unknown.iter().all(corrected) {
                 let count = if unknown.is_empty() { 0 } else { self.count()? };
                 if count >= enough || (count == 0 && self.correct_one()?) {
                     return Ok(true);
@@ -67,8 +74,17 @@ impl TextReader<'_> {
             .any(|place| self.word(place).is_some_and(|word| word.contains(char::is_numeric)))
     }
 
-    fn is_unknown(&self, place: usize) -> bool {
-        !self.optional[place] && self.words[place].documents == 0 && self.word(place).is_some()
+    /// Whether no document that may match has the word; what is deleted or hidden must not tell.
+    fn is_unknown(&self, place: usize) -> Result<bool, Error> {
+        if self.optional[place] || self.word(place).is_none() {
+            return Ok(false);
+        }
+        for (ordinal, base) in self.base.iter().enumerate() {
+            if !self.words[place].docs(self.generation, ordinal, Some(base))?.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Reads a word as another one, the one that goes best with those that must occur; false when there is none.
@@ -194,28 +210,48 @@ impl TextReader<'_> {
     /// The set of chunks that is worth most among those that enough documents have; without any such, the set
     /// that is worth most at all. Of equal ones that which more have, then that which keeps what comes first.
     fn worthiest(&self, chunks: &[Vec<usize>], having: &BTreeMap<u32, u64>, enough: u64) -> Option<u32> {
+        let worths: Vec<f32> =
+            chunks.iter().map(|places| places.iter().map(|&place| self.words[place].worth).sum()).collect();
         let worth = |set: u32| -> f32 {
-            let kept = chunks.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
-            kept.flat_map(|(_, places)| places).map(|&place| self.words[place].worth).sum()
+            let kept = worths.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
+            kept.map(|(_, worth)| worth).sum()
+        };
+        let having: Vec<(u32, u64)> = having.iter().map(|(&set, &count)| (set, count)).collect();
+        let count = |set: u32| -> u64 {
+            having.iter().map(|&(other, count)| if other & set == set { count } else { 0 }).sum()
         };
         let mut sets: Vec<(f32, u32)> =
-            having.keys().filter(|set| **set != 0).map(|&set| (worth(set), set)).collect();
-        sets.sort_unstable_by(|(one_worth, one), (other_worth, other)| {
-            other_worth.total_cmp(one_worth).then(other.reverse_bits().cmp(&one.reverse_bits()))
-        });
-        let count = |set: u32| -> u64 {
-            having.iter().filter(|(other, _)| *other & set == set).map(|(_, count)| count).sum()
-        };
-        let mut best: Option<(f32, u64, u32)> = None;
-        for &(worth, set) in sets.iter().take(MAX_SETS) {
-            if best.is_some_and(|(best, ..)| worth < best) {
+            having.iter().filter(|(set, _)| *set != 0).map(|&(set, _)| (worth(set), set)).collect();
+        sets.sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
+        let mut best: Option<(bool, f32, u64, u32)> = None;
+        for (tries, (worth, set)) in sets.into_iter().enumerate() {
+            let Some(known) = best else {
+                let count = count(set);
+                best = Some((count >= enough, worth, count, set.reverse_bits()));
+                continue;
+            };
+            if known.0 && worth < known.1 {
                 break;
             }
+            if tries >= MAX_SETS && !known.0 {
+                return Some(shortened(known.3.reverse_bits(), &worths, |set| count(set) >= enough));
+            }
             let count = count(set);
-            if count >= enough && best.is_none_or(|(_, most, _)| count > most) {
-                best = Some((worth, count, set));
+            let found = (count >= enough, worth, count, set.reverse_bits());
+            if found.partial_cmp(&known).is_some_and(Ordering::is_gt) {
+                best = Some(found);
             }
         }
-        best.map(|(.., set)| set).or_else(|| sets.first().map(|(_, set)| *set))
+        best.map(|(.., set)| set.reverse_bits())
     }
+}
+
+/// A set without its cheapest chunks, down to what enough documents have.
+fn shortened(mut set: u32, worths: &[f32], is_enough: impl Fn(u32) -> bool) -> u32 {
+    while set.count_ones() > 1 && !is_enough(set) {
+        let kept = worths.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
+        let cheapest = kept.min_by(|one, other| one.1.total_cmp(other.1).then(other.0.cmp(&one.0)));
+        set &= cheapest.map_or(0, |(bit, _)| !(1 << bit));
+    }
+    set
 }

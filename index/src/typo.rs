@@ -17,11 +17,14 @@ const MAX_CANDIDATES: usize = 8;
 /// How many letters a word has at least that may hold one edit, and two.
 const LETTERS: [usize; 2] = [4, 8];
 
+/// Longer ones are no words that anybody has mistyped, and take long to look for.
+const MAX_LETTERS: usize = 32;
+
 /// Words that a word may have been meant as: only those of the fewest edits, the commonest first. With `begun`
 /// also those that begin like it, if none is like it as a whole.
 pub(crate) fn candidates(word: &str, begun: bool, generation: &Generation) -> Result<Vec<String>, Error> {
     let letters = word.chars().count();
-    if word.chars().any(char::is_numeric) {
+    if letters > MAX_LETTERS || word.chars().any(char::is_numeric) {
         return Ok(Vec::new());
     }
     for whole in [true, false] {

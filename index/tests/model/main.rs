@@ -10,6 +10,7 @@ mod catalog;
 mod naive;
 mod reading;
 mod shelf;
+mod suggest;
 mod text;
 mod texts;
 mod typing;

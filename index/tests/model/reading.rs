@@ -169,7 +169,8 @@ impl Reading<'_> {
         if count == 0 {
             let unknown: Vec<usize> = self
                 .required()
-                .filter(|place| self.word(*place).is_some() && self.words[*place].documents == 0)
+                .filter(|place| self.word(*place).is_some())
+                .filter(|place| !self.base.iter().any(|item| self.words[*place].has(*item)))
                 .collect();
             // Those that are read another way count for those that come later.
             unknown.iter().for_each(|place| self.optional[*place] = true);
@@ -177,7 +178,7 @@ impl Reading<'_> {
                 self.optional[*place] = !self.correct(*place);
             }
             unknown.iter().for_each(|place| self.optional[*place] = false);
-            if unknown.iter().all(|place| self.words[*place].documents > 0) {
+            if unknown.iter().all(|place| self.read[*place].is_some()) {
                 let count = self.matches().len();
                 if count >= enough || (count == 0 && self.correct_one()) {
                     return;

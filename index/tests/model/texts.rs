@@ -14,7 +14,7 @@ use crate::{
     typing,
 };
 
-const SHOPS: u64 = 40;
+const SHOPS: u64 = 30;
 const QUERIES_A_SHOP: usize = 70;
 
 /// So many that more than one document must match, not to read a text another way.
@@ -42,7 +42,7 @@ fn every_text_is_read_as_the_model_reads_it() {
     }
     // Or the generator would have ceased to ask what matters.
     let Tally { corrected, shorter, nothing, marked } = tally;
-    assert!(corrected > 500 && shorter > 200 && (100..1_500).contains(&nothing) && marked > 500);
+    assert!(corrected > 300 && shorter > 200 && (100..1_500).contains(&nothing) && marked > 400);
 }
 
 #[test]
@@ -52,8 +52,8 @@ fn in_a_large_shop_more_must_match() {
     let directory = tempfile::tempdir().unwrap();
     let engine = filled(directory.path(), &mut dice, &catalog);
     let mut tally = Tally::default();
-    ask(&engine, &mut dice, &catalog, 50, "large shop", &mut tally);
-    assert!(tally.shorter > 5, "{tally:?}");
+    ask(&engine, &mut dice, &catalog, 30, "large shop", &mut tally);
+    assert!(tally.shorter > 3, "{tally:?}");
 }
 
 /// In several commits.

@@ -39,7 +39,7 @@ fn query(dice: &mut Dice, catalog: &Catalog) -> Query {
 
 #[test]
 fn pages_by_cursor_are_the_pages_by_offset() {
-    for seed in 1..=6 {
+    for seed in 1..=4 {
         let mut dice = Dice::new(seed);
         let catalog = shop(&mut dice, 120);
         let directory = tempfile::tempdir().unwrap();
@@ -78,7 +78,7 @@ fn pages_by_cursor_are_the_pages_by_offset() {
 /// What stays in the catalog with all that it is sorted and found by comes exactly once, whatever else happens.
 #[test]
 fn what_stays_is_neither_skipped_nor_repeated() {
-    for seed in 1..=10 {
+    for seed in 1..=6 {
         let mut dice = Dice::new(seed * 31);
         let mut catalog = shop(&mut dice, 150);
         let directory = tempfile::tempdir().unwrap();
