@@ -51,7 +51,7 @@
 //! ([`compile`]), their intersection is what matches, a facet counts the intersection without its own filter
 //! ([`facets`]), and the best of a page are selected, never sorted in full ([`sort`]). Text is a filter like the
 //! others, with scores on the side: taken apart ([`parse`]), each word looked up in all its forms ([`lookup`]), read
-//! ([`reading`]), read another way where that finds too little ([`relax`], [`typo`]), and weighed ([`rank`]).
+//! ([`reading`]), read another way where that finds nothing ([`relax`], [`typo`]), and weighed ([`rank`]).
 //!
 //! It knows documents, queries and segments, and will never know the database they come from, the protocol they
 //! are asked over, or who may ask.

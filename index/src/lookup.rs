@@ -26,9 +26,11 @@ use crate::{
 /// frequent ones cover nearly all documents.
 const MAX_EXPANSIONS: usize = 1024;
 
-/// Letters that each part of a word has at least where it is taken apart between letters: shorter ones are
-/// syllables.
-const MIN_PART: usize = 3;
+/// Letters that each part of a word has at least where it is taken apart between letters (`wi fi`).
+const MIN_PART: usize = 2;
+
+/// Letters of a part beside a single one (`t shirt`, `usb c`).
+const MIN_BESIDE_INITIAL: usize = 3;
 
 /// Where a form was found.
 #[derive(Clone, Debug)]
@@ -223,15 +225,18 @@ impl LookUp<'_> {
     }
 }
 
-/// Where a word can be two: between letters and digits anywhere, between letters where both parts are long
-/// enough, or the first is a letter that is no word (`tshirt`, `ebook`).
+/// Where a word can be two: between letters and digits anywhere; between letters where both parts are long enough, or
+/// one is a letter that is no word (`tshirt`, `usbc`).
 pub(crate) fn cuts(word: &str) -> impl Iterator<Item = (&str, &str)> {
     let is_digit = |c: Option<char>| c.is_some_and(char::is_numeric);
     word.char_indices().skip(1).map(|(at, _)| word.split_at(at)).filter(move |(head, tail)| {
         let (before, behind) = (is_digit(head.chars().next_back()), is_digit(tail.chars().next()));
-        let long = |part: &str| part.chars().count() >= MIN_PART;
-        let initial = head.len() == 1 && !matches!(*head, "a" | "i" | "o");
-        before != behind || (!before && (initial || long(head)) && long(tail))
+        let letters = |part: &str| part.chars().count();
+        let initial = |part: &str| part.len() == 1 && !matches!(part, "a" | "i" | "o");
+        let long = letters(head) >= MIN_PART && letters(tail) >= MIN_PART;
+        let beside = (initial(head) && letters(tail) >= MIN_BESIDE_INITIAL)
+            || (initial(tail) && letters(head) >= MIN_BESIDE_INITIAL);
+        before != behind || (!before && (long || beside))
     })
 }
 
@@ -244,7 +249,12 @@ mod tests {
         let cuts = |word| cuts(word).map(|(head, tail)| format!("{head} {tail}")).collect::<Vec<_>>();
         assert_eq!(cuts("ps4"), ["ps 4"]);
         assert_eq!(cuts("1080p"), ["1080 p"]);
-        assert_eq!(cuts("notebook"), ["n otebook", "not ebook", "note book", "noteb ook"]);
-        assert!(cuts("1234567").is_empty() && cuts("about").is_empty());
+        assert_eq!(
+            cuts("notebook"),
+            ["n otebook", "no tebook", "not ebook", "note book", "noteb ook", "notebo ok", "noteboo k"]
+        );
+        assert_eq!(cuts("wifi"), ["w ifi", "wi fi"]);
+        assert_eq!(cuts("usbc"), ["u sbc", "us bc", "usb c"]);
+        assert!(cuts("1234567").is_empty() && cuts("tv").is_empty());
     }
 }

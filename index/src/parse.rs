@@ -10,6 +10,9 @@ use crate::text;
 /// field of every segment.
 pub(crate) const MAX_WORDS: usize = 32;
 
+/// Letters of a compound's last part from which on it may be the beginning of a longer one.
+const MIN_TAIL: usize = 3;
+
 /// A query's text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parsed {
@@ -65,8 +68,10 @@ pub(crate) fn parse(text: &str) -> Parsed {
         }
         left -= words.len();
         let last = words.last().cloned().unwrap_or_default();
+        // The `c` of `usb-c` is no beginning.
+        let is_tail = words.len() > 1 && last.chars().count() < MIN_TAIL && !last.contains(char::is_numeric);
         parsed.take(words, unwanted.is_some(), quoted);
-        parsed.begun = unwanted.is_none() && !quoted && ends_with(&parsed.asked, &last);
+        parsed.begun = unwanted.is_none() && !quoted && !is_tail && ends_with(&parsed.asked, &last);
     }
 }
 
@@ -158,7 +163,8 @@ mod tests {
     #[test]
     fn signs_elsewhere_only_separate() {
         assert_eq!(shown("27\" monitor 24\""), "27 monitor 24*");
-        assert_eq!(shown("usb-c"), "usb c*");
+        assert_eq!(shown("usb-c"), "usb c");
+        assert_eq!(shown("usb-cab"), "usb cab*");
         assert_eq!(shown("a - b"), "a b*");
         assert_eq!(shown("--red"), "red*");
         assert_eq!(shown("\"red shoe"), "red shoe*");

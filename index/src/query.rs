@@ -16,7 +16,7 @@ use crate::cursor::Cursor;
 pub struct Query {
     /// Words, all of which must occur in the document (any field; the last one may be a prefix), phrases in
     /// quotation marks, and, behind a minus, what must not occur. `None` asks for no words; a text without any,
-    /// such as `"!"`, matches nothing. Where it matches too little it is read another way, which
+    /// such as `"!"`, matches nothing. Where it matches nothing it is read another way, which
     /// [`Hits::corrected_query`](crate::Hits::corrected_query) says.
     pub text: Option<String>,
     /// In one of these categories, or below one.

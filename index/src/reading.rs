@@ -1,7 +1,7 @@
 //! How a text is read, and which documents match it.
 //!
 //! Every word must occur, in one of its forms ([`lookup`](crate::lookup)); stop words need not, unless there are
-//! no others. Only if that matches too little, the text is read another way ([`relax`](crate::relax)).
+//! no others. Only if nothing matches, the text is read another way ([`relax`](crate::relax)).
 
 use tantivy::schema::{IndexRecordOption, Term};
 
@@ -76,12 +76,11 @@ pub(crate) fn answer(
     let parsed = parse(text);
     let mut reader = TextReader::new(&parsed, lexicon, generation, visible, known)?;
     let mut matches = reader.matches(scored)?;
-    if known.is_none() && !parsed.asked.is_empty() {
-        let count = matches.iter().map(|found| found.docs.count()).sum();
-        if reader.settle(count)? {
-            reader.pair()?;
-            matches = reader.matches(scored)?;
-        }
+    let found = matches.iter().any(|found| !found.docs.is_empty());
+    if known.is_none() && !parsed.asked.is_empty() && !found {
+        reader.settle()?;
+        reader.pair()?;
+        matches = reader.matches(scored)?;
     }
     Ok(reader.finish(matches))
 }

@@ -1,77 +1,45 @@
-//! Another way to read a text that matches too little.
+//! Another way to read a text that matches nothing.
 //!
-//! 1. If nothing matches, words that occur nowhere are read as the nearest words that do ([`typo`](crate::typo)):
-//!    among the commonest of those, the one that most documents have together with the other words. If all words
-//!    do occur, one of them is read so, and whatever that matches is enough.
-//! 2. Otherwise, if that is still too little, words are left out, what was written without a space as one. Kept are those,
-//!    of all that some document has together, that are worth most by their rarity, and enough documents have. What
-//!    is left out still counts for a document that has it; one that has everything comes before all others.
+//! 1. Words that occur nowhere are read as the nearest words that do ([`typo`](crate::typo)): among the commonest of
+//!    those, the one that most documents have together with the other words. A word that occurs is never read as
+//!    another.
+//! 2. If that is not enough, words are left out, what was written without a space as one. Kept are those, of all
+//!    that some document has together, that are worth most by their rarity. What is left out still counts for a
+//!    document that has it.
 //!
 //! Phrases in quotation marks and what is not wanted are never touched. Which documents there are is decided by
 //! what the asker may see, not by filters: ticking a brand must not change what a word means.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::collections::BTreeMap;
 
 use crate::{
-    bits::Bits,
     error::Error,
     rank::Word,
     reading::{TextReader, either},
     typo,
 };
 
-/// How many documents a text must match not to be read another way: one of each two thousand, at least one and at
-/// most half a page. In a small shop a single product is all that can be expected.
-fn enough(visible: u64) -> u64 {
-    (visible / 2_000).clamp(1, 12)
-}
-
-/// How many readings of words that do occur are tried.
-const MAX_TRIES: usize = 24;
-
-/// How many sets of words are tried that too few documents have. Texts of many common words have more sets than
-/// can be looked at; beyond these, the worthiest set loses its cheapest words until enough documents have it.
-const MAX_SETS: usize = 200;
-
 impl TextReader<'_> {
-    /// Looks for a reading that matches enough, of a text that matches so many; false when it stays as it was.
-    pub(crate) fn settle(&mut self, count: u64) -> Result<bool, Error> {
-        let enough = enough(self.base.iter().map(Bits::count).sum());
-        // Whoever names a number or an article means it.
-        if count >= enough || (count > 0 && self.names_a_number()) {
-            return Ok(false);
-        }
+    /// Looks for a reading that matches something, of a text that does not.
+    pub(crate) fn settle(&mut self) -> Result<(), Error> {
         let mut unknown = Vec::new();
         for place in 0..self.words.len() {
             if self.is_unknown(place)? {
                 unknown.push(place);
             }
         }
-        if count == 0 {
-            for &place in &unknown {
-                self.optional[place] = true;
-            }
-            for &place in &unknown {
-                self.optional[place] = !self.correct(place)?;
-            }
-            for &place in &unknown {
-                self.optional[place] = false;
-            }
-            let corrected = |&place: &usize| self.read[place].is_some();
-            if unknown.iter().all(corrected) {
-                let count = if unknown.is_empty() { 0 } else { self.count()? };
-                if count >= enough || (count == 0 && self.correct_one()?) {
-                    return Ok(true);
-                }
-            }
+        // Those that are read another way count for those that come later.
+        for &place in &unknown {
+            self.optional[place] = true;
         }
-        self.leave_out(enough)?;
-        Ok(true)
-    }
-
-    fn names_a_number(&self) -> bool {
-        (0..self.words.len())
-            .any(|place| self.word(place).is_some_and(|word| word.contains(char::is_numeric)))
+        for &place in &unknown {
+            self.optional[place] = !self.correct(place)?;
+        }
+        for &place in &unknown {
+            self.optional[place] = false;
+        }
+        let corrected = !unknown.is_empty() && unknown.iter().all(|&place| self.read[place].is_some());
+        if corrected && self.count()? > 0 { Ok(()) } else { self.leave_out() }
     }
 
     /// Whether no document that may match has the word; what is deleted or hidden must not tell.
@@ -129,33 +97,8 @@ impl TextReader<'_> {
         Ok(count)
     }
 
-    /// Reads one of the words that do occur as another one, so that something matches; false when none helps.
-    fn correct_one(&mut self) -> Result<bool, Error> {
-        let mut best: Option<(u64, usize, String)> = None;
-        let mut tries = 0;
-        for place in (0..self.words.len()).filter(|&place| !self.optional[place]) {
-            let Some(word) = self.word(place) else { continue };
-            if self.read[place].is_some() {
-                continue;
-            }
-            for candidate in typo::candidates(word, false, self.generation)? {
-                tries += 1;
-                let count = self.count_with(place, &candidate)?;
-                if count > best.as_ref().map_or(0, |(most, ..)| *most) {
-                    best = Some((count, place, candidate));
-                }
-            }
-            if tries >= MAX_TRIES {
-                break;
-            }
-        }
-        let Some((_, place, candidate)) = best else { return Ok(false) };
-        self.replace(place, candidate)?;
-        Ok(true)
-    }
-
-    /// Leaves words out until enough matches, or what was written without a space is all that is left.
-    fn leave_out(&mut self, enough: u64) -> Result<(), Error> {
+    /// Leaves words out so that something matches; what was written without a space is not taken apart.
+    fn leave_out(&mut self) -> Result<(), Error> {
         let chunks = self.chunks();
         if chunks.len() < 2 {
             return Ok(());
@@ -177,7 +120,7 @@ impl TextReader<'_> {
             }
             base.for_each(|doc| *having.entry(sets[doc as usize]).or_default() += 1);
         }
-        let Some(kept) = self.worthiest(&chunks, &having, enough) else { return Ok(()) };
+        let Some(kept) = self.worthiest(&chunks, &having) else { return Ok(()) };
         for (bit, places) in chunks.iter().enumerate().filter(|(bit, _)| kept & (1 << bit) == 0) {
             debug_assert!(bit < 32);
             for &place in places {
@@ -207,51 +150,22 @@ impl TextReader<'_> {
         chunks
     }
 
-    /// The set of chunks that is worth most among those that enough documents have; without any such, the set
-    /// that is worth most at all. Of equal ones that which more have, then that which keeps what comes first.
-    fn worthiest(&self, chunks: &[Vec<usize>], having: &BTreeMap<u32, u64>, enough: u64) -> Option<u32> {
+    /// The set of chunks that is worth most, of those that a document has. Of equal ones that which more have, then
+    /// that which keeps what comes first.
+    fn worthiest(&self, chunks: &[Vec<usize>], having: &BTreeMap<u32, u64>) -> Option<u32> {
         let worths: Vec<f32> =
             chunks.iter().map(|places| places.iter().map(|&place| self.words[place].worth).sum()).collect();
         let worth = |set: u32| -> f32 {
             let kept = worths.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
             kept.map(|(_, worth)| worth).sum()
         };
-        let having: Vec<(u32, u64)> = having.iter().map(|(&set, &count)| (set, count)).collect();
+        let sets: Vec<(f32, u32)> =
+            having.keys().filter(|set| **set != 0).map(|&set| (worth(set), set)).collect();
+        let most = sets.iter().map(|(worth, _)| *worth).max_by(f32::total_cmp)?;
         let count = |set: u32| -> u64 {
-            having.iter().map(|&(other, count)| if other & set == set { count } else { 0 }).sum()
+            having.iter().filter(|(other, _)| *other & set == set).map(|(_, count)| count).sum()
         };
-        let mut sets: Vec<(f32, u32)> =
-            having.iter().filter(|(set, _)| *set != 0).map(|&(set, _)| (worth(set), set)).collect();
-        sets.sort_unstable_by(|one, other| other.0.total_cmp(&one.0).then(one.1.cmp(&other.1)));
-        let mut best: Option<(bool, f32, u64, u32)> = None;
-        for (tries, (worth, set)) in sets.into_iter().enumerate() {
-            let Some(known) = best else {
-                let count = count(set);
-                best = Some((count >= enough, worth, count, set.reverse_bits()));
-                continue;
-            };
-            if known.0 && worth < known.1 {
-                break;
-            }
-            if tries >= MAX_SETS && !known.0 {
-                return Some(shortened(known.3.reverse_bits(), &worths, |set| count(set) >= enough));
-            }
-            let count = count(set);
-            let found = (count >= enough, worth, count, set.reverse_bits());
-            if found.partial_cmp(&known).is_some_and(Ordering::is_gt) {
-                best = Some(found);
-            }
-        }
-        best.map(|(.., set)| set.reverse_bits())
+        let best = sets.iter().filter(|(worth, _)| worth.total_cmp(&most).is_eq());
+        best.map(|&(_, set)| set).max_by_key(|&set| (count(set), set.reverse_bits()))
     }
-}
-
-/// A set without its cheapest chunks, down to what enough documents have.
-fn shortened(mut set: u32, worths: &[f32], is_enough: impl Fn(u32) -> bool) -> u32 {
-    while set.count_ones() > 1 && !is_enough(set) {
-        let kept = worths.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
-        let cheapest = kept.min_by(|one, other| one.1.total_cmp(other.1).then(other.0.cmp(&one.0)));
-        set &= cheapest.map_or(0, |(bit, _)| !(1 << bit));
-    }
-    set
 }

@@ -17,6 +17,9 @@ const MAX_CANDIDATES: usize = 8;
 /// How many letters a word has at least that may hold one edit, and two.
 const LETTERS: [usize; 2] = [4, 8];
 
+/// Behind Latin, Greek and Cyrillic. In syllables and ideographs a slip is not one sign.
+const FIRST_OTHER_SCRIPT: char = '\u{530}';
+
 /// Longer ones are no words that anybody has mistyped, and take long to look for.
 const MAX_LETTERS: usize = 32;
 
@@ -24,7 +27,8 @@ const MAX_LETTERS: usize = 32;
 /// also those that begin like it, if none is like it as a whole.
 pub(crate) fn candidates(word: &str, begun: bool, generation: &Generation) -> Result<Vec<String>, Error> {
     let letters = word.chars().count();
-    if letters > MAX_LETTERS || word.chars().any(char::is_numeric) {
+    let is_typed_by_letter = |c: char| c < FIRST_OTHER_SCRIPT && !c.is_numeric();
+    if letters > MAX_LETTERS || !word.chars().all(is_typed_by_letter) {
         return Ok(Vec::new());
     }
     for whole in [true, false] {

@@ -6,7 +6,7 @@ use duka_index::Document;
 
 use crate::{
     shelf::{Form, Rules, Shelf, Word, either},
-    text::{self, Asked, Typed, is_numeric},
+    text::{self, Asked, Typed},
 };
 
 /// What a text matches.
@@ -159,14 +159,7 @@ impl Reading<'_> {
     }
 
     fn settle(&mut self) {
-        let enough = (self.base.len() / 2_000).clamp(1, 12);
-        let count = self.matches().len();
-        let has_number =
-            (0..self.words_asked()).any(|place| self.word(place).is_some_and(|word| is_numeric(word)));
-        if count >= enough || (count > 0 && has_number) {
-            return;
-        }
-        if count == 0 {
+        if self.matches().is_empty() {
             let unknown: Vec<usize> = self
                 .required()
                 .filter(|place| self.word(*place).is_some())
@@ -178,14 +171,14 @@ impl Reading<'_> {
                 self.optional[*place] = !self.correct(*place);
             }
             unknown.iter().for_each(|place| self.optional[*place] = false);
-            if unknown.iter().all(|place| self.read[*place].is_some()) {
-                let count = self.matches().len();
-                if count >= enough || (count == 0 && self.correct_one()) {
-                    return;
-                }
+            if !unknown.is_empty()
+                && unknown.iter().all(|place| self.read[*place].is_some())
+                && !self.matches().is_empty()
+            {
+                return;
             }
+            self.leave_out();
         }
-        self.leave_out(enough);
     }
 
     fn together(&self, place: usize, read: &str) -> usize {
@@ -207,25 +200,6 @@ impl Reading<'_> {
         best.map(|(_, meant)| self.replace(place, meant)).is_some()
     }
 
-    fn correct_one(&mut self) -> bool {
-        let mut best: Option<(usize, usize, String)> = None;
-        let mut tries = 0;
-        for place in self.required() {
-            let Some(word) = self.typed.word(place).filter(|_| self.read[place].is_none() && tries < 24)
-            else {
-                continue;
-            };
-            for meant in self.shelf.meant(word, false) {
-                tries += 1;
-                let count = self.together(place, &meant);
-                if count > best.as_ref().map_or(0, |(most, ..)| *most) {
-                    best = Some((count, place, meant));
-                }
-            }
-        }
-        best.map(|(_, place, meant)| self.replace(place, meant)).is_some()
-    }
-
     fn replace(&mut self, place: usize, meant: String) {
         self.read[place] = Some(meant);
         for near in place.saturating_sub(1)..(place + 2).min(self.words_asked()) {
@@ -233,7 +207,7 @@ impl Reading<'_> {
         }
     }
 
-    fn leave_out(&mut self, enough: usize) {
+    fn leave_out(&mut self) {
         let mut runs: Vec<(usize, Vec<usize>)> = Vec::new();
         for place in self.required().filter(|place| self.word(*place).is_some()) {
             let run = self.typed.asked[place].1;
@@ -260,8 +234,7 @@ impl Reading<'_> {
             let kept = runs.iter().zip(kept).filter(|(_, kept)| **kept);
             kept.flat_map(|((_, places), _)| places).map(|place| self.words[*place].worth).sum()
         };
-        let value =
-            |kept: &Vec<bool>| (count_of(kept) >= enough, worth_of(kept), count_of(kept), kept.clone());
+        let value = |kept: &Vec<bool>| (worth_of(kept), count_of(kept), kept.clone());
         let distinct: BTreeSet<&Vec<bool>> = sets.iter().filter(|set| set.contains(&true)).collect();
         let best = distinct.into_iter().map(value).max_by(|one, other| one.partial_cmp(other).unwrap());
         let Some((.., kept)) = best else { return };

@@ -90,7 +90,9 @@ pub(crate) fn cuts(word: &str) -> Vec<(String, String)> {
     let fit = parts.filter(|(head, tail)| {
         let (before, behind) = (head[head.len() - 1].is_numeric(), tail[0].is_numeric());
         let initial = head.len() == 1 && head[0].is_ascii() && !"aio".contains(head[0]);
-        before != behind || (!before && tail.len() >= 3 && (head.len() >= 3 || initial))
+        let long = head.len() >= 2 && tail.len() >= 2;
+        let last = tail.len() == 1 && tail[0].is_ascii() && !"aio".contains(tail[0]);
+        before != behind || (!before && (long || (initial && tail.len() >= 3) || (last && head.len() >= 3)))
     });
     fit.map(|(head, tail)| (head.iter().collect(), tail.iter().collect())).collect()
 }
@@ -256,7 +258,7 @@ impl<'a> Shelf<'a> {
     /// What a word may have been meant as, the commonest first.
     pub(crate) fn meant(&self, word: &str, begun: bool) -> Vec<String> {
         let letters: Vec<char> = word.chars().collect();
-        if is_numeric(word) {
+        if is_numeric(word) || word.chars().any(|sign| sign >= '\u{530}') {
             return Vec::new();
         }
         let mut known: BTreeMap<&String, usize> = BTreeMap::new();

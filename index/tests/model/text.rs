@@ -206,7 +206,9 @@ pub(crate) fn typed(text: &str) -> Typed {
         let is_cut = found.len() > left;
         found.truncate(left);
         left -= found.len();
-        typed.begun = !is_cut && !unwanted && close.is_none();
+        let is_tail =
+            found.len() > 1 && found.last().is_some_and(|last| last.chars().count() < 3 && !is_numeric(last));
+        typed.begun = !is_cut && !unwanted && close.is_none() && !is_tail;
         match (unwanted, close) {
             _ if found.is_empty() => {}
             (true, _) => typed.excluded.push(found),

@@ -17,9 +17,6 @@ use crate::{
 const SHOPS: u64 = 30;
 const QUERIES_A_SHOP: usize = 70;
 
-/// So many that more than one document must match, not to read a text another way.
-const LARGE: i64 = 4_800;
-
 /// How many of the answers are of a kind.
 #[derive(Debug, Default)]
 struct Tally {
@@ -43,17 +40,6 @@ fn every_text_is_read_as_the_model_reads_it() {
     // Or the generator would have ceased to ask what matters.
     let Tally { corrected, shorter, nothing, marked } = tally;
     assert!(corrected > 300 && shorter > 200 && (100..1_500).contains(&nothing) && marked > 400);
-}
-
-#[test]
-fn in_a_large_shop_more_must_match() {
-    let mut dice = Dice::new(7);
-    let catalog: Catalog = (0..LARGE).map(|id| (id, catalog::document(&mut dice, id))).collect();
-    let directory = tempfile::tempdir().unwrap();
-    let engine = filled(directory.path(), &mut dice, &catalog);
-    let mut tally = Tally::default();
-    ask(&engine, &mut dice, &catalog, 30, "large shop", &mut tally);
-    assert!(tally.shorter > 3, "{tally:?}");
 }
 
 /// In several commits.
