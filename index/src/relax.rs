@@ -121,8 +121,7 @@ impl TextReader<'_> {
             base.for_each(|doc| *having.entry(sets[doc as usize]).or_default() += 1);
         }
         let Some(kept) = self.worthiest(&chunks, &having) else { return Ok(()) };
-        for (bit, places) in chunks.iter().enumerate().filter(|(bit, _)| kept & (1 << bit) == 0) {
-            debug_assert!(bit < 32);
+        for (_, places) in chunks.iter().enumerate().filter(|(bit, _)| kept & (1 << bit) == 0) {
             for &place in places {
                 self.optional[place] = true;
                 self.dropped[place] = true;

@@ -1,4 +1,4 @@
-//! How the model reads a query's text: as it is typed, and if that is too little, another way.
+//! How the model reads a query's text: as it is typed, and if nothing matches, another way.
 
 use std::collections::{BTreeMap, BTreeSet};
 
