@@ -183,10 +183,16 @@ impl<'a> TextReader<'a> {
             }
         }
         for synonym in self.synonyms(place) {
-            if let [word] = synonym.as_slice() {
-                forms.extend(either(word, factor::SYNONYM));
-            } else {
-                forms.push((Form::Phrase(synonym.clone()), factor::SYNONYM));
+            match synonym.as_slice() {
+                [word] => {
+                    forms.extend(either(word, factor::SYNONYM));
+                    forms.push((Form::Apart(word.clone()), factor::SYNONYM * factor::SPELLING));
+                }
+                [head, tail] => {
+                    forms.push((Form::Phrase(synonym.clone()), factor::SYNONYM));
+                    forms.extend(either(&format!("{head}{tail}"), factor::SYNONYM * factor::SPELLING));
+                }
+                _ => forms.push((Form::Phrase(synonym.clone()), factor::SYNONYM)),
             }
         }
         if self.is_begun(place) {
@@ -204,7 +210,9 @@ impl<'a> TextReader<'a> {
                 let phrase: Option<Vec<String>> =
                     (first..=last).map(|place| self.word(place).map(str::to_owned)).collect();
                 let Some(phrase) = phrase else { break };
-                found.extend(self.lexicon.synonyms.get(&phrase).into_iter().flatten());
+                let others = self.lexicon.synonyms.get(&text::spelling(&phrase)).into_iter().flatten();
+                // Of several spellings, that which was typed.
+                found.extend(others.filter(|other| **other != phrase));
             }
         }
         found

@@ -92,9 +92,10 @@ pub struct SettingsFault {
 pub struct Lexicon {
     pub(crate) weights: Weights,
     pub(crate) stop_words: BTreeSet<String>,
-    /// By phrase (folded words), what else it finds.
-    pub(crate) synonyms: BTreeMap<Vec<String>, Vec<Vec<String>>>,
-    /// The words of the longest phrase among the keys.
+    /// By [`text::spelling`] of a phrase, what else it finds, as folded words.
+    pub(crate) synonyms: BTreeMap<String, Vec<Vec<String>>>,
+    /// As how many words a phrase may be typed that finds others: one more than as it was written, since a word may
+    /// be typed as two.
     pub(crate) longest: usize,
 }
 
@@ -153,7 +154,8 @@ impl Lexicon {
     /// Every fault there is, in the order of the settings.
     pub fn new(settings: &Settings) -> Result<Self, Vec<SettingsFault>> {
         let mut faults = Faults(Vec::new());
-        let mut synonyms: BTreeMap<Vec<String>, Vec<Vec<String>>> = BTreeMap::new();
+        let mut synonyms: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
+        let mut longest = 0;
         faults.check("/synonyms", settings.synonyms.len() <= MAX_SYNONYMS, || {
             format!("may have at most {MAX_SYNONYMS} rules")
         });
@@ -161,20 +163,20 @@ impl Lexicon {
             let pointer = format!("/synonyms/{place}");
             for (from, to) in faults.rules(&pointer, synonym) {
                 let full = || format!("lets `{}` find more than {MAX_ALTERNATIVES} phrases", from.join(" "));
-                let known = synonyms.get(&from).map_or(&[][..], Vec::as_slice);
+                let known = synonyms.entry(text::spelling(&from)).or_default();
                 let fresh = !known.contains(&to);
                 // Once for each rule: what is one too many says enough.
                 if fresh && !faults.check(&pointer, known.len() < MAX_ALTERNATIVES, full) {
                     break;
                 }
                 if fresh {
-                    synonyms.entry(from).or_default().push(to);
+                    longest = longest.max(from.len() + 1);
+                    known.push(to);
                 }
             }
         }
         let stop_words = faults.stop_words(&settings.stop_words);
         faults.weights(&settings.weights);
-        let longest = synonyms.keys().map(Vec::len).max().unwrap_or(0);
         let Faults(faults) = faults;
         if faults.is_empty() {
             Ok(Self { weights: settings.weights, stop_words, synonyms, longest })

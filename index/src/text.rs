@@ -91,6 +91,13 @@ pub(crate) fn is_inflected(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
+/// What all spellings of a phrase have in common: its words' stems, with nothing between them, so that `PS-4` is
+/// spelt like `ps4` and `laptop cases` like `Laptop case`.
+pub(crate) fn spelling<T: AsRef<str>>(words: &[T]) -> String {
+    let words = words.iter().map(AsRef::as_ref);
+    words.map(|word| stem(word).unwrap_or_else(|| word.to_owned())).collect()
+}
+
 /// How many words a phrase has at most to name a kind of thing.
 const MAX_PHRASE_WORDS: usize = 4;
 

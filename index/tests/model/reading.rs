@@ -113,7 +113,15 @@ impl Reading<'_> {
         }
         for synonym in self.synonyms(place) {
             match synonym.as_slice() {
-                [word] => forms.extend(either(word, 0.85)),
+                [word] => {
+                    forms.extend(either(word, 0.85));
+                    forms.push((Form::Apart(word.clone()), 0.85 * 0.9));
+                }
+                [one, other] => {
+                    let joined = format!("{one}{other}");
+                    forms.push((Form::Phrase(synonym.clone()), 0.85));
+                    forms.extend(either(&joined, 0.85 * 0.9));
+                }
                 _ => forms.push((Form::Phrase(synonym), 0.85)),
             }
         }
@@ -131,7 +139,8 @@ impl Reading<'_> {
                 let words: Option<Vec<String>> =
                     (first..=last).map(|place| self.word(place).cloned()).collect();
                 let Some(words) = words else { break };
-                found.extend(self.rules.synonyms.get(&words).cloned().unwrap_or_default());
+                let others = self.rules.synonyms.get(&text::spelling(&words)).cloned().unwrap_or_default();
+                found.extend(others.into_iter().filter(|other| *other != words));
             }
         }
         found

@@ -63,7 +63,7 @@ impl Rules {
             };
             for (from, to) in pairs {
                 let (from, to) = (text::words(from), text::words(to));
-                let known = synonyms.entry(from.clone()).or_default();
+                let known = synonyms.entry(text::spelling(&from)).or_default();
                 if from != to && !known.contains(&to) {
                     known.push(to);
                 }

@@ -241,7 +241,12 @@ impl Typed {
 }
 
 /// Which phrase finds which, in the order of the rules.
-pub(crate) type Synonyms = BTreeMap<Vec<String>, Vec<Vec<String>>>;
+pub(crate) type Synonyms = BTreeMap<String, Vec<Vec<String>>>;
+
+/// Phrases that are spelt alike but for blanks and endings share it.
+pub(crate) fn spelling(words: &[String]) -> String {
+    words.iter().fold(String::new(), |spelt, word| spelt + &stem(word))
+}
 
 /// The least number of edits (a letter more, less, another, or two neighbours swapped) between two words.
 pub(crate) fn edits(one: &[char], other: &[char]) -> usize {
