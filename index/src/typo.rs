@@ -7,7 +7,10 @@
 
 use std::{cmp::Reverse, collections::HashMap};
 
-use tantivy::{query::FuzzyTermQuery, schema::Term};
+use tantivy::{
+    query::{DfaWrapper, FuzzyTermQuery},
+    schema::Term,
+};
 
 use crate::{error::Error, generation::Generation, schema::TextField, text::STEM_MARK};
 
@@ -35,12 +38,13 @@ pub(crate) fn candidates(word: &str, begun: bool, generation: &Generation) -> Re
         if !whole && !begun {
             break;
         }
+        // Built once for all dictionaries: that takes longer than walking one of them.
+        let automata = (1..).zip(LETTERS).filter(|(_, least)| letters >= *least);
+        let automata: Vec<_> =
+            automata.map(|(edits, _)| automaton(word, edits, whole, generation)).collect::<Result<_, _>>()?;
         for first_letter in [true, false] {
-            for (edits, least) in (1..).zip(LETTERS) {
-                if letters < least {
-                    continue;
-                }
-                let found = within(word, edits, whole, first_letter, generation)?;
+            for automaton in &automata {
+                let found = accepted(automaton, word, first_letter, generation)?;
                 if !found.is_empty() {
                     return Ok(found);
                 }
@@ -50,10 +54,20 @@ pub(crate) fn candidates(word: &str, begun: bool, generation: &Generation) -> Re
     Ok(Vec::new())
 }
 
-fn within(
+/// Accepts what is so many edits from a word, or begins like that.
+fn automaton(word: &str, edits: u8, whole: bool, generation: &Generation) -> Result<DfaWrapper, Error> {
+    // Any field: only the text counts.
+    let term = Term::from_field_text(generation.fields.code, word);
+    let query = match whole {
+        true => FuzzyTermQuery::new(term, edits, true),
+        false => FuzzyTermQuery::new_prefix(term, edits, true),
+    };
+    Ok(query.automaton()?)
+}
+
+fn accepted(
+    automaton: &DfaWrapper,
     word: &str,
-    edits: u8,
-    whole: bool,
     first_letter: bool,
     generation: &Generation,
 ) -> Result<Vec<String>, Error> {
@@ -61,14 +75,9 @@ fn within(
     let mut known: HashMap<String, u64> = HashMap::new();
     for field in TextField::ALL.into_iter().filter(|field| *field != TextField::Sku) {
         let field = generation.fields.text[field as usize];
-        let term = Term::from_field_text(field, word);
-        let query = match whole {
-            true => FuzzyTermQuery::new(term, edits, true),
-            false => FuzzyTermQuery::new_prefix(term, edits, true),
-        };
         let mut here: HashMap<String, u64> = HashMap::new();
         for (_, index) in generation.indexes(field, |_| true)? {
-            let mut terms = index.terms().search(query.automaton()?);
+            let mut terms = index.terms().search(automaton);
             if first_letter {
                 let first = word.chars().next().map(String::from).unwrap_or_default();
                 // Every text that begins with the letter lies before the letter and the highest character.

@@ -23,7 +23,8 @@ fn refused(settings: &Settings, pointers: &[&str]) {
 
 /// What a phrase finds besides itself.
 fn found(lexicon: &Lexicon, phrase: &str) -> Vec<String> {
-    let to = lexicon.synonyms.get(&text::spelling(&text::read(phrase))).map(Vec::as_slice).unwrap_or_default();
+    let to =
+        lexicon.synonyms.get(&text::spelling(&text::read(phrase))).map(Vec::as_slice).unwrap_or_default();
     to.iter().map(|words| words.join(" ")).collect()
 }
 
