@@ -7,10 +7,11 @@ use std::sync::{
 
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::password::Passwords, auth::token::Keys, cache::Cache, clock::Clock, config::Config,
-    indexing::Indexing,
+    indexing::Indexing, job::Jobs,
 };
 
 /// The running shop; cheap to clone.
@@ -27,6 +28,8 @@ pub struct Parts {
     pub health: PgPool,
     /// The mirror that answers searches, and what keeps it; told of each write.
     pub indexing: Indexing,
+    /// Long work that clients ask for.
+    pub jobs: Jobs,
     /// Signs and verifies access tokens.
     pub keys: Keys,
     /// Hashes passwords.
@@ -39,6 +42,8 @@ pub struct Parts {
     pub searches: Arc<Semaphore>,
     /// Whether new requests are welcome.
     pub ready: AtomicBool,
+    /// Cancelled when the shop closes: answers that go on for long end then.
+    pub stopping: CancellationToken,
 }
 
 impl App {

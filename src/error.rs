@@ -72,6 +72,10 @@ pub enum Kind {
     LastVariant,
     /// There are as many of them as there may be.
     TooMany,
+    /// Another such job has not ended yet.
+    AlreadyRunning,
+    /// The job has ended.
+    AlreadyFinished,
     /// The row changed since it was read.
     PreconditionFailed,
     /// The body is over the limit.
@@ -112,6 +116,12 @@ impl Kind {
                 ("last-variant", StatusCode::CONFLICT, "A product keeps at least one variant")
             }
             Self::TooMany => ("too-many", StatusCode::CONFLICT, "There are as many as there may be"),
+            Self::AlreadyRunning => {
+                ("already-running", StatusCode::CONFLICT, "Another one has not come to its end yet")
+            }
+            Self::AlreadyFinished => {
+                ("already-finished", StatusCode::CONFLICT, "It has come to its end already")
+            }
             Self::PreconditionFailed => {
                 ("precondition-failed", StatusCode::PRECONDITION_FAILED, "It has changed since it was read")
             }
@@ -214,6 +224,11 @@ impl Error {
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let detail = "The error is logged under this request's id; trying again may help.";
         Self::new(Kind::Internal, detail).with_cause(cause)
+    }
+
+    /// What is wrong this time, for a person.
+    pub fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// Which row of the table it is.

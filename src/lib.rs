@@ -12,6 +12,7 @@ pub mod config;
 pub mod error;
 pub mod extract;
 pub mod money;
+pub mod node;
 pub mod openapi;
 pub mod page;
 pub mod params;
@@ -26,6 +27,7 @@ pub mod cache;
 pub mod catalog;
 pub mod database;
 pub mod indexing;
+pub mod job;
 pub mod postgres;
 
 // The features: each looks only left, at models and actions.

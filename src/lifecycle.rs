@@ -1,6 +1,6 @@
 //! A shop from start to stop, as one story.
 //!
-//! Database → schema → mirror → listener → ready; then unready → drain → mirror → database.
+//! Database → schema → mirror → listener → ready; then unready → drain → jobs → mirror → database.
 
 use std::{
     fs,
@@ -32,7 +32,8 @@ use crate::{
     config::Config,
     database::{Database, DatabaseError},
     indexing::{Indexing, IndexingError},
-    router, server, telemetry,
+    job::Jobs,
+    node, router, server, telemetry,
 };
 
 /// Why a shop did not open.
@@ -110,10 +111,12 @@ impl Shop {
         let pool = database.work_pool("duka indexer");
         let (indexing, indexer) =
             Indexing::start(pool, config.data_dir.clone(), stop_indexing.clone()).await?;
+        let (web, stopping) = (database.web_pool(), CancellationToken::new());
         let app = App::new(Parts {
             cache: Cache::new(config.search_cache_bytes),
+            jobs: Jobs::open(web.clone(), node::name(&config.data_dir), stopping.clone()),
             config,
-            web: database.web_pool(),
+            web,
             health: database.health_pool(),
             indexing,
             keys,
@@ -121,6 +124,7 @@ impl Shop {
             clock,
             searches: Arc::new(Semaphore::new(cores)),
             ready: AtomicBool::new(true),
+            stopping,
         });
         let stop_requests = CancellationToken::new();
         let service = router::service(app.clone());
@@ -130,12 +134,14 @@ impl Shop {
         Ok((app, Running { stop_requests, requests, stop_indexing, indexer, keeper }))
     }
 
-    /// Closes: answers what has been asked, ends the mirror cleanly, stops the managed database.
+    /// Closes: answers what has been asked, stops the jobs, ends the mirror cleanly, stops the managed database.
     pub async fn close(self) {
         let running = self.running;
         self.app.ready.store(false, Ordering::Release);
+        self.app.stopping.cancel();
         running.stop_requests.cancel();
         ended(running.requests, "listener").await;
+        self.app.jobs.close().await;
         running.stop_indexing.cancel();
         ended(running.indexer, "indexer").await;
         if let Some(keeper) = running.keeper {

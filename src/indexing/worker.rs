@@ -15,6 +15,7 @@ use super::{
     rebuild::{self, CHUNK, WRITER_BYTES},
     store, tuning,
 };
+use crate::node;
 
 /// How long a change that nobody announced may wait.
 const POLL: Duration = Duration::from_millis(250);
@@ -76,7 +77,7 @@ impl Worker {
             None => build_beside(&pool, &folder, &stop).await?,
         };
         let door = Indexing::new(engine.clone(), applied(&engine)?);
-        let node = node_name(&data_dir);
+        let node = node::name(&data_dir);
         let mut worker = Self {
             pool,
             folder,
@@ -364,14 +365,4 @@ async fn tell(pool: PgPool, door: Indexing, stop: CancellationToken) {
         }
         sleep(TELL_EVERY).await;
     }
-}
-
-/// This mirror's name among the nodes: the host and the folder.
-fn node_name(data_dir: &std::path::Path) -> String {
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let folder = std::fs::canonicalize(data_dir).unwrap_or_else(|_| data_dir.to_owned());
-    let name = format!("{}:{}", host.trim(), folder.display());
-    // The column holds a hundred characters; the end tells folders apart.
-    let skip = name.chars().count().saturating_sub(100);
-    name.chars().skip(skip).collect()
 }

@@ -17,6 +17,7 @@ mod category;
 mod command_line;
 mod discount;
 mod import;
+mod job;
 mod mirror;
 mod product;
 mod protocol;

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The ground: below every feature, above none.
-const GROUND: [&str; 20] = [
+const GROUND: [&str; 22] = [
     "app",
     "attributes",
     "auth",
@@ -19,7 +19,9 @@ const GROUND: [&str; 20] = [
     "error",
     "extract",
     "indexing",
+    "job",
     "money",
+    "node",
     "openapi",
     "page",
     "params",
@@ -30,8 +32,8 @@ const GROUND: [&str; 20] = [
 ];
 
 /// The lowest of the ground, and whom of it each may import. The others are free among themselves.
-const LOWEST: [(&str, &[&str]); 5] =
-    [("clock", &[]), ("money", &[]), ("postgres", &[]), ("pricing", &[]), ("text", &[])];
+const LOWEST: [(&str, &[&str]); 6] =
+    [("clock", &[]), ("money", &[]), ("node", &[]), ("postgres", &[]), ("pricing", &[]), ("text", &[])];
 
 /// The features, in the one line in which they stand: each looks only left.
 const FEATURES: [&str; 13] = [
