@@ -30,6 +30,10 @@ pub struct Settings {
     /// Bytes that kept answers to searches may take; 0 keeps none [default: 67108864]
     #[arg(long, env = "DUKA_SEARCH_CACHE_BYTES", value_name = "BYTES", global = true)]
     pub search_cache_bytes: Option<String>,
+    /// The hour of day (UTC, 0 to 23) at which the index is compared with the database and repaired, or `never`
+    /// [default: 3]
+    #[arg(long, env = "DUKA_VERIFY_HOUR", value_name = "HOUR", global = true)]
+    pub verify_hour: Option<String>,
     /// Which log lines to write, as `level` or `target=level,…` [default: info]
     #[arg(long, env = "DUKA_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -50,6 +54,8 @@ pub struct Settings {
     pub jwt_secret_previous: Option<String>,
 }
 
+/// Most shops sleep then.
+const VERIFY_HOUR: u8 = 3;
 /// What kept answers to searches may take by default: about two thousand pages of two dozen products.
 const SEARCH_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -68,6 +74,8 @@ pub struct Config {
     pub cors_origins: Vec<HeaderValue>,
     /// How much memory kept answers to searches may take; 0 keeps none.
     pub search_cache_bytes: u64,
+    /// When the index is compared with the database each night, in UTC.
+    pub verify_hour: Option<u8>,
     /// A filter in `tracing_subscriber`'s syntax.
     pub log: String,
     /// Log lines as JSON objects.
@@ -118,6 +126,17 @@ impl Config {
                 ),
             }
         }
+        let verify_hour = match settings.verify_hour.as_deref() {
+            None => Some(VERIFY_HOUR),
+            Some("never") => None,
+            Some(given) => given.parse().ok().filter(|hour| *hour < 24).or_else(|| {
+                fault(
+                    "--verify-hour (DUKA_VERIFY_HOUR)",
+                    format!("`{given}` is neither 0 to 23 nor `never`"),
+                );
+                None
+            }),
+        };
         let search_cache_bytes =
             match settings.search_cache_bytes.as_deref().map(|given| (given, given.parse())) {
                 None => SEARCH_CACHE_BYTES,
@@ -175,6 +194,7 @@ impl Config {
                 public_url: public_url.to_owned(),
                 cors_origins,
                 search_cache_bytes,
+                verify_hour,
                 log,
                 log_json,
                 jwt_secret,

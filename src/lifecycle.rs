@@ -33,7 +33,7 @@ use crate::{
     database::{Database, DatabaseError},
     indexing::{Indexing, IndexingError},
     job::Jobs,
-    node, router, server, telemetry,
+    node, router, search, server, telemetry,
 };
 
 /// Why a shop did not open.
@@ -131,6 +131,7 @@ impl Shop {
         let requests = tokio::spawn(server::serve(listener, service, stop_requests.clone()));
         let keeper = database.keep(stop_indexing.clone());
         tokio::spawn(telemetry::upkeep(stop_indexing.clone()));
+        tokio::spawn(search::upkeep::worker::run(app.clone()));
         Ok((app, Running { stop_requests, requests, stop_indexing, indexer, keeper }))
     }
 

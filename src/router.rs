@@ -85,6 +85,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(category::http::routes())
         .merge(search::http::routes())
         .merge(search::settings::http::routes())
+        .merge(search::upkeep::http::routes())
         .merge(product::http::routes())
         .merge(discount::http::routes())
         .merge(health::routes())

@@ -5,6 +5,7 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
+    time::SystemTime,
 };
 
 use tantivy::{
@@ -12,6 +13,7 @@ use tantivy::{
 };
 
 use crate::{
+    bulk::Bulk,
     collation::Collation,
     document::Document,
     error::Error,
@@ -133,6 +135,12 @@ impl Engine {
         Ok(())
     }
 
+    /// When the last commit was written, as its file says.
+    pub fn last_commit_at(&self) -> Option<SystemTime> {
+        let meta = fs::metadata(self.shared.directory.join("meta.json"));
+        meta.and_then(|meta| meta.modified()).ok()
+    }
+
     /// What the current generation holds.
     pub fn status(&self) -> Status {
         let generation = self.shared.current();
@@ -166,6 +174,18 @@ impl Engine {
     /// [`Error::WriterBusy`] while another one is open, here or in another process.
     pub fn writer(&self, heap_bytes: usize) -> Result<Writer, Error> {
         Writer::open(Arc::clone(&self.shared), heap_bytes)
+    }
+
+    /// Opens the writer that fills an empty index, in so many threads (at most 8), which share `heap_bytes`: what they
+    /// gather becomes a segment when their part of it is full.
+    ///
+    /// # Errors
+    /// [`Error::NotEmpty`] when there is something in it, [`Error::WriterBusy`] while a writer is open.
+    pub fn bulk(&self, threads: usize, heap_bytes: usize) -> Result<Bulk, Error> {
+        if !self.is_empty() {
+            return Err(Error::NotEmpty(self.shared.directory.clone()));
+        }
+        Bulk::open(Arc::clone(&self.shared), threads, heap_bytes)
     }
 }
 

@@ -17,6 +17,9 @@ pub enum Error {
     /// Another writer is open on the same directory, in this process or in another one.
     #[error("the index in {} already has a writer: close it before opening another one", .0.display())]
     WriterBusy(PathBuf),
+    /// What fills an empty index was to fill another one.
+    #[error("the index in {} is not empty: fill a new one, or change this one by its writer", .0.display())]
+    NotEmpty(PathBuf),
     /// A document that cannot be indexed; the index is unchanged and the writer usable.
     #[error("document {id} cannot be indexed: {reason}")]
     Document {

@@ -70,6 +70,7 @@ mod record;
 mod schema;
 mod text;
 
+mod bulk;
 mod engine;
 mod error;
 mod generation;
@@ -100,6 +101,7 @@ mod highlight;
 mod similar;
 mod suggest;
 
+pub use bulk::Bulk;
 pub use cursor::Cursor;
 pub use document::{AttributeValue, Category, Discount, Document, PriceStep, Variant};
 pub use engine::Engine;

@@ -10,7 +10,7 @@ use tantivy::{
 use crate::{document::Document, engine::Shared, error::Error, record};
 
 /// The least and the most that tantivy takes for its indexing thread.
-const HEAP_BYTES: (usize, usize) = (15_000_000, 4_000_000_000);
+pub(crate) const HEAP_BYTES: (usize, usize) = (15_000_000, 4_000_000_000);
 
 /// Changes an index. There is one at a time; drop it to let another one be opened.
 ///
@@ -31,10 +31,7 @@ impl Writer {
             // A second one, so that small merges need not wait for a large one.
             .num_merge_threads(2)
             .build();
-        let writer = shared.index.writer_with_options(options).map_err(|error| match error {
-            TantivyError::LockFailure(LockError::LockBusy, _) => Error::WriterBusy(shared.directory.clone()),
-            error => Error::Engine(error),
-        })?;
+        let writer = open(&shared, options)?;
         writer.set_merge_policy(Box::new(merge_policy()));
         Ok(Self { shared, writer })
     }
@@ -103,6 +100,14 @@ impl fmt::Debug for Writer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Writer").field("directory", &self.shared.directory).finish_non_exhaustive()
     }
+}
+
+/// The one writer below.
+pub(crate) fn open(shared: &Shared, options: IndexWriterOptions) -> Result<IndexWriter, Error> {
+    shared.index.writer_with_options(options).map_err(|error| match error {
+        TantivyError::LockFailure(LockError::LockBusy, _) => Error::WriterBusy(shared.directory.clone()),
+        error => Error::Engine(error),
+    })
 }
 
 /// Few segments, since every query visits each: a level is merged as soon as it holds four, and levels grow

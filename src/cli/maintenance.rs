@@ -1,18 +1,28 @@
 //! `duka migrate`, `duka verify`, `duka openapi`
 
 use std::{
+    io::ErrorKind,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use clap::Args;
 
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
 use super::{
     Outcome,
     output::{bar, complain, say},
     unless_interrupted,
 };
-use crate::{config::Config, database::Database, indexing::verify, lifecycle::Interrupts, router};
+use crate::{
+    config::Config,
+    database::Database,
+    indexing::{Indexing, IndexingError, verify},
+    lifecycle::Interrupts,
+    router,
+};
 
 /// See the command's help.
 #[derive(Args)]
@@ -34,12 +44,22 @@ const CATCH_UP: Duration = Duration::from_secs(5);
 
 /// See the command's help.
 #[derive(Args)]
-pub(super) struct Verify {}
+pub(super) struct Verify {
+    /// Index products that differ anew; no server may run on the data directory
+    #[arg(long)]
+    repair: bool,
+}
 
 impl Verify {
     pub(super) async fn run(self, config: Config) -> Outcome {
         let database = Database::open(&config).await?;
         let pool = database.work_pool("duka verify");
+        if self.repair {
+            let repaired = repair(&config, &pool).await;
+            pool.close().await;
+            database.close().await;
+            return repaired;
+        }
         let bar = bar(0, "comparing {wide_bar} {pos}/{len} ({per_sec}, {eta} left)");
         let comparing = async {
             let begun = Instant::now();
@@ -72,6 +92,32 @@ impl Verify {
         }
         Ok(ExitCode::FAILURE)
     }
+}
+
+async fn repair(config: &Config, pool: &PgPool) -> Outcome {
+    let stop = CancellationToken::new();
+    let started = Indexing::start(pool.clone(), config.data_dir.clone(), stop.clone()).await;
+    let (indexing, worker) = started.map_err(|error| match error {
+        IndexingError::Folder(error) if error.kind() == ErrorKind::AddrInUse => {
+            "a server runs on this data directory; POST /api/admin/index/verify/?repair=true there".into()
+        }
+        error => Box::<dyn std::error::Error>::from(error),
+    })?;
+    let compared = async {
+        let found = indexing.verify(true).await?;
+        let left = if found.is_clean() { found.clone() } else { indexing.verify(false).await? };
+        Ok::<_, IndexingError>((found, left))
+    };
+    let compared = compared.await;
+    stop.cancel();
+    worker.await?;
+    let (found, left) = compared?;
+    say(&serde_json::to_string(&found)?);
+    if left.is_clean() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    complain("the index still differs from the database; `duka reindex` builds it anew");
+    Ok(ExitCode::FAILURE)
 }
 
 /// See the command's help.

@@ -6,6 +6,7 @@ mod demo;
 mod import;
 mod maintenance;
 mod output;
+mod reindex;
 mod relevance;
 mod serve;
 
@@ -44,6 +45,8 @@ enum Command {
     Import(import::Import),
     /// Make a seeded catalog, into the shop or as NDJSON
     Generate(import::Generate),
+    /// Build the index anew, beside the one that answers
+    Reindex(reindex::Reindex),
     /// Compare every document of the index with the database; exit 1 when they differ
     Verify(maintenance::Verify),
     /// Measure how good the answers are, over judged queries
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
             Command::Migrate(command) => command.run(config).await,
             Command::Import(command) => command.run(config).await,
             Command::Generate(command) => command.run(config).await,
+            Command::Reindex(command) => command.run(config).await,
             Command::Verify(command) => command.run(config).await,
             Command::Relevance(command) => command.run(config).await,
             Command::Admin(command) => command.run(config).await,

@@ -108,7 +108,8 @@ impl Database {
             ("idle_in_transaction_session_timeout", "0"),
         ]);
         PgPoolOptions::new()
-            .max_connections(4)
+            // A rebuild reads with several hands beside the indexer.
+            .max_connections(8)
             .acquire_timeout(Duration::from_secs(5))
             .connect_lazy_with(options)
     }

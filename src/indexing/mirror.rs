@@ -3,6 +3,7 @@
 //! ```text
 //! index/lock        held by the one process that writes
 //! index/current     the name of the folder that is served
+//! index/previous    the name of the one that was served before it
 //! index/unclean     there while a process writes; found at a start, the last one did not end by itself
 //! index/1763800000/ an index
 //! ```
@@ -89,7 +90,7 @@ impl Folder {
 
     /// The folder of the current index, if there is one.
     pub(super) fn current(&self) -> Option<PathBuf> {
-        current(&self.root)
+        named(&self.root, "current")
     }
 
     /// A new folder's path beside the others, for an index to be built in.
@@ -100,30 +101,46 @@ impl Folder {
         Ok(path)
     }
 
-    /// Makes `path` the current index, and removes every other one.
+    /// The folder of the index that was current before, if it is still there.
+    pub(super) fn previous(&self) -> Option<PathBuf> {
+        named(&self.root, "previous")
+    }
+
+    /// Makes `path` the current index. The one that was stays beside it, all others go.
     pub(super) fn promote(&self, path: &Path) -> io::Result<()> {
-        let name = path.file_name().unwrap_or_default();
-        let next = self.root.join("current.next");
-        let mut file = File::create(&next)?;
-        file.write_all(name.as_encoded_bytes())?;
-        file.sync_all()?;
-        fs::rename(&next, self.root.join("current"))?;
-        File::open(&self.root)?.sync_all()?;
-        self.sweep(|other| other == path);
+        // First: a crash between the two leaves one folder under both names, and nothing lost.
+        if let Some(before) = self.current().filter(|before| before != path) {
+            self.name("previous", &before)?;
+        }
+        self.name("current", path)?;
+        self.sweep();
         Ok(())
     }
 
-    /// Removes what builds that were cut short left behind.
-    pub(super) fn sweep(&self, keep: impl Fn(&Path) -> bool) {
+    fn name(&self, name: &str, path: &Path) -> io::Result<()> {
+        let next = self.root.join(format!("{name}.next"));
+        let mut file = File::create(&next)?;
+        file.write_all(path.file_name().unwrap_or_default().as_encoded_bytes())?;
+        file.sync_all()?;
+        fs::rename(&next, self.root.join(name))?;
+        File::open(&self.root)?.sync_all()
+    }
+
+    /// Removes every folder but the current index and the previous one: what builds that were cut short left behind.
+    pub(super) fn sweep(&self) {
+        let kept = [self.current(), self.previous()];
         let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
-        for entry in entries {
-            let path = entry.path();
-            if path.is_dir()
-                && !keep(&path)
-                && let Err(error) = fs::remove_dir_all(&path)
-            {
-                tracing::warn!(path = %path.display(), %error, "an old index could not be removed");
+        for path in entries.map(|entry| entry.path()).filter(|path| path.is_dir()) {
+            if !kept.contains(&Some(path.clone())) {
+                self.remove(&path);
             }
+        }
+    }
+
+    /// Removes a folder.
+    pub(super) fn remove(&self, path: &Path) {
+        if let Err(error) = fs::remove_dir_all(path) {
+            tracing::warn!(path = %path.display(), %error, "an old index could not be removed");
         }
     }
 
@@ -135,15 +152,15 @@ impl Folder {
     }
 }
 
-fn current(root: &Path) -> Option<PathBuf> {
-    let name = fs::read_to_string(root.join("current")).ok()?;
+fn named(root: &Path, name: &str) -> Option<PathBuf> {
+    let name = fs::read_to_string(root.join(name)).ok()?;
     let path = root.join(name.trim());
     (path.parent() == Some(root) && path.is_dir()).then_some(path)
 }
 
 /// The current index of a data directory, to be read beside whoever writes it.
 pub(super) fn current_of(data_dir: &Path) -> Option<PathBuf> {
-    current(&data_dir.join("index"))
+    named(&data_dir.join("index"), "current")
 }
 
 #[cfg(test)]
@@ -165,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn promoting_sweeps_the_others() {
+    fn promoting_keeps_the_one_before_and_sweeps_the_others() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::take(dir.path()).unwrap();
         assert_eq!(folder.current(), None);
@@ -176,5 +193,18 @@ mod tests {
         assert_eq!(folder.current(), Some(built.clone()));
         assert_eq!(current_of(dir.path()), Some(built));
         assert!(!abandoned.exists());
+
+        let second = dir.path().join("index/2");
+        fs::create_dir(&second).unwrap();
+        folder.promote(&second).unwrap();
+        assert_eq!((folder.current(), folder.previous()), (Some(second.clone()), Some(built.clone())));
+        // And back, as a rollback does.
+        folder.promote(&built).unwrap();
+        assert_eq!((folder.current(), folder.previous()), (Some(built.clone()), Some(second.clone())));
+        let third = dir.path().join("index/3");
+        fs::create_dir(&third).unwrap();
+        folder.promote(&third).unwrap();
+        assert_eq!((folder.current(), folder.previous()), (Some(third), Some(built)));
+        assert!(!second.exists());
     }
 }

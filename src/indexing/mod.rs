@@ -10,6 +10,8 @@
 //! An index whose history is not the database's (another epoch, server, timeline or schema), or that slept
 //! longer than the log is kept, is rebuilt (`rebuild`) beside the old one. [`verify`] compares every document.
 
+mod build;
+mod follow;
 mod mirror;
 mod projection;
 mod rebuild;
@@ -28,11 +30,12 @@ use std::{
 use duka_index::{Document, Engine};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Mutex, Notify, mpsc, oneshot, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
+use self::{follow::Mirror, mirror::Folder, rebuild::Successor, verify::Report, worker::Order};
 pub use self::{
     snapshot::{Snapshot, Version},
     tuning::Tuning,
@@ -56,6 +59,15 @@ pub enum IndexingError {
     /// The index cannot be caught up from the log.
     #[error("the index must be rebuilt: {0}")]
     Outlived(&'static str),
+    /// A new index is not what the database holds: it must not take over.
+    #[error("the new index differs from the database: {0}")]
+    Unlike(String),
+    /// There is no index from before.
+    #[error("there is no index from before the current one")]
+    NoPrevious,
+    /// An index is being built already.
+    #[error("another index is being built")]
+    Busy,
     /// A snapshot or payload cannot be read.
     #[error("{0}")]
     Snapshot(#[from] snapshot::SnapshotError),
@@ -139,6 +151,24 @@ impl Applied {
     }
 }
 
+/// How far a mirror is behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Lag {
+    /// Products that changed and are not applied.
+    pub pending_changes: u64,
+    /// For how long the oldest of these changes has waited; 0 when there is none.
+    pub seconds: f64,
+    /// For how long the oldest writing transaction has been open: what it wrote is unseen as long as it is, and the
+    /// mirror remembers all that came after it. Hours are worth an alert.
+    pub horizon_seconds: f64,
+}
+
+/// What cannot be indexed is left out, and `verify` misses it: it must not hold up everybody else's.
+fn refuse(error: &duka_index::Error) {
+    tracing::error!(%error, "a product cannot be found by searches");
+    metrics::counter!("duka_index_refused_documents_total").increment(1);
+}
+
 /// The door: the mirror, and the one who keeps it. Cheap to clone.
 #[derive(Clone)]
 pub struct Indexing(Arc<Shared>);
@@ -149,6 +179,11 @@ struct Shared {
     applied: watch::Sender<Applied>,
     wake: Notify,
     tell: Notify,
+    pool: PgPool,
+    folder: Arc<Folder>,
+    orders: mpsc::Sender<Order>,
+    /// Held by who prepares an index to take over.
+    building: Mutex<()>,
 }
 
 impl Indexing {
@@ -167,10 +202,19 @@ impl Indexing {
         Ok((door, tokio::spawn(worker.run())))
     }
 
-    fn new(engine: Engine, applied: Applied) -> Self {
-        let (applied, _) = watch::channel(applied);
-        let (engine, tuning) = (RwLock::new(engine), RwLock::default());
-        Self(Arc::new(Shared { engine, tuning, applied, wake: Notify::new(), tell: Notify::new() }))
+    fn new(mirror: &Mirror, pool: PgPool, folder: Arc<Folder>, orders: mpsc::Sender<Order>) -> Self {
+        let (applied, _) = watch::channel(mirror.applied.clone());
+        Self(Arc::new(Shared {
+            engine: RwLock::new(mirror.engine.clone()),
+            tuning: RwLock::default(),
+            applied,
+            wake: Notify::new(),
+            tell: Notify::new(),
+            pool,
+            folder,
+            orders,
+            building: Mutex::new(()),
+        }))
     }
 
     /// The index that is current now. Ask again for each search: a rebuild swaps it.
@@ -199,6 +243,88 @@ impl Indexing {
         let mut applied = self.0.applied.subscribe();
         let waited = tokio::time::timeout(patience, applied.wait_for(|applied| applied.holds(version))).await;
         matches!(waited, Ok(Ok(_)))
+    }
+
+    /// Builds the index anew from one snapshot of the database, beside the one that answers and is kept up to date
+    /// meanwhile; brings it up to date, checks it, and lets it take over. `progress` hears how many documents are
+    /// indexed, of how many.
+    ///
+    /// # Errors
+    /// When it was stopped, or failed: then everything is as it was. [`IndexingError::Busy`] when an index is being
+    /// built already.
+    pub async fn rebuild(
+        &self,
+        stop: &CancellationToken,
+        progress: impl Fn(u64, u64) + Send + Sync,
+    ) -> Result<(), IndexingError> {
+        let _building = self.0.building.try_lock().map_err(|_| IndexingError::Busy)?;
+        let prepared = rebuild::prepare(&self.0.pool, &self.0.folder, stop, &progress).await?;
+        self.order(|asker| Order::TakeOver(prepared, asker)).await
+    }
+
+    /// Whether there is an index from before the current one.
+    pub fn can_go_back(&self) -> bool {
+        self.0.folder.previous().is_some()
+    }
+
+    /// Lets the index that answered before the current one take over again, once it is up to date and checked.
+    ///
+    /// # Errors
+    /// [`IndexingError::NoPrevious`] when there is none, [`IndexingError::Outlived`] when it cannot be brought up to
+    /// date, [`IndexingError::Busy`] when an index is being built.
+    pub async fn go_back(&self, stop: &CancellationToken) -> Result<(), IndexingError> {
+        let _building = self.0.building.try_lock().map_err(|_| IndexingError::Busy)?;
+        let path = self.0.folder.previous().ok_or(IndexingError::NoPrevious)?;
+        let mirror = rebuild::reopen(&self.0.pool, &path, stop).await?;
+        self.order(|asker| Order::TakeOver(Successor { mirror, path }, asker)).await
+    }
+
+    /// Compares every document with the database; with `repair`, products that differ are indexed anew, and the
+    /// report says what was found before.
+    ///
+    /// # Errors
+    /// When either cannot be read.
+    pub async fn verify(&self, repair: bool) -> Result<Report, IndexingError> {
+        let report = verify::verify(&self.0.pool, self.engine(), |_, _| {}).await?;
+        if repair && !report.differing.is_empty() {
+            let ids = report.differing.clone();
+            self.order(|asker| Order::Repair(ids, asker)).await?;
+        }
+        Ok(report)
+    }
+
+    /// How far the mirror is behind the database.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn lag(&self) -> Result<Lag, IndexingError> {
+        let backlog = store::backlog(&self.0.pool, &self.applied().snapshot).await?;
+        Ok(Lag {
+            pending_changes: backlog.changes.unsigned_abs(),
+            seconds: backlog.seconds,
+            horizon_seconds: backlog.horizon_seconds,
+        })
+    }
+
+    async fn measure_lag(&self) {
+        match self.lag().await {
+            Ok(lag) => {
+                metrics::gauge!("duka_index_pending_changes").set(lag.pending_changes as f64);
+                metrics::gauge!("duka_index_lag_seconds").set(lag.seconds);
+                metrics::gauge!("duka_index_horizon_age_seconds").set(lag.horizon_seconds);
+            }
+            Err(error) => tracing::debug!(%error, "the lag is measured later"),
+        }
+    }
+
+    async fn order(
+        &self,
+        order: impl FnOnce(oneshot::Sender<Result<(), IndexingError>>) -> Order,
+    ) -> Result<(), IndexingError> {
+        let (asker, answer) = oneshot::channel();
+        // Both fail only when the worker has ended.
+        self.0.orders.send(order(asker)).await.map_err(|_| IndexingError::Cancelled)?;
+        answer.await.map_err(|_| IndexingError::Cancelled)?
     }
 
     fn swap(&self, engine: Engine) {

@@ -77,6 +77,35 @@ pub(super) async fn forget_log(pool: &PgPool) -> sqlx::Result<()> {
     transaction.commit().await
 }
 
+/// What the log holds that a snapshot does not see: how many products, and for how many seconds the oldest of these
+/// changes has waited.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Backlog {
+    pub(super) changes: i64,
+    pub(super) seconds: f64,
+    /// For how many seconds the oldest transaction has been open that may still write: nothing after it is forgotten
+    /// from a cursor.
+    pub(super) horizon_seconds: f64,
+}
+
+pub(super) async fn backlog(db: impl PgExecutor<'_>, since: &Snapshot) -> sqlx::Result<Backlog> {
+    sqlx::query_as!(
+        Backlog,
+        r#"select count(distinct product_id) as "changes!",
+                  coalesce(extract(epoch from clock_timestamp() - min(at)), 0)::float8 as "seconds!",
+                  (select coalesce(extract(epoch from clock_timestamp() - min(xact_start)), 0)::float8
+                   from pg_stat_activity
+                   where backend_xid is not null and datname = current_database()) as "horizon_seconds!"
+           from catalog_change
+           where xid >= ($1::text)::xid8
+             and not pg_visible_in_snapshot(xid, ($2::text)::pg_snapshot)"#,
+        since.xmin().to_string(),
+        since.to_string(),
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// The products that changed after `since`, each once, in id order.
 pub(super) async fn changed_since(db: &mut PgConnection, since: &Snapshot) -> sqlx::Result<Vec<i64>> {
     sqlx::query_scalar!(
@@ -105,6 +134,39 @@ pub(super) async fn live_ids_after(
     )
     .fetch_all(db)
     .await
+}
+
+/// Up to `count` ids of live products from all over the catalog, in id order.
+pub(super) async fn some_live_ids(db: &mut PgConnection, count: i32) -> sqlx::Result<Vec<i64>> {
+    sqlx::query_scalar!(
+        r#"with bound as (select min(id) as first, max(id) as last from product),
+                guess as (
+                    select first + floor(random() * (last - first + 1))::bigint as id
+                    from bound, generate_series(1, $1)
+                )
+           select distinct near.id as "id!"
+           from guess g
+           cross join lateral (
+               select p.id from product p where p.id >= g.id and p.deleted_at is null order by p.id limit 1
+           ) near
+           order by 1"#,
+        count
+    )
+    .fetch_all(db)
+    .await
+}
+
+/// Lets other transactions see what this one sees, as long as it lasts.
+pub(super) async fn export_snapshot(db: &mut PgConnection) -> sqlx::Result<String> {
+    sqlx::query_scalar!(r#"select pg_export_snapshot() as "snapshot!""#).fetch_one(db).await
+}
+
+/// Makes a transaction that has read nothing yet see what another one does.
+pub(super) async fn import_snapshot(db: &mut PgConnection, exported: &str) -> sqlx::Result<()> {
+    // The statement takes no parameters; names of snapshots are digits and hyphens.
+    let name: String = exported.chars().filter(|c| c.is_ascii_hexdigit() || *c == '-').collect();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("set transaction snapshot '{name}'"))).execute(db).await?;
+    Ok(())
 }
 
 /// How many products are live: exact, for progress and for checking a rebuild.

@@ -15,7 +15,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
-use super::{IndexingError, Snapshot, mirror, mirror::Payload, projection, rebuild::CHUNK, store};
+use super::{IndexingError, Snapshot, build::CHUNK, mirror, mirror::Payload, projection, store};
 
 /// Ids that a report names at most, for each kind of difference.
 const NAMED: usize = 100;
@@ -39,6 +39,9 @@ pub struct Report {
     pub stale_ids: Vec<i64>,
     /// See `missing_ids`.
     pub surplus_ids: Vec<i64>,
+    /// Every product that was found to differ.
+    #[serde(skip)]
+    pub(super) differing: Vec<i64>,
 }
 
 impl Report {
@@ -49,16 +52,19 @@ impl Report {
 
     fn missing(&mut self, id: i64) {
         self.missing += 1;
+        self.differing.push(id);
         name(&mut self.missing_ids, id);
     }
 
     fn stale(&mut self, id: i64) {
         self.stale += 1;
+        self.differing.push(id);
         name(&mut self.stale_ids, id);
     }
 
     fn surplus(&mut self, id: i64) {
         self.surplus += 1;
+        self.differing.push(id);
         name(&mut self.surplus_ids, id);
     }
 }
@@ -94,7 +100,7 @@ pub async fn verify(
 ) -> Result<Report, IndexingError> {
     let mut db = store::begin(pool).await?;
     let present = store::present(&mut db).await?;
-    let payload = Payload::of(&engine).ok_or(IndexingError::Outlived("its commit has no payload"))?;
+    let payload = payload(&engine)?;
     if !payload.same_history(&present) {
         return Err(IndexingError::Outlived("it mirrors another history than this database's"));
     }
@@ -114,6 +120,45 @@ pub async fn verify(
     find_missing(&mut db, &pending, &seen, &mut report).await?;
     db.rollback().await?;
     Ok(report)
+}
+
+/// Compares the number of documents, exactly, and some of them in every field.
+///
+/// # Errors
+/// [`IndexingError::Unlike`] when they differ.
+pub(super) async fn spot_check(pool: &PgPool, engine: &Engine, sample: i32) -> Result<(), IndexingError> {
+    let mut db = store::begin(pool).await?;
+    let since: Snapshot = payload(engine)?.snapshot.parse()?;
+    let pending = store::changed_since(&mut db, &since).await?;
+    let changed_live = projection::documents(&mut db, &pending).await?.len() as u64;
+    let live = store::count_live(&mut db).await?.unsigned_abs() - changed_live;
+    let pending: HashSet<i64> = pending.into_iter().collect();
+    let mut ids = store::some_live_ids(&mut db, sample).await?;
+    ids.retain(|id| !pending.contains(id));
+    let rows = projection::documents(&mut db, &ids).await?;
+    db.rollback().await?;
+
+    let engine = engine.clone();
+    let compare = move || {
+        let mut held = engine.len();
+        for id in &pending {
+            held -= u64::from(engine.get(*id)?.is_some());
+        }
+        if held != live {
+            return Err(IndexingError::Unlike(format!("it holds {held} products, the database {live}")));
+        }
+        for row in rows {
+            if engine.get(row.id)?.as_ref() != Some(&row) {
+                return Err(IndexingError::Unlike(format!("product {} is not what it is there", row.id)));
+            }
+        }
+        Ok(())
+    };
+    tokio::task::spawn_blocking(compare).await?
+}
+
+fn payload(engine: &Engine) -> Result<Payload, IndexingError> {
+    Payload::of(engine).ok_or(IndexingError::Outlived("its commit has no payload"))
 }
 
 fn read_all(engine: &Engine, chunks: &mpsc::Sender<Vec<Document>>) -> Result<(), duka_index::Error> {

@@ -1,18 +1,21 @@
 //! The loop that follows the change log.
 
-use std::{panic::AssertUnwindSafe, path::PathBuf, time::Duration};
+use std::{panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
 
-use duka_index::{Document, Engine, Writer};
+use duka_index::Engine;
 use futures_util::FutureExt;
 use sqlx::{PgConnection, PgPool, postgres::PgListener};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Applied, Indexing, IndexingError, Snapshot,
+    Indexing, IndexingError,
+    follow::{Mirror, committed},
     mirror::{Folder, Payload},
-    projection,
-    rebuild::{self, CHUNK, WRITER_BYTES},
+    rebuild::{self, Successor},
     store, tuning,
 };
 use crate::node;
@@ -30,13 +33,21 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// After an error the next try waits this long.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
 
+/// What the worker is asked to do between two turns.
+pub(super) enum Order {
+    /// Let an index take over that is nearly up to date.
+    TakeOver(Successor, oneshot::Sender<Result<(), IndexingError>>),
+    /// Read these products anew.
+    Repair(Vec<i64>, oneshot::Sender<Result<(), IndexingError>>),
+}
+
 pub(super) struct Worker {
     pool: PgPool,
-    folder: Folder,
+    folder: Arc<Folder>,
     stop: CancellationToken,
     door: Indexing,
-    /// `None` after an error: reopened on the next turn.
-    writer: Option<Writer>,
+    mirror: Mirror,
+    orders: mpsc::Receiver<Order>,
     /// The version of the search settings that was looked at last, good or not; `None`: look again.
     settings_seen: Option<i64>,
     heartbeat_at: Option<Instant>,
@@ -52,7 +63,7 @@ impl Worker {
         data_dir: PathBuf,
         stop: CancellationToken,
     ) -> Result<Self, IndexingError> {
-        let folder = Folder::take(&data_dir)?;
+        let folder = Arc::new(Folder::take(&data_dir)?);
         let mut transaction = store::begin(&pool).await?;
         let foreign = store::has_foreign_log(&mut transaction).await?;
         transaction.rollback().await?;
@@ -71,24 +82,29 @@ impl Worker {
             },
             None => None,
         };
-        folder.sweep(|path| Some(path) == folder.current().as_deref());
-        let (engine, writer) = match opened {
-            Some(opened) => opened,
-            None => build_beside(&pool, &folder, &stop).await?,
+        folder.sweep();
+        let mirror = match opened {
+            Some(mirror) => mirror,
+            None => {
+                let built = rebuild::prepare(&pool, &folder, &stop, &log_progress()).await?;
+                folder.promote(&built.path)?;
+                built.mirror
+            }
         };
-        let door = Indexing::new(engine.clone(), applied(&engine)?);
-        let node = node::name(&data_dir);
+        let (sender, orders) = mpsc::channel(1);
+        let door = Indexing::new(&mirror, pool.clone(), Arc::clone(&folder), sender);
         let mut worker = Self {
             pool,
             folder,
             stop,
             door,
-            writer: Some(writer),
+            mirror,
+            orders,
             settings_seen: None,
             heartbeat_at: None,
             cut_at: Instant::now(),
             failed_builds: 0,
-            node,
+            node: node::name(&data_dir),
         };
         worker.tune_afresh().await?;
         Ok(worker)
@@ -109,7 +125,7 @@ impl Worker {
                 turn = AssertUnwindSafe(self.turn()).catch_unwind() => turn.unwrap_or(Err(IndexingError::Panicked)),
                 () = stop.cancelled() => break,
             };
-            metrics::gauge!("duka_index_documents").set(self.door.engine().len() as f64);
+            self.measure();
             match turn {
                 Ok(()) => self.wait(&mut listener).await,
                 Err(error) => self.recover(error).await,
@@ -118,60 +134,28 @@ impl Worker {
         if let Err(error) = teller.await {
             tracing::debug!(%error, "the notifier had ended");
         }
-        let writer = self.writer.take();
-        let closed = tokio::task::spawn_blocking(move || writer.map_or(Ok(()), Writer::close)).await;
-        match closed {
-            Ok(Ok(())) => self.folder.leave_clean(),
-            Ok(Err(error)) => tracing::warn!(%error, "the index writer did not close"),
-            Err(error) => tracing::warn!(%error, "the index writer did not close"),
+        if self.mirror.close().await {
+            self.folder.leave_clean();
         }
     }
 
     /// Reads what changed and applies it, all in one snapshot.
     async fn turn(&mut self) -> Result<(), IndexingError> {
-        let mut transaction = store::begin(&self.pool).await?;
-        let present = store::present(&mut transaction).await?;
-        let engine = self.door.engine();
-        let payload = Payload::of(&engine).ok_or(IndexingError::Outlived("its commit has no payload"))?;
-        if !payload.same_history(&present) {
-            return Err(IndexingError::Outlived("it mirrors another history than this database's"));
-        }
-        let since = self.door.applied().snapshot;
-        let now: Snapshot = present.snapshot.parse()?;
-        if now.xmin() < since.xmin() {
-            // A primary does not go back, unless it was restored from an older copy of itself.
-            let restored = IndexingError::Outlived("the database is older than it");
-            return Err(if present.is_standby { IndexingError::Lagging } else { restored });
-        }
-        if since.xmin() < present.floor.parse().unwrap_or(0) {
-            return Err(IndexingError::Outlived("the change log has been cut above it"));
-        }
-        self.tune(&mut transaction, present.settings_version).await?;
-        let ids = store::changed_since(&mut transaction, &since).await?;
-        if !ids.is_empty() {
-            let begun = Instant::now();
-            let mut writer = match self.writer.take() {
-                Some(writer) => writer,
-                None => engine.writer(WRITER_BYTES)?,
-            };
-            for chunk in ids.chunks(CHUNK) {
-                let documents = projection::documents(&mut transaction, chunk).await?;
-                let ids = chunk.to_vec();
-                writer = tokio::task::spawn_blocking(move || apply(writer, &ids, &documents)).await??;
-            }
-            let payload = Payload::new(&present).to_text()?;
-            let committed = tokio::task::spawn_blocking(move || {
-                writer.commit(&payload)?;
-                Ok::<_, duka_index::Error>(writer)
-            });
-            self.writer = Some(committed.await??);
-            metrics::histogram!("duka_index_batch_seconds").record(begun.elapsed().as_secs_f64());
-            metrics::counter!("duka_index_changes_total").increment(ids.len() as u64);
-            tracing::debug!(changes = ids.len(), "applied");
-        }
-        transaction.rollback().await?;
-        self.door.advance(Applied { epoch: present.epoch, snapshot: now });
+        let mut look = self.mirror.look(&self.pool).await?;
+        self.tune(&mut look.transaction, look.present.settings_version).await?;
+        let applied = self.mirror.apply(look).await;
+        // After an error too: what was shown is what the last commit holds.
+        self.door.advance(self.mirror.applied.clone());
+        applied?;
         self.beat().await
+    }
+
+    fn measure(&self) {
+        let status = self.mirror.engine.status();
+        metrics::gauge!("duka_index_documents").set(status.documents as f64);
+        metrics::gauge!("duka_index_segments").set(status.segments as f64);
+        metrics::gauge!("duka_index_bytes").set(status.bytes as f64);
+        metrics::gauge!("duka_index_generation").set(self.mirror.engine.generation() as f64);
     }
 
     /// Takes over the search settings of the snapshot, unless they were looked at before. Those that cannot be read
@@ -212,7 +196,7 @@ impl Worker {
             return Ok(());
         }
         // What the last commit holds, not what is applied in memory: a restart begins there.
-        let committed = applied(&self.door.engine())?;
+        let committed = committed(&self.mirror.engine)?;
         self.heartbeat_at = Some(Instant::now());
         if let Err(error) = store::heartbeat(&self.pool, &self.node, &committed.snapshot).await {
             tracing::warn!(%error, "the other nodes do not hear of this one");
@@ -223,11 +207,12 @@ impl Worker {
                 tracing::warn!(%error, "the change log was not cut");
             }
         }
+        self.door.measure_lag().await;
         Ok(())
     }
 
-    /// Until something changed here, something changed elsewhere, or the poll is due.
-    async fn wait(&self, listener: &mut Option<PgListener>) {
+    /// Until something changed here, something changed elsewhere, somebody wants something, or the poll is due.
+    async fn wait(&mut self, listener: &mut Option<PgListener>) {
         if listener.is_none() {
             *listener = store::listen(&self.pool).await.ok();
         }
@@ -240,6 +225,7 @@ impl Worker {
         tokio::select! {
             () = self.stop.cancelled() => {}
             () = self.door.0.wake.notified() => {}
+            Some(order) = self.orders.recv() => self.obey(order).await,
             heard = heard => if let Err(error) = heard {
                 tracing::warn!(%error, "notifications are interrupted; polling goes on");
                 *listener = None;
@@ -249,8 +235,51 @@ impl Worker {
         }
     }
 
-    /// After an error nothing in memory is believed: the writer is dropped, the next turn starts from the
-    /// commit on disk.
+    async fn obey(&mut self, order: Order) {
+        let (done, asker) = match order {
+            Order::TakeOver(successor, asker) => (self.take_over(successor).await, asker),
+            Order::Repair(ids, asker) => (self.repair(&ids).await, asker),
+        };
+        if let Err(Err(error)) = asker.send(done) {
+            tracing::error!(%error, "what was asked of the indexer failed, and nobody waits for it any more");
+        }
+    }
+
+    /// Brings an index fully up to date and lets it answer from now on.
+    async fn take_over(&mut self, successor: Successor) -> Result<(), IndexingError> {
+        let Successor { mut mirror, path } = successor;
+        let taken_over = async {
+            let mut look = mirror.look(&self.pool).await?;
+            // Before the swap: no answer of the new index is tuned by an older history.
+            self.settings_seen = None;
+            self.tune(&mut look.transaction, look.present.settings_version).await?;
+            mirror.apply(look).await?;
+            self.folder.promote(&path)?;
+            Ok(())
+        };
+        if let Err(error) = taken_over.await {
+            if self.folder.previous().as_deref() != Some(&path) {
+                self.folder.remove(&path);
+            }
+            return Err(error);
+        }
+        self.door.swap(mirror.engine.clone());
+        self.door.advance(mirror.applied.clone());
+        let mut before = std::mem::replace(&mut self.mirror, mirror);
+        // Its merges are of no use any more, but its folder must not change under who goes back to it.
+        before.close().await;
+        metrics::counter!("duka_index_rebuilds_total").increment(1);
+        Ok(())
+    }
+
+    async fn repair(&mut self, ids: &[i64]) -> Result<(), IndexingError> {
+        let look = self.mirror.look(&self.pool).await?;
+        let repaired = self.mirror.repair(look, ids).await;
+        self.door.advance(self.mirror.applied.clone());
+        metrics::counter!("duka_index_repaired_total").increment(ids.len() as u64);
+        repaired
+    }
+
     async fn recover(&mut self, error: IndexingError) {
         match error {
             IndexingError::Outlived(_) | IndexingError::Index(duka_index::Error::Corrupt(_)) => {
@@ -272,26 +301,14 @@ impl Worker {
             error => {
                 tracing::error!(%error, "indexing failed and will be tried again");
                 metrics::counter!("duka_index_errors_total").increment(1);
-                self.writer = None;
-                if let Ok(committed) = applied(&self.door.engine()) {
-                    self.door.advance(committed);
-                }
                 self.pause(AFTER_ERROR).await;
             }
         }
     }
 
     async fn rebuild(&mut self) -> Result<(), IndexingError> {
-        self.writer = None;
-        let (engine, writer) = build_beside(&self.pool, &self.folder, &self.stop).await?;
-        let reached = applied(&engine)?;
-        // Before the swap: no answer of the new index is tuned by the old history.
-        self.tune_afresh().await?;
-        self.writer = Some(writer);
-        self.door.swap(engine);
-        self.door.advance(reached);
-        metrics::counter!("duka_index_rebuilds_total").increment(1);
-        Ok(())
+        let successor = rebuild::prepare(&self.pool, &self.folder, &self.stop, &log_progress()).await?;
+        self.take_over(successor).await
     }
 
     async fn pause(&self, length: Duration) {
@@ -300,57 +317,31 @@ impl Worker {
 }
 
 /// Opens an index that was built before, if it can be caught up.
-async fn reopen(pool: &PgPool, path: PathBuf, check: bool) -> Result<(Engine, Writer), IndexingError> {
+async fn reopen(pool: &PgPool, path: PathBuf, check: bool) -> Result<Mirror, IndexingError> {
     let opened = tokio::task::spawn_blocking(move || {
         let engine = Engine::open(&path)?;
         if check {
             engine.validate_checksums()?;
         }
-        let writer = engine.writer(WRITER_BYTES)?;
-        Ok::<_, duka_index::Error>((engine, writer))
+        Ok::<_, duka_index::Error>(engine)
     });
-    let (engine, writer) = opened.await??;
+    let mirror = Mirror::new(opened.await??)?.writable().await?;
     let mut transaction = store::begin(pool).await?;
     let present = store::present(&mut transaction).await?;
-    let known = Payload::of(&engine).is_some_and(|payload| payload.same_history(&present));
-    known.then_some((engine, writer)).ok_or(IndexingError::Outlived("it mirrors another history"))
+    let known = Payload::of(&mirror.engine).is_some_and(|payload| payload.same_history(&present));
+    known.then_some(mirror).ok_or(IndexingError::Outlived("it mirrors another history"))
 }
 
-async fn build_beside(
-    pool: &PgPool,
-    folder: &Folder,
-    stop: &CancellationToken,
-) -> Result<(Engine, Writer), IndexingError> {
-    let path = folder.fresh()?;
-    let built = match rebuild::build(pool, &path, stop).await {
-        Ok(built) => built,
-        Err(error) => {
-            // What is half built would only fill the disk.
-            folder.sweep(|other| other != path);
-            return Err(error);
-        }
-    };
-    folder.promote(&path)?;
-    Ok(built)
-}
-
-fn apply(mut writer: Writer, ids: &[i64], documents: &[Document]) -> Result<Writer, duka_index::Error> {
-    for document in documents {
-        rebuild::upsert(&mut writer, document)?;
-    }
-    // Both are in id order; what has no document is not live any more.
-    let mut live = documents.iter().map(|document| document.id).peekable();
-    for id in ids {
-        if live.next_if_eq(id).is_none() {
-            writer.delete(*id)?;
+/// Says in the log how far a build is that nobody watches.
+fn log_progress() -> impl Fn(u64, u64) + Send + Sync {
+    const EVERY: u64 = 50_000;
+    let told = std::sync::atomic::AtomicU64::new(0);
+    move |done, total| {
+        let step = done / EVERY;
+        if told.fetch_max(step, std::sync::atomic::Ordering::Relaxed) < step {
+            tracing::info!(done, total, "building the index");
         }
     }
-    Ok(writer)
-}
-
-fn applied(engine: &Engine) -> Result<Applied, IndexingError> {
-    let payload = Payload::of(engine).ok_or(IndexingError::Outlived("its commit has no payload"))?;
-    Ok(Applied { epoch: payload.epoch, snapshot: payload.snapshot.parse()? })
 }
 
 /// Tells the other nodes of this node's writes, many writes at once.

@@ -20,6 +20,7 @@
 
 mod events;
 pub mod model;
+pub mod remote;
 mod run;
 mod store;
 
@@ -42,6 +43,8 @@ use crate::{
 
 /// A job that nobody has said anything of for so long has died with its process.
 const SILENCE: Duration = Duration::from_secs(30);
+/// And one that waits for its node to be started.
+const UNCLAIMED: Duration = Duration::from_secs(900);
 /// How often each node looks for such jobs.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How often it forgets what ended long ago.
@@ -122,6 +125,16 @@ impl Jobs {
         work(run).await
     }
 
+    /// Takes up a job of this node that waits for whoever serves it: one that was asked for at a prompt, or, right
+    /// after the start, one that an earlier process of this node did not bring to its end.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn take_up(&self, kind: Kind, after_start: bool) -> Result<Option<Run>> {
+        let id = store::take_up(&self.0.pool, kind, &self.0.node, after_start).await?;
+        Ok(id.map(|id| Run::begin(self.0.pool.clone(), id, kind, &self.0.stopping)))
+    }
+
     /// One job.
     ///
     /// # Errors
@@ -165,7 +178,8 @@ impl Jobs {
     }
 
     async fn fail_silent(&self) -> Result<()> {
-        let failed = store::fail_silent(&self.0.pool, SILENCE.as_secs_f64(), DIED).await?;
+        let failed =
+            store::fail_silent(&self.0.pool, SILENCE.as_secs_f64(), UNCLAIMED.as_secs_f64(), DIED).await?;
         if failed > 0 {
             tracing::warn!(failed, "jobs whose node fell silent have failed");
         }
@@ -174,7 +188,8 @@ impl Jobs {
 
     async fn sweep(self) {
         let mut forgot_at: Option<Instant> = None;
-        loop {
+        // Not at once: this node may just be taking up what it left.
+        while timeout(SWEEP, self.0.stopping.cancelled()).await.is_err() {
             if let Err(error) = self.fail_silent().await {
                 tracing::debug!(%error, "jobs of dead nodes are looked for later");
             }
@@ -183,9 +198,6 @@ impl Jobs {
                 if let Err(error) = store::forget(&self.0.pool, KEPT_DAYS).await {
                     tracing::debug!(%error, "old jobs are forgotten later");
                 }
-            }
-            if timeout(SWEEP, self.0.stopping.cancelled()).await.is_ok() {
-                return;
             }
         }
     }

@@ -26,6 +26,11 @@ impl Kind {
         }
     }
 
+    /// Whether it needs nothing but the database, and so begins again when its process was stopped in the middle.
+    pub const fn begins_again(self) -> bool {
+        matches!(self, Self::Reindex)
+    }
+
     /// Where a job of this kind is read.
     pub fn path(self, id: i64) -> String {
         format!("/api/admin/{}/{id}/", self.as_str())

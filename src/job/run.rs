@@ -93,6 +93,10 @@ impl Run {
 
     /// Writes how it ended.
     pub(super) async fn finish(&self, ended: Result<()>, closing: bool) {
+        let cancelled = self.0.cancel_wanted.load(Ordering::Acquire);
+        if self.0.kind.begins_again() && closing && ended.is_err() && !cancelled {
+            return self.leave().await;
+        }
         let (status, error) = self.ending(ended, closing);
         let progress = self.0.snapshot();
         for _ in 0..TRIES {
@@ -108,6 +112,16 @@ impl Run {
             sleep(PAUSE).await;
         }
         // Silent from now on: some node will fail it.
+    }
+
+    /// Leaves the job for the next process of this node.
+    async fn leave(&self) {
+        match store::leave(&self.0.pool, self.0.id).await {
+            Ok(()) => tracing::info!(job = self.0.id, "the job begins again with the next start"),
+            Err(error) => {
+                tracing::warn!(job = self.0.id, %error, "the job could not be left for the next start")
+            }
+        }
     }
 
     fn ending(&self, ended: Result<()>, closing: bool) -> (Status, Option<String>) {

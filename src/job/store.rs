@@ -20,6 +20,28 @@ pub(super) async fn insert(db: impl PgExecutor<'_>, new: &New, node: &str) -> sq
     .await
 }
 
+/// Takes up a job of a node that nobody does: one that is marked as unclaimed or, after the start, any that has not
+/// ended.
+pub(super) async fn take_up(
+    db: impl PgExecutor<'_>,
+    kind: Kind,
+    node: &str,
+    after_start: bool,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "update job
+         set status = 'queued', started_at = null, heartbeat_at = now(), parameters = parameters - 'unclaimed'
+         where kind = $1 and node_id = $2
+           and (status = 'queued' and parameters ? 'unclaimed' or $3 and status in ('queued', 'running'))
+         returning id",
+        kind.as_str(),
+        node,
+        after_start
+    )
+    .fetch_optional(db)
+    .await
+}
+
 /// A job of the kind that has not ended.
 pub(super) async fn live(db: impl PgExecutor<'_>, kind: Kind) -> sqlx::Result<Option<i64>> {
     sqlx::query_scalar!(
@@ -104,13 +126,28 @@ pub(super) async fn finish(
     Ok(finished.execute(db).await?.rows_affected() > 0)
 }
 
-/// Fails the jobs that nobody has said anything of for so many seconds; how many there were.
-pub(super) async fn fail_silent(db: &PgPool, seconds: f64, error: &str) -> sqlx::Result<u64> {
+/// Makes a job wait for the next process of its node.
+pub(super) async fn leave(db: &PgPool, id: i64) -> sqlx::Result<()> {
+    let left = sqlx::query!(
+        r#"update job
+           set status = 'queued', started_at = null, heartbeat_at = now(),
+               parameters = parameters || '{"unclaimed": true}'
+           where id = $1 and status in ('queued', 'running')"#,
+        id
+    );
+    left.execute(db).await.map(drop)
+}
+
+/// Fails the jobs that nobody has said anything of for so many seconds, or that have waited for their node for so
+/// many; how many there were.
+pub(super) async fn fail_silent(db: &PgPool, seconds: f64, unclaimed: f64, error: &str) -> sqlx::Result<u64> {
     let failed = sqlx::query!(
         "update job set status = 'failed', error = $2, finished_at = now()
-         where status in ('queued', 'running') and heartbeat_at < now() - make_interval(secs => $1)",
+         where status in ('queued', 'running')
+           and heartbeat_at < now() - make_interval(secs => case when parameters ? 'unclaimed' then $3::float8 else $1::float8 end)",
         seconds,
-        error
+        error,
+        unclaimed
     );
     Ok(failed.execute(db).await?.rows_affected())
 }

@@ -1,0 +1,180 @@
+//! A mirror that follows the change log: what it holds, and one step of it.
+
+use std::time::Instant;
+
+use duka_index::{Document, Engine, Writer};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use tokio::task::spawn_blocking;
+
+use super::{
+    Applied, IndexingError, Snapshot,
+    build::CHUNK,
+    mirror::Payload,
+    projection,
+    store::{self, Present},
+};
+
+/// What the writer may hold before it writes a segment: more than any batch of changes needs.
+const WRITER_BYTES: usize = 64 << 20;
+
+/// An index, and how far it is.
+pub(super) struct Mirror {
+    pub(super) engine: Engine,
+    /// `None` after an error, and before the first change.
+    writer: Option<Writer>,
+    pub(super) applied: Applied,
+}
+
+/// The database at one snapshot, later than the mirror's.
+pub(super) struct Look {
+    pub(super) transaction: Transaction<'static, Postgres>,
+    pub(super) present: Present,
+    snapshot: Snapshot,
+}
+
+impl Mirror {
+    /// # Errors
+    /// When the index does not say what it mirrors.
+    pub(super) fn new(engine: Engine) -> Result<Self, IndexingError> {
+        let applied = committed(&engine)?;
+        Ok(Self { engine, writer: None, applied })
+    }
+
+    /// Opens the writer already, which finds out whether the index can be written.
+    pub(super) async fn writable(mut self) -> Result<Self, IndexingError> {
+        let engine = self.engine.clone();
+        self.writer = Some(spawn_blocking(move || engine.writer(WRITER_BYTES)).await??);
+        Ok(self)
+    }
+
+    /// Opens a snapshot of the database, and makes sure that the log leads there from the mirror.
+    pub(super) async fn look(&self, pool: &PgPool) -> Result<Look, IndexingError> {
+        let mut transaction = store::begin(pool).await?;
+        let present = store::present(&mut transaction).await?;
+        let payload =
+            Payload::of(&self.engine).ok_or(IndexingError::Outlived("its commit has no payload"))?;
+        if !payload.same_history(&present) {
+            return Err(IndexingError::Outlived("it mirrors another history than this database's"));
+        }
+        let (since, snapshot): (_, Snapshot) = (&self.applied.snapshot, present.snapshot.parse()?);
+        if snapshot.xmin() < since.xmin() {
+            // A primary does not go back, unless it was restored from an older copy of itself.
+            let restored = IndexingError::Outlived("the database is older than it");
+            return Err(if present.is_standby { IndexingError::Lagging } else { restored });
+        }
+        if since.xmin() < present.floor.parse().unwrap_or(0) {
+            return Err(IndexingError::Outlived("the change log has been cut above it"));
+        }
+        Ok(Look { transaction, present, snapshot })
+    }
+
+    /// Applies what changed up to the snapshot, commits with it, and says how many products that were. After an error
+    /// the mirror is where its last commit was.
+    pub(super) async fn apply(&mut self, look: Look) -> Result<usize, IndexingError> {
+        let applied = self.try_apply(look).await;
+        if applied.is_err() {
+            // Nothing in memory is believed.
+            self.writer = None;
+            if let Ok(committed) = committed(&self.engine) {
+                self.applied = committed;
+            }
+        }
+        applied
+    }
+
+    async fn try_apply(&mut self, mut look: Look) -> Result<usize, IndexingError> {
+        let ids = store::changed_since(&mut look.transaction, &self.applied.snapshot).await?;
+        if !ids.is_empty() {
+            let payload = Payload::new(&look.present).to_text()?;
+            self.write(&mut look.transaction, &ids, payload).await?;
+        }
+        look.transaction.rollback().await?;
+        self.applied = Applied { epoch: look.present.epoch, snapshot: look.snapshot };
+        Ok(ids.len())
+    }
+
+    /// Looks and applies.
+    pub(super) async fn follow(&mut self, pool: &PgPool) -> Result<usize, IndexingError> {
+        let look = self.look(pool).await?;
+        self.apply(look).await
+    }
+
+    /// Reads products anew although the log does not name them.
+    pub(super) async fn repair(&mut self, mut look: Look, ids: &[i64]) -> Result<(), IndexingError> {
+        let mut all = store::changed_since(&mut look.transaction, &self.applied.snapshot).await?;
+        all.extend_from_slice(ids);
+        all.sort_unstable();
+        all.dedup();
+        let payload = Payload::new(&look.present).to_text()?;
+        self.write(&mut look.transaction, &all, payload).await?;
+        look.transaction.rollback().await?;
+        self.applied = Applied { epoch: look.present.epoch, snapshot: look.snapshot };
+        Ok(())
+    }
+
+    async fn write(
+        &mut self,
+        db: &mut PgConnection,
+        ids: &[i64],
+        payload: String,
+    ) -> Result<(), IndexingError> {
+        let begun = Instant::now();
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.engine.writer(WRITER_BYTES)?,
+        };
+        for chunk in ids.chunks(CHUNK) {
+            let documents = projection::documents(db, chunk).await?;
+            let ids = chunk.to_vec();
+            writer = spawn_blocking(move || put(writer, &ids, &documents)).await??;
+        }
+        let committing = Instant::now();
+        let committed = spawn_blocking(move || {
+            writer.commit(&payload)?;
+            Ok::<_, duka_index::Error>(writer)
+        });
+        self.writer = Some(committed.await??);
+        metrics::histogram!("duka_index_commit_seconds").record(committing.elapsed().as_secs_f64());
+        metrics::histogram!("duka_index_batch_seconds").record(begun.elapsed().as_secs_f64());
+        metrics::histogram!("duka_index_batch_changes").record(ids.len() as f64);
+        metrics::counter!("duka_index_changes_total").increment(ids.len() as u64);
+        tracing::debug!(changes = ids.len(), "applied");
+        Ok(())
+    }
+
+    /// Closes the writer; false when it did not close well.
+    pub(super) async fn close(&mut self) -> bool {
+        let writer = self.writer.take();
+        let closed = spawn_blocking(move || writer.map_or(Ok(()), Writer::close)).await;
+        if let Ok(Err(error)) = &closed {
+            tracing::warn!(%error, "the index writer did not close");
+        }
+        matches!(closed, Ok(Ok(())))
+    }
+}
+
+/// How far the index's last commit is: where a restart begins.
+pub(super) fn committed(engine: &Engine) -> Result<Applied, IndexingError> {
+    let payload = Payload::of(engine).ok_or(IndexingError::Outlived("its commit has no payload"))?;
+    Ok(Applied { epoch: payload.epoch, snapshot: payload.snapshot.parse()? })
+}
+
+fn put(mut writer: Writer, ids: &[i64], documents: &[Document]) -> Result<Writer, duka_index::Error> {
+    for document in documents {
+        match writer.upsert(document) {
+            Err(error @ duka_index::Error::Document { id, .. }) => {
+                super::refuse(&error);
+                writer.delete(id)?;
+            }
+            done => done?,
+        }
+    }
+    // Both are in id order; what has no document is not live any more.
+    let mut live = documents.iter().map(|document| document.id).peekable();
+    for id in ids {
+        if live.next_if_eq(id).is_none() {
+            writer.delete(*id)?;
+        }
+    }
+    Ok(writer)
+}
