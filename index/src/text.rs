@@ -8,7 +8,12 @@
 //! in its place, so that what is written the same always counts for more, and names of makers and articles are
 //! never taken for a verb. What a word is worth is [`rank`](crate::rank)'s business.
 
-use std::{collections::BTreeSet, ops::Range, str::CharIndices};
+use std::{
+    cell::RefCell,
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+    str::CharIndices,
+};
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
@@ -74,8 +79,26 @@ pub(crate) fn stem(word: &str) -> Option<String> {
     if word.len() < MIN_STEMMED || !is_inflected(word) {
         return None;
     }
-    let stemmer = frostem::Stemmer::new(frostem::Algorithm::English);
-    Some(stemmer.stem(word).into_owned()).filter(|stem| stem != word)
+    STEMS.with_borrow_mut(|stems| {
+        if let Some(known) = stems.get(word) {
+            return known.clone();
+        }
+        let stemmer = frostem::Stemmer::new(frostem::Algorithm::English);
+        let stem = Some(stemmer.stem(word).into_owned()).filter(|stem| stem != word);
+        if stems.len() >= MAX_STEMS {
+            stems.clear();
+        }
+        stems.insert(word.to_owned(), stem.clone());
+        stem
+    })
+}
+
+/// A catalog says the same few thousand words again and again, and stemming was an eighth of indexing it.
+const MAX_STEMS: usize = 10_000;
+
+thread_local! {
+    /// The last words that this thread has stemmed.
+    static STEMS: RefCell<HashMap<String, Option<String>>> = RefCell::default();
 }
 
 /// A stock keeping unit or trade item number as a whole: folded like words are, with what separates them left
