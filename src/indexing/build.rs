@@ -10,16 +10,16 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    thread::available_parallelism,
-    time::Instant,
+    thread::{self, available_parallelism},
+    time::{Duration, Instant},
 };
 
 use duka_index::{Bulk, Document, Engine};
-use futures_util::future::try_join_all;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{ConnectOptions, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::{
-    sync::{Mutex, mpsc},
+    sync::{Mutex, mpsc, oneshot},
     task::spawn_blocking,
+    time::interval,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,10 @@ pub(super) const CHUNK: usize = 1_000;
 const HEAP_BYTES: usize = 256 << 20;
 /// Hands at most: beyond that they wait for the database.
 const MAX_HANDS: usize = 4;
+/// How far a build's threads stand back behind those that answer searches, which share their cores.
+const NICENESS: i32 = 15;
+/// How often the progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(250);
 
 /// How far a build is: documents indexed, and products in all.
 pub(super) type Progress<'a> = dyn Fn(u64, u64) + Send + Sync + 'a;
@@ -43,9 +47,8 @@ pub(super) async fn build(
     progress: &Progress<'_>,
 ) -> Result<Engine, IndexingError> {
     let begun = Instant::now();
-    let hands = available_parallelism().map_or(2, usize::from).min(MAX_HANDS);
-    let engine = Engine::open(folder)?;
-    let bulk = Arc::new(engine.bulk(hands, HEAP_BYTES)?);
+    // One more than there are cores: each waits for the database now and then.
+    let hands = (available_parallelism().map_or(2, usize::from) + 1).min(MAX_HANDS);
     super::analyze(pool).await;
     let mut snapshot = store::begin(pool).await?;
     let present = store::present(&mut snapshot).await?;
@@ -54,22 +57,85 @@ pub(super) async fn build(
     progress(0, total);
     tracing::info!(products = total, "building the index");
 
+    let (engine, bulk) = open(folder).await?;
     let (sender, receiver) = mpsc::channel(hands);
-    let share = Share { bulk, dealt: Mutex::new(receiver), done: AtomicU64::new(0), total, progress, stop };
-    let work = try_join_all((0..hands).map(|_| share.work(pool, &exported)));
-    tokio::try_join!(deal(&mut snapshot, sender), work)?;
+    let share = Arc::new(Share {
+        bulk,
+        dealt: Mutex::new(receiver),
+        done: AtomicU64::new(0),
+        exported,
+        stop: stop.child_token(),
+    });
+    // However this ends, the hands end too.
+    let _ended = share.stop.clone().drop_guard();
+    let work = (0..hands).map(|_| hand(Arc::clone(&share), pool.connect_options()));
+    let work: Vec<_> = work.collect::<Result<_, _>>()?;
+    let telling = async {
+        let mut ticks = interval(TELL_EVERY);
+        loop {
+            ticks.tick().await;
+            progress(share.done.load(Ordering::Relaxed), total);
+        }
+    };
+    let working = async {
+        deal(&mut snapshot, sender).await?;
+        let mut ended: Result<(), IndexingError> = Ok(());
+        for done in work {
+            // One that panicked has said nothing.
+            let done = done.await.unwrap_or(Err(IndexingError::Panicked));
+            // Of several errors that which stopped the others.
+            if matches!(ended, Ok(()) | Err(IndexingError::Cancelled)) && done.is_err() {
+                ended = done;
+            }
+        }
+        ended
+    };
+    tokio::select! {
+        worked = working => worked?,
+        () = telling => {}
+    }
     snapshot.rollback().await?;
-    let Share { bulk, done, .. } = share;
 
+    let Share { bulk, done, .. } = Arc::into_inner(share).ok_or(IndexingError::Panicked)?;
     let done = done.into_inner();
+    progress(done, total);
     let payload = Payload::new(&present).to_text()?;
-    let bulk = Arc::into_inner(bulk).ok_or(IndexingError::Panicked)?;
     spawn_blocking(move || bulk.commit(&payload)).await??;
     if done != total {
-        return Err(IndexingError::Outlived("the new index does not hold what the database counted"));
+        return Err(IndexingError::Unlike(format!("{done} of {total} products were read")));
     }
     tracing::info!(products = done, seconds = begun.elapsed().as_secs_f64(), "built the index");
     Ok(engine)
+}
+
+/// Opens an index and what fills it. The threads that do so are as patient as the one that starts them.
+async fn open(folder: &Path) -> Result<(Engine, Bulk), IndexingError> {
+    let (folder, threads) = (folder.to_owned(), available_parallelism().map_or(2, usize::from));
+    patiently(move || {
+        let engine = Engine::open(&folder)?;
+        let bulk = engine.bulk(threads, HEAP_BYTES)?;
+        Ok((engine, bulk))
+    })?
+    .await
+    .unwrap_or(Err(IndexingError::Panicked))
+}
+
+/// Does work in a thread of its own that stands back behind the others.
+fn patiently<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, IndexingError> + Send + 'static,
+) -> Result<oneshot::Receiver<Result<T, IndexingError>>, IndexingError> {
+    let (sender, done) = oneshot::channel();
+    thread::Builder::new().name("duka build".to_owned()).spawn(move || {
+        // Of this thread alone on Linux. Where it would be the whole process's, it is left as it is.
+        if cfg!(target_os = "linux")
+            && let Err(error) = rustix::process::nice(NICENESS)
+        {
+            tracing::debug!(%error, "the index is built as eagerly as searches are answered");
+        }
+        // Nobody waits any more for one that was stopped.
+        let _ = sender.send(work());
+    })?;
+    Ok(done)
 }
 
 /// Deals out the ids of all live products, in order.
@@ -79,7 +145,7 @@ async fn deal(db: &mut PgConnection, hands: mpsc::Sender<Vec<i64>>) -> Result<()
         let ids = store::live_ids_after(db, after, CHUNK).await?;
         let Some(last) = ids.last() else { return Ok(()) };
         after = *last;
-        // They are gone when one of them has failed, whose error is the one to tell.
+        // They are gone when each of them has failed, whose errors are the ones to tell.
         if hands.send(ids).await.is_err() {
             return Ok(());
         }
@@ -87,47 +153,47 @@ async fn deal(db: &mut PgConnection, hands: mpsc::Sender<Vec<i64>>) -> Result<()
 }
 
 /// What the hands share.
-struct Share<'a> {
-    bulk: Arc<Bulk>,
+struct Share {
+    bulk: Bulk,
     dealt: Mutex<mpsc::Receiver<Vec<i64>>>,
     done: AtomicU64,
-    total: u64,
-    progress: &'a Progress<'a>,
-    stop: &'a CancellationToken,
+    exported: String,
+    stop: CancellationToken,
 }
 
-impl Share<'_> {
-    async fn work(&self, pool: &PgPool, exported: &str) -> Result<(), IndexingError> {
-        let mut db = store::begin(pool).await?;
-        store::import_snapshot(&mut db, exported).await?;
-        let mut indexing = None;
+/// Starts a hand: a thread with a connection of its own.
+fn hand(
+    share: Arc<Share>,
+    options: Arc<PgConnectOptions>,
+) -> Result<oneshot::Receiver<Result<(), IndexingError>>, IndexingError> {
+    patiently(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let worked = runtime.block_on(share.work(&options));
+        if worked.is_err() {
+            // The others need not finish what is lost.
+            share.stop.cancel();
+        }
+        worked
+    })
+}
+
+impl Share {
+    async fn work(&self, options: &PgConnectOptions) -> Result<(), IndexingError> {
+        let mut db = options.connect().await?;
+        store::begin_with(&mut db, &self.exported).await?;
         while let Some(ids) = self.next().await {
             if self.stop.is_cancelled() {
                 return Err(IndexingError::Cancelled);
             }
             let documents = projection::documents(&mut db, &ids).await?;
-            self.indexed(indexing.take()).await?;
-            let bulk = Arc::clone(&self.bulk);
-            // The next rows are read while these are indexed.
-            indexing = Some(spawn_blocking(move || add(&bulk, &documents)));
+            let added = add(&self.bulk, &documents)?;
+            self.done.fetch_add(added, Ordering::Relaxed);
         }
-        self.indexed(indexing).await?;
-        Ok(db.rollback().await?)
+        Ok(sqlx::Connection::close(db).await?)
     }
 
     async fn next(&self) -> Option<Vec<i64>> {
         self.dealt.lock().await.recv().await
-    }
-
-    async fn indexed(
-        &self,
-        indexing: Option<tokio::task::JoinHandle<Result<u64, duka_index::Error>>>,
-    ) -> Result<(), IndexingError> {
-        let Some(indexing) = indexing else { return Ok(()) };
-        let added = indexing.await??;
-        let done = self.done.fetch_add(added, Ordering::Relaxed) + added;
-        (self.progress)(done, self.total);
-        Ok(())
     }
 }
 

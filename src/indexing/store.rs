@@ -161,12 +161,14 @@ pub(super) async fn export_snapshot(db: &mut PgConnection) -> sqlx::Result<Strin
     sqlx::query_scalar!(r#"select pg_export_snapshot() as "snapshot!""#).fetch_one(db).await
 }
 
-/// Makes a transaction that has read nothing yet see what another one does.
-pub(super) async fn import_snapshot(db: &mut PgConnection, exported: &str) -> sqlx::Result<()> {
-    // The statement takes no parameters; names of snapshots are digits and hyphens.
+/// Begins a transaction that sees what another one exported.
+pub(super) async fn begin_with(db: &mut PgConnection, exported: &str) -> sqlx::Result<()> {
+    // These statements take no parameters; names of snapshots are hexadecimal digits and hyphens.
     let name: String = exported.chars().filter(|c| c.is_ascii_hexdigit() || *c == '-').collect();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("set transaction snapshot '{name}'"))).execute(db).await?;
-    Ok(())
+    let begin = format!(
+        "begin transaction isolation level repeatable read read only; set transaction snapshot '{name}'"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(begin)).execute(db).await.map(drop)
 }
 
 /// How many products are live: exact, for progress and for checking a rebuild.

@@ -307,6 +307,14 @@ impl Worker {
     }
 
     async fn rebuild(&mut self) -> Result<(), IndexingError> {
+        let door = self.door.clone();
+        // Somebody builds one already, which will do: it comes as an order.
+        let Ok(_building) = door.0.building.try_lock() else {
+            if let Ok(Some(order)) = timeout(AFTER_ERROR, self.orders.recv()).await {
+                self.obey(order).await;
+            }
+            return Ok(());
+        };
         let successor = rebuild::prepare(&self.pool, &self.folder, &self.stop, &log_progress()).await?;
         self.take_over(successor).await
     }
