@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::datetime};
 
 /// Tells the time in UTC, to the microsecond, as the database keeps it.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +34,17 @@ impl Clock {
             None => micros(OffsetDateTime::now_utc()),
         }
     }
+}
+
+/// Reads an instant of RFC 3339, such as `2026-11-22T10:00:00Z`: in UTC, to the microsecond.
+///
+/// # Errors
+/// Says what it must be.
+pub fn parse(text: &str) -> Result<OffsetDateTime, &'static str> {
+    let known = datetime!(0001-01-01 00:00 UTC)..=datetime!(9999-12-31 00:00 UTC);
+    let at = OffsetDateTime::parse(text.trim(), &Rfc3339).ok().filter(|at| known.contains(at));
+    at.map(|at| from_micros(micros(at)))
+        .ok_or("must be a date and time of RFC 3339 with its offset, such as 2026-11-22T10:00:00Z")
 }
 
 /// A time as whole microseconds since 1970, as the search index keeps it.

@@ -37,8 +37,8 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    account, app::App, cache::encoding::Encoding, category, discount, error, extract::header_text, health,
-    openapi::QueryPaths, params, product, search,
+    account, app::App, audit, cache::encoding::Encoding, category, discount, error, extract::header_text,
+    health, openapi::QueryPaths, params, product, search,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -88,6 +88,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(search::upkeep::http::routes())
         .merge(product::http::routes())
         .merge(discount::http::routes())
+        .merge(audit::http::routes())
         .merge(health::routes())
 }
 

@@ -154,6 +154,11 @@ fn status_codes_stand_at_the_edge() {
 }
 
 #[test]
+fn whoever_writes_says_so() {
+    keep(&["src/"], places::transactions_have_an_author);
+}
+
+#[test]
 fn the_engine_stands_apart() {
     keep(&["src/", "index/"], places::the_engine_is_apart);
 }

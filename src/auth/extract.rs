@@ -2,7 +2,7 @@
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 
-use super::{Admin, Customer, Role, Vendor, Viewer, store, token::Claims};
+use super::{Admin, Customer, RequestId, Role, Vendor, Viewer, store, token::Claims};
 use crate::{
     app::App,
     error::{Error, Kind, Result},
@@ -46,7 +46,9 @@ impl FromRequestParts<App> for Customer {
         let user_id: i64 = claims.sub.parse().map_err(|_| over())?;
         let role = store::live_role(&app.web, claims.sid, user_id).await?.ok_or_else(over)?;
         let role = Role::parse(&role).ok_or_else(|| Error::internal(format!("unknown role {role}")))?;
-        Ok(Self { user_id, session_id: claims.sid, role })
+        // Every request has one by now, its own or a new one.
+        let request_id = header_text(&parts.headers, "x-request-id").and_then(RequestId::new);
+        Ok(Self { user_id, session_id: claims.sid, role, request_id })
     }
 }
 

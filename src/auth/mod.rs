@@ -3,7 +3,10 @@
 //! [`Customer`], [`Vendor`] and [`Admin`] have private fields: only the extractors here make one, from a token
 //! that holds and a session that is alive. An action that takes a proof as its argument cannot be called
 //! without the right. [`Viewer`] is for searches, which never ask the database: it believes the token alone.
+//!
+//! Whoever writes does it in a transaction that [`begin`] has begun with the proof, and is in the audit.
 
+mod author;
 mod extract;
 pub mod password;
 mod store;
@@ -11,6 +14,8 @@ pub mod token;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use self::author::{Author, RequestId, begin};
 
 use crate::{app::App, error::Result};
 
@@ -48,6 +53,7 @@ pub struct Customer {
     user_id: i64,
     session_id: i64,
     role: Role,
+    request_id: Option<RequestId>,
 }
 
 impl Customer {

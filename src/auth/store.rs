@@ -1,6 +1,8 @@
-//! The one statement behind every signed-in request.
+//! The statement behind every signed-in request, and the one that says who writes.
 
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
+
+use super::Author;
 
 /// The user's role now, if session and user are alive.
 pub(super) async fn live_role(
@@ -17,4 +19,18 @@ pub(super) async fn live_role(
     )
     .fetch_optional(db)
     .await
+}
+
+/// Says until the end of the transaction who writes in it; the audit's triggers ask.
+pub(super) async fn sign(db: &mut PgConnection, author: &Author) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select set_config('duka.audit', $1, true) as mode, set_config('duka.actor_id', $2, true) as actor_id,
+                set_config('duka.request_id', $3, true) as request_id",
+        if author.is_privileged() { "user" } else { "shop" },
+        author.user_id().map_or_else(String::new, |id| id.to_string()),
+        author.request_id().unwrap_or_default(),
+    )
+    .fetch_one(db)
+    .await
+    .map(drop)
 }

@@ -3,7 +3,12 @@
 use axum::http::{HeaderName, HeaderValue};
 use sqlx::{Postgres, Transaction};
 
-use crate::{app::App, error::Result, indexing::Version};
+use crate::{
+    app::App,
+    auth::{self, Author},
+    error::Result,
+    indexing::Version,
+};
 
 mod store;
 
@@ -16,12 +21,12 @@ pub struct CatalogWrite {
 }
 
 impl CatalogWrite {
-    /// Begins it.
+    /// Begins it, in the author's name.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn begin(app: &App) -> Result<Self> {
-        Ok(Self { transaction: app.web.begin().await? })
+    pub async fn begin(app: &App, author: impl Into<Author>) -> Result<Self> {
+        Ok(Self { transaction: auth::begin(&app.web, author).await? })
     }
 
     /// Commits, tells the mirror, and returns the version that a search can wait for.

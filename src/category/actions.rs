@@ -45,8 +45,8 @@ pub async fn one(app: &App, id: i64) -> Result<Category> {
 ///
 /// # Errors
 /// 409 for a taken name or slug, 422 for an unknown parent.
-pub async fn create(app: &App, _: Admin, new: &NewCategory) -> Result<(Category, Version)> {
-    let mut write = CatalogWrite::begin(app).await?;
+pub async fn create(app: &App, admin: Admin, new: &NewCategory) -> Result<(Category, Version)> {
+    let mut write = CatalogWrite::begin(app, admin).await?;
     store::lock_tree(&mut write).await?;
     let slug = match &new.slug {
         Some(slug) => slug.clone(),
@@ -60,8 +60,13 @@ pub async fn create(app: &App, _: Admin, new: &NewCategory) -> Result<(Category,
 ///
 /// # Errors
 /// 404, 409 for a taken name or slug, 422 for an unknown parent or one inside the category.
-pub async fn update(app: &App, _: Admin, id: i64, changes: &CategoryChanges) -> Result<(Category, Version)> {
-    let mut write = CatalogWrite::begin(app).await?;
+pub async fn update(
+    app: &App,
+    admin: Admin,
+    id: i64,
+    changes: &CategoryChanges,
+) -> Result<(Category, Version)> {
+    let mut write = CatalogWrite::begin(app, admin).await?;
     if changes.parent_id.is_some() {
         store::lock_tree(&mut write).await?;
     }
@@ -75,8 +80,8 @@ pub async fn update(app: &App, _: Admin, id: i64, changes: &CategoryChanges) -> 
 ///
 /// # Errors
 /// 404, 409 when it holds products or children.
-pub async fn delete(app: &App, _: Admin, id: i64) -> Result<Version> {
-    let mut write = CatalogWrite::begin(app).await?;
+pub async fn delete(app: &App, admin: Admin, id: i64) -> Result<Version> {
+    let mut write = CatalogWrite::begin(app, admin).await?;
     if !store::delete(&mut write, id).await? {
         return Err(Error::not_found("category"));
     }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     account::{actions, model::Registration},
-    auth::{Role, password::Passwords},
+    auth::{Author, Role, password::Passwords},
     body,
     clock::Clock,
     config::Config,
@@ -86,7 +86,10 @@ async fn prepare(
         let bar = bar(products, "generating {wide_bar} {pos}/{len} ({per_sec}, {eta} left)");
         let feed = import::feed(Corpus::new(1, config.currency), products);
         let options = Options { on_error: OnError::Reject, dry_run: false };
-        run(&pool, feed, options, &CancellationToken::new(), |done| bar.set_position(done.rows)).await?;
+        run(&pool, Author::SHOP, feed, options, &CancellationToken::new(), |done| {
+            bar.set_position(done.rows)
+        })
+        .await?;
         bar.finish_and_clear();
     }
     pool.close().await;

@@ -16,6 +16,7 @@ use super::{
     unless_interrupted,
 };
 use crate::{
+    auth::Author,
     config::Config,
     corpus::Corpus,
     database::Database,
@@ -136,7 +137,7 @@ async fn bring_in(
     let importing = async {
         database.migrate().await?;
         let pool = database.work_pool("duka import");
-        let report = run(&pool, feed, options, &stop, progress).await?;
+        let report = run(&pool, Author::SHOP, feed, options, &stop, progress).await?;
         pool.close().await;
         Ok(report)
     };

@@ -55,7 +55,7 @@ impl Database {
         let Some(url) = &config.database_url else { return Self::managed(config).await };
         let options = PgConnectOptions::from_str(url.expose_secret()).map_err(DatabaseError::Unreachable)?;
         store::ping(&options).await.map_err(DatabaseError::Unreachable)?;
-        Ok(Self { options, cluster: None })
+        Ok(Self { options: ours(options), cluster: None })
     }
 
     async fn managed(config: &Config) -> Result<Self, DatabaseError> {
@@ -65,7 +65,7 @@ impl Database {
         store::ensure_database(&server.clone().database("postgres"), DATABASE)
             .await
             .map_err(DatabaseError::Unreachable)?;
-        Ok(Self { options: server.database(DATABASE), cluster: Some(Arc::new(cluster)) })
+        Ok(Self { options: ours(server.database(DATABASE)), cluster: Some(Arc::new(cluster)) })
     }
 
     /// Brings the schema up to date; a second call finds nothing to do.
@@ -157,6 +157,11 @@ impl Database {
 /// When it does not.
 pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
     store::ask(pool).await
+}
+
+/// What is written through these is not somebody's at a prompt: the audit tells them apart.
+fn ours(options: PgConnectOptions) -> PgConnectOptions {
+    options.options([("duka.audit", "shop")])
 }
 
 fn server_options(endpoint: &postgres::Endpoint) -> PgConnectOptions {

@@ -34,10 +34,10 @@ pub async fn one(app: &App, _: Admin, id: i64) -> Result<Discount> {
 ///
 /// # Errors
 /// 409 for a taken code, 422 for an end that has passed or an unknown product.
-pub async fn create(app: &App, _: Admin, new: &NewDiscount) -> Result<(Discount, Version)> {
+pub async fn create(app: &App, admin: Admin, new: &NewDiscount) -> Result<(Discount, Version)> {
     let now = from_micros(app.clock.micros());
     let terms = new.terms(now, app.config.currency).map_err(Error::invalid)?;
-    let mut write = CatalogWrite::begin(app).await?;
+    let mut write = CatalogWrite::begin(app, admin).await?;
     let id = store::insert(&mut write, &terms).await?;
     link_products(&mut write, id, new.product_ids()).await?;
     finish(app, write, id).await
@@ -48,8 +48,13 @@ pub async fn create(app: &App, _: Admin, new: &NewDiscount) -> Result<(Discount,
 /// # Errors
 /// 404, 409 for a taken code, 422 for what contradicts the terms that stay, a limit below the number of uses, or
 /// an unknown product.
-pub async fn update(app: &App, _: Admin, id: i64, changes: &DiscountChanges) -> Result<(Discount, Version)> {
-    let mut write = CatalogWrite::begin(app).await?;
+pub async fn update(
+    app: &App,
+    admin: Admin,
+    id: i64,
+    changes: &DiscountChanges,
+) -> Result<(Discount, Version)> {
+    let mut write = CatalogWrite::begin(app, admin).await?;
     let before = lock(&mut write, id).await?;
     let terms = changes.onto(before.terms, app.config.currency).map_err(Error::invalid)?;
     store::update(&mut write, id, &terms).await?;
@@ -64,8 +69,8 @@ pub async fn update(app: &App, _: Admin, id: i64, changes: &DiscountChanges) -> 
 ///
 /// # Errors
 /// 404.
-pub async fn delete(app: &App, _: Admin, id: i64) -> Result<Version> {
-    let mut write = CatalogWrite::begin(app).await?;
+pub async fn delete(app: &App, admin: Admin, id: i64) -> Result<Version> {
+    let mut write = CatalogWrite::begin(app, admin).await?;
     if !store::delete(&mut write, id).await? {
         return Err(not_found());
     }
@@ -76,8 +81,8 @@ pub async fn delete(app: &App, _: Admin, id: i64) -> Result<Version> {
 ///
 /// # Errors
 /// 404, 422 for an unknown product.
-pub async fn link(app: &App, _: Admin, id: i64, links: &ProductLinks) -> Result<(Discount, Version)> {
-    let mut write = CatalogWrite::begin(app).await?;
+pub async fn link(app: &App, admin: Admin, id: i64, links: &ProductLinks) -> Result<(Discount, Version)> {
+    let mut write = CatalogWrite::begin(app, admin).await?;
     lock(&mut write, id).await?;
     link_products(&mut write, id, &links.0).await?;
     finish(app, write, id).await
@@ -87,8 +92,8 @@ pub async fn link(app: &App, _: Admin, id: i64, links: &ProductLinks) -> Result<
 ///
 /// # Errors
 /// 404 when there is no such discount, or no such link.
-pub async fn unlink(app: &App, _: Admin, id: i64, product_id: i64) -> Result<Version> {
-    let mut write = CatalogWrite::begin(app).await?;
+pub async fn unlink(app: &App, admin: Admin, id: i64, product_id: i64) -> Result<Version> {
+    let mut write = CatalogWrite::begin(app, admin).await?;
     if !store::unlink(&mut write, id, product_id).await? {
         return Err(Error::not_found("product linked to this discount"));
     }

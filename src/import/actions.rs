@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
+use serde_json::json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,8 @@ use super::{
     store,
 };
 use crate::{
+    audit::{self, model::Act},
+    auth::{self, Author},
     category,
     error::{Error, Result},
     indexing,
@@ -112,7 +115,8 @@ impl Feed {
     }
 }
 
-/// Brings the rows in.
+/// Brings the rows in, in the author's name. The audit has one line of each transaction that changed something, with
+/// its counts: one of the whole import, or with [`OnError::Skip`] one of each batch.
 ///
 /// # Errors
 /// When the file breaks off, the database does not answer, somebody else writes the same products meanwhile,
@@ -120,12 +124,13 @@ impl Feed {
 /// [`OnError::Skip`].
 pub async fn run(
     pool: &PgPool,
+    author: impl Into<Author>,
     mut feed: Feed,
     options: Options,
     stop: &CancellationToken,
     mut progress: impl FnMut(Progress),
 ) -> Result<Report> {
-    let mut import = Import::begin(pool, options).await?;
+    let mut import = Import::begin(pool, author.into(), options).await?;
     let mut done = Progress::default();
     while let Some(chunk) = feed.chunks.recv().await {
         if stop.is_cancelled() {
@@ -145,22 +150,27 @@ pub async fn run(
 
 struct Import<'a> {
     pool: &'a PgPool,
+    author: Author,
     options: Options,
     /// `None` only between two batches.
     transaction: Option<Transaction<'static, Postgres>>,
     categories: HashMap<Vec<String>, i64>,
     report: Report,
+    /// The part of the report that the audit has already.
+    recorded: Report,
 }
 
 impl<'a> Import<'a> {
-    async fn begin(pool: &'a PgPool, options: Options) -> Result<Self> {
-        let transaction = store::begin(pool).await?;
+    async fn begin(pool: &'a PgPool, author: Author, options: Options) -> Result<Self> {
+        let transaction = begin_turn(pool, author).await?;
         Ok(Self {
             pool,
+            author,
             options,
             transaction: Some(transaction),
             categories: HashMap::new(),
             report: Report::default(),
+            recorded: Report::default(),
         })
     }
 
@@ -187,11 +197,12 @@ impl<'a> Import<'a> {
         }
         self.write(rows).await?;
         if self.options.on_error == OnError::Skip && !self.options.dry_run {
+            self.record().await?;
             // Committed first: the next transaction waits for this one's turn to end.
             if let Some(done) = self.transaction.take() {
                 done.commit().await?;
             }
-            self.transaction = Some(store::begin(self.pool).await?);
+            self.transaction = Some(begin_turn(self.pool, self.author).await?);
         }
         Ok(())
     }
@@ -271,10 +282,37 @@ impl<'a> Import<'a> {
         self.transaction.as_deref_mut().ok_or_else(ended)
     }
 
+    /// Tells the audit what the transaction has done, if it has.
+    async fn record(&mut self) -> Result<()> {
+        if !store::has_changed(self.db()?).await? {
+            return Ok(());
+        }
+        let (all, told) = (&self.report, &self.recorded);
+        let counts = json!({
+            "rows": all.rows - told.rows,
+            "created": all.created - told.created,
+            "updated": all.updated - told.updated,
+            "refused": all.refused - told.refused,
+        });
+        self.recorded = Report { errors: Vec::new(), ..*all };
+        let act = Act {
+            action: "catalog.import",
+            entity: "catalog",
+            entity_id: None,
+            before: None,
+            after: Some(counts),
+        };
+        audit::actions::record(self.db()?, &act).await
+    }
+
     async fn finish(mut self) -> Result<Report> {
         let rejected = self.options.on_error == OnError::Reject && self.report.refused > 0;
+        let kept = !rejected && !self.options.dry_run;
+        if kept {
+            self.record().await?;
+        }
         let Some(transaction) = self.transaction else { return Err(ended()) };
-        if rejected || self.options.dry_run {
+        if !kept {
             // An import that keeps nothing may have sat idle for too long: its report counts.
             let _ = transaction.rollback().await;
         } else {
@@ -284,6 +322,13 @@ impl<'a> Import<'a> {
         }
         Ok(self.report)
     }
+}
+
+/// The transaction of a whole import, or of one batch.
+async fn begin_turn(pool: &PgPool, author: Author) -> Result<Transaction<'static, Postgres>> {
+    let mut transaction = auth::begin(pool, author).await?;
+    store::take_turn(&mut transaction).await?;
+    Ok(transaction)
 }
 
 fn ended() -> Error {

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 use serde_json::Value;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 
 /// The columns of a batch of products, each as long as the others.
@@ -48,15 +48,23 @@ pub(super) struct Owned {
     pub(super) product_id: i64,
 }
 
-/// The transaction of a whole import, or of one batch.
-///
-/// Imports take turns: two that name the same products in another order would each wait for the other's.
-pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-    let mut transaction = pool.begin().await?;
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('duka.import', 0))")
-        .execute(&mut *transaction)
-        .await?;
-    Ok(transaction)
+/// Makes imports take turns until the transaction ends: two that name the same products in another order would each
+/// wait for the other's. And keeps the audit from noting each row: an import is recorded as a whole.
+pub(super) async fn take_turn(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select set_config('duka.audit', 'off', true), pg_advisory_xact_lock(hashtextextended('duka.import', 0))"
+    )
+    .fetch_one(db)
+    .await
+    .map(drop)
+}
+
+/// Whether the transaction has changed anything of the catalog.
+pub(super) async fn has_changed(db: &mut PgConnection) -> sqlx::Result<bool> {
+    let changed = sqlx::query_scalar!(
+        r#"select exists (select from change_log where xid = pg_current_xact_id()) as "changed!""#
+    );
+    changed.fetch_one(db).await
 }
 
 /// How the transaction's next statements are planned: `force_custom_plan` for looking rows up, since a plan made

@@ -78,7 +78,7 @@ fn sees(viewer: Viewer, document: &Document) -> bool {
 /// # Errors
 /// 409 for a taken SKU, 422 for an unknown category.
 pub async fn create(app: &App, vendor: Vendor, new: &NewProduct) -> Result<(Detail, Version)> {
-    let mut write = CatalogWrite::begin(app).await?;
+    let mut write = CatalogWrite::begin(app, vendor).await?;
     let id = store::insert(&mut write, new, vendor.user_id()).await?;
     let inserted = variant::actions::insert(&mut write, id, &new.variants, new.price, vendor.user_id()).await;
     inserted.map_err(|error| match error.kind() {
@@ -103,7 +103,7 @@ pub async fn update(
     if_match: &IfMatch,
     changes: &ProductChanges,
 ) -> Result<(Detail, Version)> {
-    let mut write = CatalogWrite::begin(app).await?;
+    let mut write = CatalogWrite::begin(app, vendor).await?;
     let (sku, before) = lock(app, &mut write, vendor, id, if_match).await?;
     let default = match before.variants.as_slice() {
         [only] if only.sku == sku => Some(only.id),
@@ -134,7 +134,7 @@ pub async fn update(
 /// # Errors
 /// 404, 412 when the client saw another version.
 pub async fn delete(app: &App, vendor: Vendor, id: i64, if_match: &IfMatch) -> Result<Version> {
-    let mut write = CatalogWrite::begin(app).await?;
+    let mut write = CatalogWrite::begin(app, vendor).await?;
     lock(app, &mut write, vendor, id, if_match).await?;
     store::delete(&mut write, id).await?;
     write.commit(app).await

@@ -2,9 +2,12 @@
 
 use std::io::Cursor;
 
-use duka::import::{
-    actions::{Feed, OnError, Options, Report, run},
-    source::{Format, Source},
+use duka::{
+    auth::Author,
+    import::{
+        actions::{Feed, OnError, Options, Report, run},
+        source::{Format, Source},
+    },
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -16,8 +19,9 @@ const SKIP: Options = Options { on_error: OnError::Skip, dry_run: false };
 
 async fn import(shop: &TestShop, text: &str, format: Format, options: Options) -> Report {
     let source = Source::open(Cursor::new(text.to_owned()), format, shop.shop.app.config.currency).unwrap();
-    let report =
-        run(&shop.db, Feed::start(source), options, &CancellationToken::new(), |_| ()).await.unwrap();
+    let report = run(&shop.db, Author::SHOP, Feed::start(source), options, &CancellationToken::new(), |_| ())
+        .await
+        .unwrap();
     shop.settled().await;
     report
 }

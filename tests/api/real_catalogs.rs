@@ -2,9 +2,12 @@
 
 use std::{fs::File, io::BufReader, path::PathBuf, time::Instant};
 
-use duka::import::{
-    actions::{Feed, OnError, Options, run},
-    source::{Format, Source},
+use duka::{
+    auth::Author,
+    import::{
+        actions::{Feed, OnError, Options, run},
+        source::{Format, Source},
+    },
 };
 use rand::{SeedableRng, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
@@ -29,8 +32,9 @@ async fn load(shop: &TestShop, path: &PathBuf) -> u64 {
     let source = Source::open(reader, Format::Ndjson, shop.shop.app.config.currency).unwrap();
     let options = Options { on_error: OnError::Reject, dry_run: false };
     let begun = Instant::now();
-    let report =
-        run(&shop.db, Feed::start(source), options, &CancellationToken::new(), |_| ()).await.unwrap();
+    let report = run(&shop.db, Author::SHOP, Feed::start(source), options, &CancellationToken::new(), |_| ())
+        .await
+        .unwrap();
     println!("{}: {} rows in {:?}", path.display(), report.rows, begun.elapsed());
     assert_eq!((report.refused, report.kept), (0, true), "{:?}", report.errors);
     shop.settled().await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use duka::{
+    auth::Author,
     corpus::Corpus,
     import::{
         actions::{Feed, OnError, Options, run},
@@ -22,7 +23,7 @@ pub async fn generate(shop: &TestShop, products: u64) {
     let entry = move |number| Ok(Entry { line: number + 1, bytes: 0, row: Ok(corpus.row(number)) });
     let options = Options { on_error: OnError::Reject, dry_run: false };
     let feed = Feed::start((0..products).map(entry));
-    let report = run(&shop.db, feed, options, &CancellationToken::new(), |_| ()).await.unwrap();
+    let report = run(&shop.db, Author::SHOP, feed, options, &CancellationToken::new(), |_| ()).await.unwrap();
     assert_eq!((report.created, report.kept), (products, true));
     shop.settled().await;
 }

@@ -22,6 +22,15 @@ const RUNNERS: [&str; 10] = [
 ];
 /// Files at the edge, beside every `http.rs`.
 const EDGE: [&str; 5] = ["src/error.rs", "src/extract.rs", "src/health.rs", "src/router.rs", "src/server.rs"];
+/// Files whose transactions have no author.
+const UNSIGNED: [&str; 3] = [
+    // People's own sessions and passwords, which are nobody else's.
+    "src/account/actions.rs",
+    // Where they get one.
+    "src/auth/author.rs",
+    // It reads.
+    "src/indexing/store.rs",
+];
 /// A file is read in one sitting.
 const LONGEST: usize = 400;
 /// How a file says why it is longer.
@@ -122,6 +131,17 @@ pub(crate) fn the_engine_is_apart(source: &Source) -> Vec<Breach> {
     lines.map(|line| source.breach(line, what)).collect()
 }
 
+/// Whoever writes says so: nothing reaches the audit without its author.
+pub(crate) fn transactions_have_an_author(source: &Source) -> Vec<Breach> {
+    if UNSIGNED.contains(&source.path.as_str()) {
+        return Vec::new();
+    }
+    let what = "nobody's transaction; begin it with `auth::begin(pool, proof)` or `CatalogWrite::begin(app, proof)`, so \
+                that the audit knows who wrote";
+    let lines = [".begin()", ".begin_with("].into_iter().flat_map(|begin| source.lines_with(begin));
+    lines.map(|line| source.breach(line, what)).collect()
+}
+
 /// The same of a manifest's dependencies.
 pub(crate) fn the_engine_depends_on_neither(path: &str, manifest: &str) -> Vec<Breach> {
     let strangers: &[&str] =
@@ -204,6 +224,14 @@ fn a_status_code_inside_is_refused() {
     assert_eq!(lines(&status_codes_are_at_the_edge(&Source::new("src/cart/actions.rs", text))), [2]);
     assert_eq!(lines(&status_codes_are_at_the_edge(&Source::new("src/cart/error.rs", text))), [2]);
     assert!(status_codes_are_at_the_edge(&Source::new("src/cart/http.rs", text)).is_empty());
+}
+
+#[test]
+fn a_transaction_of_nobody_s_is_refused() {
+    let text = "fn f() {\n    let a = app.web.begin().await?;\n    let b = auth::begin(&app.web, admin).await?;\n    \
+                let c = pool.begin_with(\"x\").await?;\n}\n";
+    assert_eq!(lines(&transactions_have_an_author(&Source::new("src/cart/actions.rs", text))), [2, 4]);
+    assert!(transactions_have_an_author(&Source::new("src/auth/author.rs", text)).is_empty());
 }
 
 #[test]

@@ -37,7 +37,7 @@ pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Variant> {
 /// # Errors
 /// 404 for a product that is not there or not the vendor's, 409 for a taken SKU.
 pub async fn create(app: &App, vendor: Vendor, added: AddedVariant) -> Result<(Variant, Version)> {
-    let mut write = CatalogWrite::begin(app).await?;
+    let mut write = CatalogWrite::begin(app, vendor).await?;
     let price = store::lock_product(&mut write, added.product_id, vendor.owner()).await?;
     let price = price.ok_or_else(|| Error::not_found("product"))?;
     if store::count_of(&mut write, added.product_id).await? >= MAX_VARIANTS {
@@ -58,7 +58,7 @@ pub async fn update(
     id: i64,
     changes: &VariantChanges,
 ) -> Result<(Variant, Version)> {
-    let mut write = CatalogWrite::begin(app).await?;
+    let mut write = CatalogWrite::begin(app, vendor).await?;
     let product = store::lock_product_of(&mut write, id, vendor.owner()).await?;
     product.ok_or_else(|| Error::not_found("variant"))?;
     store::update(&mut write, id, changes, vendor.user_id()).await?;
@@ -70,7 +70,7 @@ pub async fn update(
 /// # Errors
 /// 404, 409.
 pub async fn delete(app: &App, vendor: Vendor, id: i64) -> Result<Version> {
-    let mut write = CatalogWrite::begin(app).await?;
+    let mut write = CatalogWrite::begin(app, vendor).await?;
     let product = store::lock_product_of(&mut write, id, vendor.owner()).await?;
     product.ok_or_else(|| Error::not_found("variant"))?;
     store::delete(&mut write, id).await?;

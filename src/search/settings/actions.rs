@@ -35,7 +35,7 @@ pub async fn replace(
     settings: Settings,
 ) -> Result<(Current, Version)> {
     // Not of the catalog, but followed like it: the mirror takes settings and products from one snapshot.
-    let mut write = CatalogWrite::begin(app).await?;
+    let mut write = CatalogWrite::begin(app, admin).await?;
     store::lock(&mut write).await?;
     let kept = store::newest(&mut *write).await?;
     let (version, at) = kept.as_ref().map_or((0, None), |kept| (kept.version, Some(kept.created_at)));
