@@ -1,0 +1,400 @@
+//! Every write of a vendor or an administrator leaves one line, and nothing else leaves any.
+
+use std::collections::BTreeSet;
+
+use duka::auth::Role;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{at_a_prompt, count, log, of, told};
+use crate::support::{Answer, PASSWORD, TestShop, User, with_shop};
+
+/// Operations that people do to what is their own: nothing of it is for the audit. A new route that a vendor or an
+/// administrator writes with belongs into [`every_write_leaves_one_line`], not here.
+const OWN: [&str; 3] = ["PATCH /api/auth/me/", "POST /api/auth/jwt/logout/", "POST /api/auth/password/"];
+
+/// Every operation of the document that changes something and wants somebody who has signed in.
+fn operations() -> BTreeSet<String> {
+    let document = duka::router::openapi().to_json().unwrap();
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let mut found = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let signed_in = operation["security"].as_array().is_some_and(|security| !security.is_empty());
+            if signed_in && !["get", "head", "options", "parameters"].contains(&method.as_str()) {
+                found.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+    }
+    found
+}
+
+/// A write, and the line that it must leave.
+struct Write<'a> {
+    by: &'a User,
+    operation: &'static str,
+    /// In the place of the path's ids.
+    ids: Vec<i64>,
+    body: Value,
+    action: &'static str,
+    /// `None`: the id that the answer says.
+    entity_id: Option<i64>,
+    /// All that the line says of an update; of others some of it.
+    before: Value,
+    after: Value,
+}
+
+fn path_of(operation: &str, ids: &[i64]) -> String {
+    let (_, template) = operation.split_once(' ').unwrap();
+    let mut ids = ids.iter();
+    let parts = template.split('/').map(|part| match part.strip_prefix('{') {
+        Some(_) => ids.next().map_or("1".to_owned(), ToString::to_string),
+        None => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join("/")
+}
+
+async fn send(shop: &TestShop, by: Option<&User>, operation: &str, ids: &[i64], body: &Value) -> Answer {
+    let method: Method = operation.split(' ').next().unwrap().parse().unwrap();
+    let mut request = shop.request(method.clone(), &path_of(operation, ids));
+    if let Some(by) = by {
+        request = request.bearer_auth(&by.access);
+    }
+    shop.send(if method == Method::DELETE { request } else { request.json(body) }).await
+}
+
+/// Whether the fields named are among the others, and as they say.
+fn holds(all: &Value, some: &Value) -> bool {
+    match (all, some) {
+        (Value::Object(all), Value::Object(some)) => {
+            some.iter().all(|(name, value)| all.get(name).is_some_and(|field| holds(field, value)))
+        }
+        (Value::Array(all), Value::Array(some)) => {
+            all.len() == some.len() && all.iter().zip(some).all(|(all, some)| holds(all, some))
+        }
+        _ => all == some,
+    }
+}
+
+impl Write<'_> {
+    /// Does it, and reads its line.
+    async fn done(&self, shop: &TestShop, admin: &User) -> Answer {
+        let before = count(shop).await;
+        let answer = send(shop, Some(self.by), self.operation, &self.ids, &self.body).await;
+        let what = self.operation;
+        assert!((200..300).contains(&answer.status), "{what}: {}", answer.text);
+        let lines = of(shop, admin, &answer).await;
+        assert_eq!(lines.len(), 1, "{what}: {lines:#?}");
+        assert_eq!(count(shop).await, before + 1, "{what}: and no other");
+        let line = &lines[0];
+        assert_eq!(line["actor"], json!({"id": self.by.id, "username": self.by.name}), "{what}");
+        assert_eq!(line["request_id"], answer.header("x-request-id"), "{what}");
+        assert_eq!(line["action"], self.action, "{what}");
+        assert_eq!(line["entity"], self.action.split('.').next().unwrap(), "{what}");
+        assert_eq!(line["entity_id"], self.entity_id.unwrap_or_else(|| answer.id()), "{what}");
+        let said = |said: &Value, wanted: &Value| {
+            let exact = self.action.ends_with(".update");
+            let right = if exact { said == wanted } else { holds(said, wanted) };
+            assert!(right, "{what}: {said:#}\nis not\n{wanted:#}");
+        };
+        said(&line["before"], &self.before);
+        said(&line["after"], &self.after);
+        answer
+    }
+
+    /// Does it once more, which changes nothing.
+    async fn done_again(&self, shop: &TestShop) {
+        let before = count(shop).await;
+        let answer = send(shop, Some(self.by), self.operation, &self.ids, &self.body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(count(shop).await, before, "{}: nothing changed", self.operation);
+    }
+}
+
+fn settings(word: &str) -> Value {
+    json!({
+        "synonyms": [{"type": "two_way", "phrases": [word, "television"]}],
+        "stop_words": ["the"],
+        "weights": {"name": 8.0, "brand": 5.0, "sku": 5.0, "category": 3.0, "attributes": 2.0, "variants": 2.5, "description": 1.0},
+    })
+}
+
+#[tokio::test]
+async fn every_write_leaves_one_line() {
+    with_shop(async |shop| {
+        let admin = &shop.admin().await;
+        let vendor = &shop.user("vendor-ann", Role::Vendor).await;
+        let mut done = BTreeSet::new();
+        let mut write = async |write: Write<'_>| {
+            done.insert(write.operation.to_owned());
+            let answer = write.done(shop, admin).await;
+            if matches!(write.operation.split(' ').next(), Some("PATCH" | "PUT")) {
+                write.done_again(shop).await;
+            }
+            answer
+        };
+        let none = Value::Null;
+
+        let category = write(Write {
+            by: admin, operation: "POST /api/category/", ids: vec![], body: json!({"name": "Shirts"}),
+            action: "category.create", entity_id: None, before: none.clone(),
+            after: json!({"name": "Shirts", "slug": "shirts", "description": "", "parent_id": null}),
+        }).await.id();
+        write(Write {
+            by: admin, operation: "PATCH /api/category/{id}/", ids: vec![category],
+            body: json!({"name": "Shirts", "description": "Warm"}),
+            action: "category.update", entity_id: Some(category),
+            before: json!({"description": ""}), after: json!({"description": "Warm"}),
+        }).await;
+
+        // Its default variant is part of it.
+        let product = write(Write {
+            by: vendor, operation: "POST /api/product/", ids: vec![],
+            body: json!({"category_id": category, "name": "Shirt", "price": "12.50", "sku": "S", "stock_quantity": 3}),
+            action: "product.create", entity_id: None, before: none.clone(),
+            after: json!({
+                "name": "Shirt", "price": "12.50", "sku": "S", "vendor_id": vendor.id, "brand": null, "attributes": {},
+                "is_active": true, "variants": [{"variant_name": "Default", "sku": "S", "price": "12.50", "stock": 3}],
+            }),
+        }).await;
+        let (id, default) = (product.id(), product.json["variants"][0]["id"].as_i64().unwrap());
+        write(Write {
+            by: admin, operation: "PATCH /api/product/{id}/", ids: vec![id],
+            body: json!({"name": "Shirt", "price": "10.00", "brand": "Kibo"}),
+            action: "product.update", entity_id: Some(id),
+            before: json!({"price": "12.50", "brand": null, "variants": [{"id": default, "price": "12.50"}]}),
+            after: json!({"price": "10.00", "brand": "Kibo", "variants": [{"id": default, "price": "10.00"}]}),
+        }).await;
+        write(Write {
+            by: vendor, operation: "PATCH /api/product/{id}/", ids: vec![id], body: json!({"stock_quantity": 9}),
+            action: "product.update", entity_id: Some(id),
+            before: json!({"variants": [{"id": default, "stock": 3}]}),
+            after: json!({"variants": [{"id": default, "stock": 9}]}),
+        }).await;
+        let variant = write(Write {
+            by: vendor, operation: "POST /api/variant/", ids: vec![],
+            body: json!({"product_id": id, "variant_name": "Large", "sku": "S-L", "stock": 4}),
+            action: "variant.create", entity_id: None, before: none.clone(),
+            after: json!({"product_id": id, "variant_name": "Large", "sku": "S-L", "stock": 4, "price": "10.00"}),
+        }).await.id();
+        write(Write {
+            by: vendor, operation: "PATCH /api/variant/{id}/", ids: vec![variant],
+            body: json!({"stock": 5, "sku": "S-L", "attributes": {"size": "L"}}),
+            action: "variant.update", entity_id: Some(variant),
+            before: json!({"stock": 4, "attributes": {}}), after: json!({"stock": 5, "attributes": {"size": "L"}}),
+        }).await;
+
+        let discount = write(Write {
+            by: admin, operation: "POST /api/discount/", ids: vec![],
+            body: json!({"code": "Sale", "discount_type": "fixed", "discount_value": "2", "product_ids": [id],
+                         "start_date": "2026-01-01T02:00:00+02:00"}),
+            action: "discount.create", entity_id: None, before: none.clone(),
+            after: json!({"code": "Sale", "discount_value": "2.00", "product_ids": [id], "end_date": null,
+                          "start_date": "2026-01-01T00:00:00.000000Z"}),
+        }).await.id();
+        let body = json!({"category_id": category, "name": "Sock", "price": "1.00", "sku": "SOCK"});
+        let sock = shop.post_as(admin, "/api/product/", body).await.expect(201).id();
+        write(Write {
+            by: admin, operation: "PATCH /api/discount/{id}/", ids: vec![discount],
+            body: json!({"discount_value": "3.00", "maximum_discount": "2.50", "product_ids": [sock]}),
+            action: "discount.update", entity_id: Some(discount),
+            before: json!({"discount_value": "2.00", "maximum_discount": null, "product_ids": [id]}),
+            after: json!({"discount_value": "3.00", "maximum_discount": "2.50", "product_ids": [sock]}),
+        }).await;
+        write(Write {
+            by: admin, operation: "POST /api/discount/{id}/products/", ids: vec![discount],
+            body: json!({"product_ids": [id, sock]}),
+            action: "discount.update", entity_id: Some(discount),
+            before: json!({"product_ids": []}), after: json!({"product_ids": [id]}),
+        }).await;
+        write(Write {
+            by: admin, operation: "DELETE /api/discount/{id}/products/{product_id}/", ids: vec![discount, sock],
+            body: none.clone(), action: "discount.update", entity_id: Some(discount),
+            before: json!({"product_ids": [sock]}), after: json!({"product_ids": []}),
+        }).await;
+
+        write(Write {
+            by: admin, operation: "PUT /api/admin/search-settings/", ids: vec![], body: settings("tv"),
+            action: "search_settings.update", entity_id: Some(1),
+            before: json!({"synonyms": null, "stop_words": null, "weights": null}),
+            after: settings("tv"),
+        }).await;
+        write(Write {
+            by: admin, operation: "PUT /api/admin/search-settings/", ids: vec![], body: settings("telly"),
+            action: "search_settings.update", entity_id: Some(2),
+            before: json!({"synonyms": settings("tv")["synonyms"]}),
+            after: json!({"synonyms": settings("telly")["synonyms"]}),
+        }).await;
+
+        write(Write {
+            by: admin, operation: "DELETE /api/discount/{id}/", ids: vec![discount], body: none.clone(),
+            action: "discount.delete", entity_id: Some(discount),
+            before: json!({"code": "Sale", "discount_value": "3.00", "product_ids": [id]}), after: none.clone(),
+        }).await;
+        write(Write {
+            by: vendor, operation: "DELETE /api/variant/{id}/", ids: vec![variant], body: none.clone(),
+            action: "variant.delete", entity_id: Some(variant),
+            before: json!({"product_id": id, "sku": "S-L", "stock": 5}), after: none.clone(),
+        }).await;
+        write(Write {
+            by: vendor, operation: "DELETE /api/product/{id}/", ids: vec![id], body: none.clone(),
+            action: "product.delete", entity_id: Some(id),
+            before: json!({"sku": "S", "category_id": category, "variants": [{"id": default, "stock": 9}]}),
+            after: none.clone(),
+        }).await;
+        shop.delete_as(admin, &format!("/api/product/{sock}/")).await.expect(204);
+        write(Write {
+            by: admin, operation: "DELETE /api/category/{id}/", ids: vec![category], body: none.clone(),
+            action: "category.delete", entity_id: Some(category),
+            before: json!({"name": "Shirts", "description": "Warm"}), after: none.clone(),
+        }).await;
+
+        let known: BTreeSet<String> = done.into_iter().chain(OWN.map(ToOwned::to_owned)).collect();
+        let operations = operations();
+        let forgotten: Vec<_> = operations.difference(&known).collect();
+        assert!(forgotten.is_empty(), "do these leave a line in the audit? say so above: {forgotten:?}");
+        let gone: Vec<_> = known.difference(&operations).collect();
+        assert!(gone.is_empty(), "these are no operations any more: {gone:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_one_s_own_is_nobody_else_s() {
+    with_shop(async |shop| {
+        let admin = &shop.admin().await;
+        let customer = &shop.user("customer", Role::Customer).await;
+        let before = count(shop).await;
+        for operation in operations() {
+            let answer = send(shop, Some(customer), &operation, &[], &json!({})).await;
+            let own = OWN.contains(&operation.as_str());
+            assert_eq!(answer.status != 403, own, "{operation}: {}", answer.text);
+            assert_eq!(send(shop, None, &operation, &[], &json!({})).await.status, 401, "{operation}");
+        }
+        for by in [customer, admin] {
+            let named = json!({"first_name": "Ada", "phone": "+254 712 345678"});
+            shop.patch_as(by, "/api/auth/me/", named).await.expect(200);
+            let changed = json!({"old_password": PASSWORD, "new_password": "another long passphrase"});
+            shop.post_as(by, "/api/auth/password/", changed).await.expect(204);
+        }
+        let form = json!({"username": "newcomer", "email": "new@example.com", "password": PASSWORD});
+        shop.post("/api/auth/register/", form).await.expect(201);
+        assert_eq!(count(shop).await, before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_refused_leaves_nothing() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let vendor = shop.user("vendor-ann", Role::Vendor).await;
+        let category = shop.category(&admin, "C").await;
+        let body = json!({"category_id": category, "name": "P", "price": "1.00", "sku": "P"});
+        let product = shop.post_as(&admin, "/api/product/", body.clone()).await.expect(201).id();
+        let (before, path) = (count(shop).await, format!("/api/product/{product}/"));
+        shop.post_as(&admin, "/api/product/", body.clone()).await.expect(409);
+        // The product is made before its variant's name is found taken.
+        let mut twin = body;
+        twin["sku"] = json!("Q");
+        twin["variants"] = json!([{"variant_name": "X", "sku": "P"}]);
+        shop.post_as(&admin, "/api/product/", twin).await.expect(409);
+        shop.patch_as(&vendor, &path, json!({"name": "Mine"})).await.expect(404);
+        shop.patch_as(&admin, &path, json!({"price": "-1.00"})).await.expect(422);
+        let stale = shop.request(Method::PATCH, &path).bearer_auth(&admin.access).header("if-match", "\"x\"");
+        shop.send(stale.json(&json!({"name": "Late"}))).await.expect(412);
+        shop.delete_as(&admin, &format!("/api/category/{category}/")).await.expect(409);
+        // The terms are written before the links are found wrong.
+        let discount = json!({"code": "D", "discount_type": "fixed", "discount_value": "1.00", "product_ids": [999_999]});
+        shop.post_as(&admin, "/api/discount/", discount).await.expect(422);
+        assert_eq!(count(shop).await, before);
+        let noted: i64 =
+            sqlx::query_scalar("select count(*) from audit_note").fetch_one(&shop.db).await.unwrap();
+        assert_eq!(noted, 0, "what is noted goes with its transaction");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_prompt_counts_too() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let category = shop.category(&admin, "C").await;
+        let body = json!({"category_id": category, "name": "P", "price": "1.00", "sku": "P", "stock_quantity": 9});
+        let product = shop.post_as(&admin, "/api/product/", body).await.expect(201);
+        let start = log(shop, &admin, "").await.len();
+        for transaction in [
+            "update product set price = 2",
+            "update variant set stock = stock - 1",
+            "update product set name = 'Q'; update variant set price = 3",
+            "update product set name = 'R'; update product set name = 'Q'",
+            "begin; update product set name = 'S'; rollback",
+            "begin; update product set name = 'T'; savepoint s; update category set name = 'D'; rollback to s; commit",
+            "begin; savepoint s; update product set name = 'U'; rollback to s; update category set name = 'E'; commit",
+            "update product set popularity = 7",
+            "update users set first_name = first_name, role = role",
+        ] {
+            at_a_prompt(shop, transaction).await;
+        }
+        let mut all = log(shop, &admin, "").await;
+        all.truncate(all.len() - start);
+        let said: Vec<_> = all.iter().rev().map(told).collect();
+        let variant = &product.json["variants"][0]["id"];
+        assert_eq!(
+            said,
+            [
+                ("product.update", &json!({"price": "1.00"}), &json!({"price": "2.00"})),
+                ("variant.update", &json!({"stock": 9}), &json!({"stock": 8})),
+                (
+                    "product.update",
+                    &json!({"name": "P", "variants": [{"id": variant, "price": "1.00"}]}),
+                    &json!({"name": "Q", "variants": [{"id": variant, "price": "3.00"}]}),
+                ),
+                ("product.update", &json!({"name": "Q"}), &json!({"name": "T"})),
+                ("category.update", &json!({"name": "C"}), &json!({"name": "E"})),
+            ]
+        );
+        for line in &all {
+            assert_eq!((&line["actor"], &line["request_id"], &line["address"]), (&Value::Null, &Value::Null, &Value::Null));
+        }
+        at_a_prompt(shop, "truncate category cascade").await;
+        let gone = log(shop, &admin, "action=category.truncate").await;
+        assert_eq!((gone.len(), &gone[0]["entity_id"]), (1, &Value::Null));
+    })
+    .await;
+}
+
+/// A sale is the ledger's to tell, and a rating its author's.
+#[tokio::test]
+async fn what_the_shop_itself_moves_is_not_an_act_of_anybody() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let category = shop.category(&admin, "C").await;
+        let body =
+            json!({"category_id": category, "name": "P", "price": "1.00", "sku": "P", "stock_quantity": 9});
+        shop.post_as(&admin, "/api/product/", body).await.expect(201);
+        let body = json!({"code": "D", "discount_type": "fixed", "discount_value": "1.00"});
+        shop.post_as(&admin, "/api/discount/", body).await.expect(201);
+        shop.user("somebody", Role::Customer).await;
+        let before = count(shop).await;
+        let own = &shop.shop.app.web;
+        for statement in [
+            "update variant set stock = stock - 1",
+            "update discount set times_used = times_used + 1",
+            "insert into review (user_id, product_id, rating) select u.id, p.id, 4 from users u, product p",
+            "update product set popularity = popularity + 1",
+        ] {
+            sqlx::raw_sql(statement).execute(own).await.unwrap();
+            assert_eq!(count(shop).await, before, "{statement}");
+        }
+        // Whatever only privileged people should write is told, also when nobody says who it was.
+        sqlx::raw_sql("update variant set price = 2").execute(own).await.unwrap();
+        sqlx::raw_sql("update users set is_active = not is_active where username = 'somebody'")
+            .execute(own)
+            .await
+            .unwrap();
+        assert_eq!(count(shop).await, before + 2);
+        assert_eq!(log(shop, &admin, "").await.len() as i64, count(shop).await);
+    })
+    .await;
+}
