@@ -100,7 +100,9 @@ from (values
     ('discount', 'time', array['start_date', 'end_date']),
     ('user', 'plain', array['role', 'is_active']),
     ('user', 'personal', array['username', 'email', 'first_name', 'last_name', 'phone']),
-    ('search_settings', 'plain', array['synonyms', 'stop_words', 'weights'])
+    ('search_settings', 'plain', array['synonyms', 'stop_words', 'weights']),
+    ('job', 'plain', array['kind', 'parameters']),
+    ('job', 'time', array['cancel_requested_at'])
 ) as told (entity, kind, fields), unnest(fields) as field;
 
 -- The triggers --------------------------------------------------------------------------------------------------
@@ -173,6 +175,14 @@ create trigger users_audit_update after update of role, is_active, username, ema
 create trigger users_audit_delete after delete on users for each row
     when (audit_mode() <> 'off')
     execute function note_row('user');
+
+-- That it was asked for, and asked to stop; how far it is, its own row says. An import tells itself what it did.
+create trigger job_audit after insert on job for each row
+    when (audit_mode() <> 'off' and new.kind <> 'import')
+    execute function note_row('job');
+create trigger job_audit_update after update of cancel_requested_at on job for each row
+    when (audit_mode() <> 'off' and old.cancel_requested_at is null and new.cancel_requested_at is not null)
+    execute function note_row('job');
 
 -- Versions do not change: the new one is what the settings are from now on.
 create function note_search_settings() returns trigger language plpgsql set search_path from current as $$

@@ -48,7 +48,8 @@ impl Author {
     /// The shop itself, and the command line, whose user owns the database anyway.
     pub const SHOP: Self = Self { user: None, request_id: None };
 
-    pub(super) fn user_id(&self) -> Option<i64> {
+    /// Which user it is, if it is one.
+    pub fn user_id(&self) -> Option<i64> {
         self.user.map(|(id, _)| id)
     }
 

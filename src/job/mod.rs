@@ -6,7 +6,7 @@
 //! where that falls silent, any node fails the job, so that a dead one blocks nobody.
 //!
 //! ```ignore
-//! let run = app.jobs.create(New { kind: Kind::Reindex, requested_by: Some(admin.user_id()), parameters: json!({}) }).await?;
+//! let run = app.jobs.create(New { kind: Kind::Reindex, author: admin.into(), parameters: json!({}) }).await?;
 //! let id = run.id();
 //! app.jobs.spawn(run, async move |run| {
 //!     for done in 0..total {
@@ -37,7 +37,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::model::{Job, Kind, New, Part, RowError};
 pub use self::run::Run;
 use crate::{
-    auth::Admin,
+    auth::{self, Admin},
     error::{Error, Kind as ErrorKind, Result},
 };
 
@@ -87,9 +87,14 @@ impl Jobs {
     pub async fn create(&self, new: New) -> Result<Run> {
         self.fail_silent().await?;
         let kind = new.kind;
-        match store::insert(&self.0.pool, &new, &self.0.node).await {
-            Ok(id) => Ok(Run::begin(self.0.pool.clone(), id, kind, &self.0.stopping)),
+        let mut transaction = auth::begin(&self.0.pool, new.author).await?;
+        match store::insert(&mut *transaction, &new, &self.0.node).await {
+            Ok(id) => {
+                transaction.commit().await?;
+                Ok(Run::begin(self.0.pool.clone(), id, kind, &self.0.stopping))
+            }
             Err(error) if store::is_second(&error) => {
+                transaction.rollback().await?;
                 let other = store::live(&self.0.pool, kind).await?;
                 let other = other.map(|id| format!(": see {}", kind.path(id))).unwrap_or_default();
                 let detail = format!("A {} waits or runs already{other}.", kind.as_str());
@@ -148,8 +153,10 @@ impl Jobs {
     ///
     /// # Errors
     /// 404, 409 when it has succeeded or failed.
-    pub async fn cancel(&self, _: Admin, kind: Kind, id: i64) -> Result<Job> {
-        let asked = store::request_cancel(&self.0.pool, kind, id).await?;
+    pub async fn cancel(&self, admin: Admin, kind: Kind, id: i64) -> Result<Job> {
+        let mut transaction = auth::begin(&self.0.pool, admin).await?;
+        let asked = store::request_cancel(&mut *transaction, kind, id).await?;
+        transaction.commit().await?;
         let job = self.find(kind, id).await?;
         if asked || job.status == model::Status::Cancelled {
             return Ok(job);

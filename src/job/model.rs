@@ -5,6 +5,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use crate::auth::Author;
+
 /// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -66,8 +68,8 @@ impl Status {
 pub struct New {
     /// What it does.
     pub kind: Kind,
-    /// Which user asked for it; `None`: nobody who has signed in.
-    pub requested_by: Option<i64>,
+    /// Who asked for it.
+    pub author: Author,
     /// What it was asked to do, by kind: an object.
     pub parameters: Value,
 }

@@ -7,14 +7,17 @@ use super::{
     model::{Job, Kind, New},
     store,
 };
-use crate::error::{Error, Result};
+use crate::{
+    auth::Author,
+    error::{Error, Result},
+};
 
 /// Asks the server of a node for a job, and returns its number. The server takes it up within a second.
 ///
 /// # Errors
 /// 409 when there is one already of a kind that allows one at a time.
 pub async fn ask(pool: &PgPool, node: &str, kind: Kind) -> Result<i64> {
-    let new = New { kind, requested_by: None, parameters: json!({ "unclaimed": true }) };
+    let new = New { kind, author: Author::SHOP, parameters: json!({ "unclaimed": true }) };
     store::insert(pool, &new, node).await.map_err(|error| match store::is_second(&error) {
         true => Error::in_use(format!("A {} waits or runs already.", kind.as_str())),
         false => error.into(),

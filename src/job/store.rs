@@ -12,7 +12,7 @@ pub(super) async fn insert(db: impl PgExecutor<'_>, new: &New, node: &str) -> sq
          values ($1, $2, $3, $4, now())
          returning id",
         new.kind.as_str(),
-        new.requested_by,
+        new.author.user_id(),
         new.parameters,
         node,
     )

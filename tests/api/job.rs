@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use duka::{
+    auth::Author,
     error::Error,
     job::{
         Run,
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::{TestShop, with_shop};
 
 fn new(kind: Kind) -> New {
-    New { kind, requested_by: None, parameters: json!({}) }
+    New { kind, author: Author::SHOP, parameters: json!({}) }
 }
 
 async fn row(shop: &TestShop, id: i64) -> Value {

@@ -5,13 +5,15 @@ use serde_json::json;
 use super::model::{Comparison, Status};
 use crate::{
     app::App,
-    auth::Admin,
+    audit::{self, model::Act},
+    auth::{self, Admin},
     error::{Error, Kind as ErrorKind, Result},
     indexing::{IndexingError, verify::Report},
     job::{
         Run,
         model::{Kind, New, Progress},
     },
+    node,
 };
 
 /// How the index is. Answers also while the database is away.
@@ -45,8 +47,8 @@ pub async fn verify(app: &App, _: Admin, comparison: Comparison) -> Result<Repor
 /// # Errors
 /// 409 while another one is being built, on whatever node.
 pub async fn reindex(app: &App, admin: Admin) -> Result<i64> {
-    let (requested_by, parameters) = (Some(admin.user_id()), json!({}));
-    let run = app.jobs.create(New { kind: Kind::Reindex, requested_by, parameters }).await?;
+    let new = New { kind: Kind::Reindex, author: admin.into(), parameters: json!({}) };
+    let run = app.jobs.create(new).await?;
     let id = run.id();
     start(app, run);
     Ok(id)
@@ -70,8 +72,14 @@ pub(super) fn start(app: &App, run: Run) {
 ///
 /// # Errors
 /// 409 when there is none, it cannot be brought up to date, or an index is being built.
-pub async fn go_back(app: &App, _: Admin) -> Result<()> {
-    app.indexing.go_back(&app.stopping).await.map_err(refusal)
+pub async fn go_back(app: &App, admin: Admin) -> Result<()> {
+    app.indexing.go_back(&app.stopping).await.map_err(refusal)?;
+    // Afterwards: it is files that have changed, and a transaction would have waited for them.
+    let mut transaction = auth::begin(&app.web, admin).await?;
+    let after = Some(json!({"node": node::name(&app.config.data_dir)}));
+    let act = Act { action: "index.rollback", entity: "index", entity_id: None, before: None, after };
+    audit::actions::record(&mut transaction, &act).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// What an administrator is told: all of it, since it is about files and snapshots and holds no secrets.
