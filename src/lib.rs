@@ -39,6 +39,7 @@ pub mod discount;
 pub mod import;
 pub mod product;
 pub mod search;
+pub mod user;
 
 // Those who see everybody.
 pub mod cli;
