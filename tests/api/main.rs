@@ -23,6 +23,7 @@ mod mirror;
 mod product;
 mod protocol;
 mod real_catalogs;
+mod review;
 mod schema;
 mod search;
 mod search_aids;
