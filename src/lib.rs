@@ -41,6 +41,7 @@ pub mod product;
 pub mod review;
 pub mod search;
 pub mod user;
+pub mod wishlist;
 
 // Those who see everybody.
 pub mod cli;

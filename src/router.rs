@@ -38,7 +38,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     account, address, app::App, cache::encoding::Encoding, category, discount, error, extract::header_text,
-    health, openapi::QueryPaths, params, product, review, search, user,
+    health, openapi::QueryPaths, params, product, review, search, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -90,6 +90,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(product::http::routes())
         .merge(discount::http::routes())
         .merge(review::http::routes())
+        .merge(wishlist::http::routes())
         .merge(user::http::routes())
         .merge(health::routes())
 }

@@ -183,7 +183,8 @@ async fn a_book_holds_a_hundred_however_many_write_at_once() {
             .execute(&shop.db)
             .await
             .unwrap();
-        let racing = (0..12).map(|_| shop.post_as(&ada, "/api/address/", home()));
+        let body = home();
+        let racing = (0..12).map(|_| shop.insist(&ada, Method::POST, "/api/address/", &body));
         let answers = futures_util::future::join_all(racing).await;
         let of = |status| answers.iter().filter(|answer| answer.status == status).count();
         assert_eq!((of(201), of(409)), (5, 7));

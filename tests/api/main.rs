@@ -33,3 +33,4 @@ mod search_links;
 mod search_settings;
 mod user;
 mod variant;
+mod wishlist;

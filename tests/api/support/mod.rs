@@ -1,6 +1,7 @@
 //! A shop a test.
 
 mod cluster;
+mod statements;
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tempfile::TempDir;
 
-pub use self::cluster::TestDatabase;
+pub use self::{cluster::TestDatabase, statements::statements};
 
 /// An open shop, and somebody to speak to it.
 pub struct TestShop {
@@ -156,6 +157,19 @@ impl TestShop {
             None => request,
         })
         .await
+    }
+
+    /// [`send_as`](Self::send_as), and again while the shop says that it is too busy (503), as its answer asks for:
+    /// for those who come in crowds, where the crowd is not what is tried.
+    pub async fn insist(&self, user: &User, method: Method, path: &str, body: &Value) -> Answer {
+        for _ in 0..20 {
+            let answer = self.send_as(Some(user), method.clone(), path, body).await;
+            if answer.status != 503 {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("too busy for too long: {method} {path}");
     }
 
     /// Makes a user of the role and signs in.
