@@ -191,7 +191,7 @@ mod tests {
         let built = folder.fresh().unwrap();
         folder.promote(&built).unwrap();
         assert_eq!(folder.current(), Some(built.clone()));
-        assert_eq!(current_of(dir.path()), Some(built));
+        assert_eq!(current_of(dir.path()), Some(built.clone()));
         assert!(!abandoned.exists());
 
         let second = dir.path().join("index/2");
