@@ -32,13 +32,17 @@ pub mod postgres;
 
 // The features: each looks only left, at models and actions.
 pub mod account;
+pub mod address;
 pub mod audit;
 pub mod category;
 pub mod corpus;
 pub mod discount;
 pub mod import;
 pub mod product;
+pub mod review;
 pub mod search;
+pub mod user;
+pub mod wishlist;
 
 // Those who see everybody.
 pub mod cli;

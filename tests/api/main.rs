@@ -13,6 +13,7 @@
 mod support;
 
 mod account;
+mod address;
 mod audit;
 mod category;
 mod command_line;
@@ -23,6 +24,7 @@ mod mirror;
 mod product;
 mod protocol;
 mod real_catalogs;
+mod review;
 mod schema;
 mod search;
 mod search_aids;
@@ -30,4 +32,6 @@ mod search_cache;
 mod search_depth;
 mod search_links;
 mod search_settings;
+mod user;
 mod variant;
+mod wishlist;

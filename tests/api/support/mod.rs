@@ -1,6 +1,7 @@
 //! A shop a test.
 
 mod cluster;
+mod statements;
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -19,7 +20,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tempfile::TempDir;
 
-pub use self::cluster::TestDatabase;
+pub use self::{cluster::TestDatabase, statements::statements};
 
 /// An open shop, and somebody to speak to it.
 pub struct TestShop {
@@ -146,6 +147,29 @@ impl TestShop {
 
     pub async fn delete_as(&self, user: &User, path: &str) -> Answer {
         self.send(self.request(Method::DELETE, path).bearer_auth(&user.access)).await
+    }
+
+    /// Sends a body as somebody, or as nobody.
+    pub async fn send_as(&self, user: Option<&User>, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.request(method, path).json(body);
+        self.send(match user {
+            Some(user) => request.bearer_auth(&user.access),
+            None => request,
+        })
+        .await
+    }
+
+    /// [`send_as`](Self::send_as), and again while the shop says that it is too busy (503), as its answer asks for:
+    /// for those who come in crowds, where the crowd is not what is tried.
+    pub async fn insist(&self, user: &User, method: Method, path: &str, body: &Value) -> Answer {
+        for _ in 0..20 {
+            let answer = self.send_as(Some(user), method.clone(), path, body).await;
+            if answer.status != 503 {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("too busy for too long: {method} {path}");
     }
 
     /// Makes a user of the role and signs in.
