@@ -29,7 +29,7 @@ use crate::{
     extract::{Id, Query, header_text},
     indexing::Version,
     openapi::ProblemResponse,
-    page::{List, Page},
+    page::{List, Place},
     product::model::Product,
 };
 
@@ -83,9 +83,6 @@ struct SearchParams {
     ordering: Option<String>,
     /// The `X-Catalog-Version` of a write that the answer must hold; also the header `X-Catalog-Min-Version`.
     min_version: Option<String>,
-    /// What `next_cursor` held: brings what stands behind that page, at one cost however deep. With the same other
-    /// parameters, and without `page`.
-    cursor: Option<String>,
     /// `true`: results say what matched, in `highlights`.
     highlight: Option<bool>,
     /// Comma-separated `category`, `brand`, `price`, `availability`, `rating`, `attr.NAME`, at most ten; `none`
@@ -96,7 +93,7 @@ struct SearchParams {
 
 /// Search products
 #[utoipa::path(get, path = "/api/product/", tag = "products", params(
-    SearchParams, Page,
+    SearchParams, Place,
     ("X-Catalog-Min-Version" = Option<String>, Header, description = "As `min_version`")
 ), responses(
     (status = 200, body = SearchResult, headers(("ETag" = String), ("X-Catalog-Version" = String), ("Server-Timing" = String))),
@@ -113,7 +110,7 @@ async fn search(
     let query = search.query(viewer, &app.keys)?;
     let write = {
         let (app, query) = (app.clone(), query.clone());
-        move |hits, at| json(&SearchResult::new(&app, &query, search.page, hits, at)?)
+        move |hits, at| json(&SearchResult::new(&app, &query, &search.place, hits, at)?)
     };
     let answer = actions::search(&app, demand, query, write).await?;
     Ok(reply(answer, &headers))
