@@ -258,7 +258,9 @@ impl QueryForm for Suggest {
             let detail = if given { "must not be empty" } else { "is required: what is typed so far" };
             params.fault("q", "required", detail);
         }
-        let query = SuggestQuery { text, limit: MOST_SUGGESTIONS };
+        // Case makes no difference to what is suggested, and nothing in the answer repeats the text: `Ket` is
+        // answered from what is kept for `ket`.
+        let query = SuggestQuery { text: text.to_ascii_lowercase(), limit: MOST_SUGGESTIONS };
         Self { query, min_version: params.parsed("min_version", str::parse) }
     }
 }
