@@ -64,9 +64,19 @@ impl Body {
     /// A plain body.
     pub fn new(bytes: Vec<u8>) -> Self {
         let hash: String = Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Self::of_version(bytes, &format!("\"{hash}\""))
+    }
+
+    /// A plain body under the entity tag (quotes included) of the version that it shows.
+    pub fn of_version(bytes: Vec<u8>, etag: &str) -> Self {
         // Boxed, so that it takes no more memory than it is counted with.
         let bytes = Bytes::from(bytes.into_boxed_slice());
-        Self { bytes, etag: tag(&hash), encoding: Encoding::Plain }
+        Self { bytes, etag: header_value(etag), encoding: Encoding::Plain }
+    }
+
+    /// Its entity tag as text.
+    pub fn tag(&self) -> &str {
+        self.etag.to_str().unwrap_or_default()
     }
 
     /// This plain body in a coding, or as it is where that would not make it smaller.
@@ -74,15 +84,14 @@ impl Body {
     /// # Errors
     /// None that is known of.
     pub fn coded(&self, encoding: Encoding) -> Result<Self> {
-        let Some(name) = encoding.name().filter(|_| self.bytes.len() >= WORTH_CODING) else {
+        if encoding == Encoding::Plain || self.bytes.len() < WORTH_CODING {
             return Ok(self.clone());
-        };
+        }
         let bytes = encoding.apply(&self.bytes).map_err(Error::internal)?;
         if bytes.len() >= self.bytes.len() {
             return Ok(self.clone());
         }
-        let plain = String::from_utf8_lossy(self.etag.as_bytes());
-        let etag = tag(&format!("{}-{name}", plain.trim_matches('"')));
+        let etag = header_value(&encoding.tag(self.tag()));
         Ok(Self { bytes: Bytes::from(bytes.into_boxed_slice()), etag, encoding })
     }
 
@@ -91,8 +100,8 @@ impl Body {
     }
 }
 
-fn tag(text: &str) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"{text}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+fn header_value(etag: &str) -> HeaderValue {
+    HeaderValue::from_str(etag).unwrap_or(HeaderValue::from_static("\"\""))
 }
 
 /// Where an answer came from.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::{
     app::App,
     body::{self, Form},
+    cache::encoding::Encoding,
     error::{Error, Kind, Result},
     params::{self, QueryForm},
 };
@@ -89,13 +90,16 @@ fn not_an_id() -> Error {
 pub struct IfMatch(Option<String>);
 
 impl IfMatch {
-    /// Whether a row with this strong entity tag (quotes included) may be written.
+    /// Whether a row may be written whose plain body has this strong entity tag (quotes included). Whoever read
+    /// it in a coding has that one's tag, and has read the same.
     ///
     /// # Errors
     /// 412 when the client saw another version.
     pub fn demand(&self, etag: &str) -> Result<()> {
         let Some(wanted) = &self.0 else { return Ok(()) };
-        let holds = wanted.trim() == "*" || wanted.split(',').any(|tag| tag.trim() == etag);
+        let own = Encoding::ALL.map(|encoding| encoding.tag(etag));
+        let holds =
+            wanted.trim() == "*" || wanted.split(',').any(|tag| own.iter().any(|own| own == tag.trim()));
         let stale =
             || Error::new(Kind::PreconditionFailed, format!("Its ETag is now {etag}; read it again."));
         holds.then_some(()).ok_or_else(stale)
@@ -127,7 +131,12 @@ mod tests {
         assert!(IfMatch(None).demand("\"1\"").is_ok());
         assert!(given("*").demand("\"1\"").is_ok());
         assert!(given("\"0\", \"1\"").demand("\"1\"").is_ok());
-        assert!(given("W/\"1\"").demand("\"1\"").is_err());
+        for coded in ["\"1-gzip\"", "\"0\", \"1-br\""] {
+            assert!(given(coded).demand("\"1\"").is_ok(), "{coded}");
+        }
+        for other in ["W/\"1\"", "W/\"1-gzip\"", "\"1-zstd\"", "\"1-\"", "1-gzip", "\"2-gzip\""] {
+            assert!(given(other).demand("\"1\"").is_err(), "{other}");
+        }
         assert!(given("\"2\"").demand("\"1\"").is_err());
     }
 }

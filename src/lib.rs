@@ -17,6 +17,7 @@ pub mod openapi;
 pub mod page;
 pub mod params;
 pub mod pricing;
+pub mod reply;
 pub mod telemetry;
 pub mod text;
 

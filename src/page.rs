@@ -2,11 +2,13 @@
 
 pub mod cursor;
 pub mod newest;
+mod place;
 
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::params::{Params, QueryForm, integer};
+pub use self::place::{Found, Place, Span};
+use crate::params::{Params, QueryForm, decode, integer};
 
 /// How many rows a page has when the client does not say.
 pub const DEFAULT_SIZE: u32 = 24;
@@ -15,7 +17,7 @@ pub const MAX_SIZE: u32 = 100;
 /// The last page that can be asked for: offsets stay far from overflow.
 const MAX_PAGE: u32 = 10_000_000;
 
-/// Which page of a list.
+/// Which page of a list, by its number. What can grow takes a [`Place`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Page {
@@ -92,10 +94,16 @@ pub struct DeepList<T> {
 }
 
 impl<T> DeepList<T> {
-    /// The envelope of a page that was asked for by cursor: it leads on, not back.
-    pub fn behind(results: Vec<T>, count: u64, next_cursor: Option<String>, links: &Links<'_>) -> Self {
-        let next = next_cursor.as_deref().map(|cursor| links.with("cursor", cursor));
-        Self { list: List { count, next, previous: None, results }, next_cursor }
+    /// The envelope of the page at `place`. One that was asked for by cursor leads on, not back.
+    pub fn new(found: Found<T>, place: &Place, links: &Links<'_>) -> Self {
+        let Found { rows: results, count, next_cursor } = found;
+        let list = if place.is_behind() {
+            let next = next_cursor.as_deref().map(|cursor| links.with("cursor", cursor));
+            List { count, next, previous: None, results }
+        } else {
+            List::new(results, count, place.page, links)
+        };
+        Self { list, next_cursor }
     }
 }
 
@@ -116,8 +124,11 @@ impl Links<'_> {
 
     /// The same list, at another place: `value` must not need to be encoded.
     fn with(&self, name: &str, value: &str) -> String {
-        let place = |pair: &&str| matches!(pair.split('=').next(), Some("page" | "cursor"));
-        let kept = self.query.split('&').filter(|pair| !pair.is_empty() && !place(pair));
+        let is_place = |pair: &str| {
+            let name = pair.split('=').next().and_then(decode);
+            matches!(name.as_deref(), Some("page" | "cursor"))
+        };
+        let kept = self.query.split('&').filter(|pair| !pair.is_empty() && !is_place(pair));
         let mut url = format!("{}{}?", self.base, self.path);
         for pair in kept {
             url.push_str(pair);
@@ -147,11 +158,15 @@ mod tests {
     #[test]
     fn a_cursor_leads_on_and_not_back() {
         let links =
-            Links { base: "https://shop.example", path: "/api/x/", query: "page=&page_size=10&cursor=a" };
-        let list = DeepList::<()>::behind(Vec::new(), 31, Some("b-_".into()), &links);
+            Links { base: "https://shop.example", path: "/api/x/", query: "%70age=&page_size=10&cursor=a" };
+        let place = crate::params::read("page_size=10&cursor=a").unwrap();
+        let page = |next_cursor| {
+            DeepList::<()>::new(Found { rows: Vec::new(), count: 31, next_cursor }, &place, &links)
+        };
+        let list = page(Some("b-_".into()));
         assert_eq!(list.list.next.as_deref(), Some("https://shop.example/api/x/?page_size=10&cursor=b-_"));
         assert_eq!((list.list.previous, list.next_cursor.as_deref()), (None, Some("b-_")));
-        assert_eq!(DeepList::<()>::behind(Vec::new(), 31, None, &links).list.next, None);
+        assert_eq!(page(None).list.next, None);
     }
 
     #[test]

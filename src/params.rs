@@ -135,7 +135,9 @@ impl Params {
 }
 
 /// `application/x-www-form-urlencoded`: plus is a space, `%xx` a byte.
-fn decode(text: &str) -> Option<String> {
+///
+/// `None` where it is not UTF-8.
+pub fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -115,7 +115,9 @@ pub struct PriceFacet {
     /// The highest price; none without a match.
     pub max: Option<i64>,
     /// At most ten consecutive ranges of one round width (1, 2 or 5 times a power of ten) that cover `min` to
-    /// `max`, without those that hold nothing. Empty without a match.
+    /// `max`, without those that hold nothing; as narrow as that allows, but no narrower than 100 hundredths, or
+    /// 10 where every price is below 100. Prices that all fall into one such range are in one with bounds of two
+    /// digits: 1,234.56 from 1,200 to 1,300. Empty without a match.
     pub buckets: Vec<PriceBucket>,
 }
 

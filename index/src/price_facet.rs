@@ -9,6 +9,9 @@ use crate::{
 
 /// How many buckets there are at most: a filter that fits beside a list of products.
 const MAX_BUCKETS: i128 = 10;
+/// What no bucket is narrower than, in hundredths: people choose between whole amounts. Where everything costs less
+/// than that, a tenth of it.
+const UNIT: i128 = 100;
 
 /// Counts the prices of what matches every filter but the price's.
 pub(crate) fn count(matches: &[Matches]) -> PriceFacet {
@@ -43,10 +46,16 @@ fn range<'a>(priced: impl Iterator<Item = (&'a Bits, &'a [i64])>) -> Option<(i64
     (min <= max).then_some((min, max))
 }
 
-/// The least of 1, 2, 5, 10, 20, 50 … with which ten buckets that begin at multiples of it cover the range.
+/// The least of 1, 2, 5, 10, 20, 50 … units with which ten buckets that begin at multiples of it cover the range.
 fn width(min: i64, max: i64) -> i128 {
     let (min, max) = (i128::from(min), i128::from(max));
-    let mut power = 1;
+    let highest = max.abs().max(min.abs());
+    let unit = if (1..UNIT).contains(&highest) { UNIT / 10 } else { UNIT };
+    if min.div_euclid(unit) == max.div_euclid(unit) {
+        // There is nothing to choose from: two digits say enough.
+        return unit.max(10_i128.pow(highest.max(1).ilog10()) / 10);
+    }
+    let mut power = unit;
     loop {
         for width in [power, 2 * power, 5 * power] {
             if max.div_euclid(width) - min.div_euclid(width) < MAX_BUCKETS {
@@ -83,13 +92,35 @@ mod tests {
 
     #[test]
     fn widths_are_round_and_as_narrow_as_ten_buckets_allow() {
-        assert_eq!(width(500, 500), 1);
-        assert_eq!(width(0, 9), 1);
-        assert_eq!(width(0, 10), 2);
-        assert_eq!(width(995, 10_400), 1_000 * 2);
+        assert_eq!(width(0, 999), 100);
+        assert_eq!(width(0, 1_000), 200);
+        assert_eq!(width(995, 10_400), 2_000);
         assert_eq!(width(1_000, 10_999), 1_000);
-        assert_eq!(width(-5, 4), 1);
+        assert_eq!(width(-500, 499), 100);
         assert!(width(i64::MIN, i64::MAX) > 0);
+    }
+
+    #[test]
+    fn prices_that_are_close_have_whole_bounds() {
+        // 12.34 alone is from 12.00 to 13.00, 1,234.56 from 1,200 to 1,300.
+        for (min, max, expected) in [
+            (0, 0, 100),
+            (1, 1, 10),
+            (40, 40, 10),
+            (5, 95, 10),
+            (99, 100, 100),
+            (500, 500, 100),
+            (1_234, 1_234, 100),
+            (1_234, 1_299, 100),
+            (1_299, 1_300, 100),
+            (12_345, 12_345, 1_000),
+            (12_345, 12_399, 1_000),
+            (123_456, 123_456, 10_000),
+            (-1_234, -1_234, 100),
+        ] {
+            assert_eq!(width(min, max), expected, "{min} to {max}");
+        }
+        assert!(width(i64::MAX, i64::MAX) > 0 && width(i64::MIN, i64::MIN) > 0);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     error::Result,
     extract::Query,
     openapi::ProblemResponse,
-    page::{DeepList, Links, List, Page},
+    page::{DeepList, Links, Place},
 };
 
 /// The routes.
@@ -112,16 +112,13 @@ struct FilterParams {
     until: Option<OffsetDateTime>,
     /// In the request with this `X-Request-Id`.
     request_id: Option<String>,
-    /// What `next_cursor` held: brings what stands behind that page, at one cost however deep. With the same other
-    /// parameters, and without `page`. `count` stays what it was on the first page.
-    cursor: Option<String>,
 }
 
 /// What vendors and administrators changed, newest first
 ///
-/// Nothing of it is ever changed or removed.
+/// Nothing of it is ever changed or removed. Behind a cursor `count` stays what it was on the first page.
 #[utoipa::path(get, path = "/api/admin/audit/", tag = "administration", security(("bearer" = [])),
-    params(FilterParams, Page), responses(
+    params(FilterParams, Place), responses(
     (status = 200, body = DeepList<EntryJson>),
     (status = "4XX", response = ProblemResponse)
 ))]
@@ -131,15 +128,8 @@ async fn list(
     RawQuery(raw): RawQuery,
     Query(filter): Query<EntryFilter>,
 ) -> Result<Json<DeepList<EntryJson>>> {
-    let found = actions::page(&app, admin, &filter).await?;
-    let rows = found.entries.into_iter().map(Into::into).collect();
+    let found = actions::page(&app, admin, &filter).await?.map(EntryJson::from);
     let raw = raw.unwrap_or_default();
     let links = Links { base: &app.config.public_url, path: "/api/admin/audit/", query: &raw };
-    Ok(Json(match filter.cursor {
-        Some(_) => DeepList::behind(rows, found.count, found.next_cursor, &links),
-        None => {
-            let list = List::new(rows, found.count, filter.page, &links);
-            DeepList { list, next_cursor: found.next_cursor }
-        }
-    }))
+    Ok(Json(DeepList::new(found, &filter.place, &links)))
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     clock,
-    page::Page,
+    page::Place,
     params::{Params, QueryForm, integer},
 };
 
@@ -64,10 +64,8 @@ pub struct Actor {
 pub struct EntryFilter {
     /// What decides which lines there are.
     pub which: Which,
-    /// What `next_cursor` held.
-    pub cursor: Option<String>,
     /// Which page of them.
-    pub page: Page,
+    pub place: Place,
 }
 
 /// See [`EntryFilter`]; a cursor is bound to it.
@@ -91,11 +89,6 @@ pub struct Which {
 
 impl QueryForm for EntryFilter {
     fn read(params: &mut Params) -> Self {
-        let has_page = params.has("page");
-        let cursor = params.one("cursor");
-        if cursor.is_some() && has_page {
-            params.fault("cursor", "contradiction", "and `page` say two places; give one of them");
-        }
         Self {
             which: Which {
                 actor_id: params.parsed("actor_id", integer(1, i64::MAX)),
@@ -106,15 +99,14 @@ impl QueryForm for EntryFilter {
                 until: params.parsed("until", clock::parse),
                 request_id: params.one("request_id"),
             },
-            cursor,
-            page: Page::read(params),
+            place: Place::read(params),
         }
     }
 }
 
 /// Where a page ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct End {
     /// Of its last line, in microseconds since 1970.
     pub at: i64,
     /// Of its last line.

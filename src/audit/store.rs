@@ -4,7 +4,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use super::model::{Act, Actor, Entry, Place, Which};
+use super::model::{Act, Actor, End, Entry, Which};
 use crate::{clock::from_micros, error::Result};
 
 /// Writes an act down, in place of what has been noted of its parts so far. Who and in which request the
@@ -61,7 +61,7 @@ impl From<Row> for Entry {
 pub(super) async fn page(
     db: impl PgExecutor<'_>,
     which: &Which,
-    behind: Option<Place>,
+    behind: Option<End>,
     offset: i64,
     limit: i64,
 ) -> Result<Vec<Entry>> {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use axum::http::{HeaderMap, header};
 use brotli::enc::BrotliEncoderParams;
 use flate2::{Compression, write::GzEncoder};
 use serde::Serialize;
@@ -29,6 +30,21 @@ impl Encoding {
             Self::Gzip => Some("gzip"),
             Self::Brotli => Some("br"),
         }
+    }
+
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Plain, Self::Gzip, Self::Brotli];
+
+    /// The strong entity tag of a body in this coding, by that of the plain one: each names its own bytes.
+    pub fn tag(self, plain: &str) -> String {
+        self.name().map_or_else(|| plain.to_owned(), |name| format!("\"{}-{name}\"", plain.trim_matches('"')))
+    }
+
+    /// The coding that the request asks for; see [`wanted`](Self::wanted).
+    pub fn asked_for(headers: &HeaderMap) -> Self {
+        let accepted =
+            headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        Self::wanted(&accepted.collect::<Vec<_>>().join(","))
     }
 
     /// The coding that the client weighs most (`Accept-Encoding`, RFC 9110 §12.5.3); of equal ones the one that

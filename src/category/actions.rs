@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::{
-    model::{Category, CategoryChanges, NewCategory},
+    model::{Category, CategoryChanges, NewCategory, Node, forest},
     store,
 };
 use crate::{
@@ -12,25 +12,31 @@ use crate::{
     catalog::CatalogWrite,
     error::{Error, Result},
     indexing::Version,
-    page::Page,
+    page::{Found, Place},
     text,
 };
 
-/// Every category, siblings by name.
+/// A page of all categories, by path: each before what lies in it, siblings by name.
 ///
 /// # Errors
-/// None of its own.
-pub async fn all(app: &App) -> Result<Vec<Category>> {
-    store::all(&app.web).await
+/// 400 when the cursor is not of this list.
+pub async fn page(app: &App, place: &Place) -> Result<Found<Category>> {
+    let list = "categories";
+    let span = place.open(&app.keys, &list)?;
+    let rows = store::page(&app.web, &span).await?;
+    span.found(&app.keys, &list, rows, store::count(&app.web).await?, Category::place)
 }
 
-/// A page of all categories, and how many there are.
+/// A page of the roots by name, each with all that lies in it.
 ///
 /// # Errors
-/// None of its own.
-pub async fn page(app: &App, page: Page) -> Result<(Vec<Category>, i64)> {
-    let rows = store::page(&app.web, page.offset(), page.limit()).await?;
-    Ok((rows, store::count(&app.web).await?))
+/// 400 when the cursor is not of this list.
+pub async fn trees(app: &App, place: &Place) -> Result<Found<Node>> {
+    let list = "category trees";
+    let span = place.open(&app.keys, &list)?;
+    let trees = forest(store::trees(&app.web, &span).await?);
+    let count = store::count_roots(&app.web).await?;
+    span.found(&app.keys, &list, trees, count, |tree| tree.category.name.clone())
 }
 
 /// One category.

@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     actions,
-    model::{Category, CategoryChanges, NewCategory, Node, forest},
+    model::{Category, CategoryChanges, NewCategory, Node},
 };
 use crate::{
     app::App,
@@ -22,7 +22,7 @@ use crate::{
     error::Result,
     extract::{Body, Id, Query},
     openapi::ProblemResponse,
-    page::{Links, List, Page},
+    page::{DeepList, Links, Place},
     params::{Params, QueryForm, boolean},
 };
 
@@ -84,38 +84,33 @@ struct TreeParam {
 
 struct ListQuery {
     tree: bool,
-    page: Page,
+    place: Place,
 }
 
 impl QueryForm for ListQuery {
     fn read(params: &mut Params) -> Self {
-        Self { tree: params.parsed("tree", boolean).unwrap_or(false), page: Page::read(params) }
+        Self { tree: params.parsed("tree", boolean).unwrap_or(false), place: Place::read(params) }
     }
 }
 
 /// The categories
-#[utoipa::path(get, path = "/api/category/", tag = "categories", params(TreeParam, Page), responses(
-    (status = 200, body = List<CategoryJson>),
+#[utoipa::path(get, path = "/api/category/", tag = "categories", params(TreeParam, Place), responses(
+    (status = 200, body = DeepList<CategoryJson>),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn list(
     State(app): State<App>,
     RawQuery(raw): RawQuery,
     Query(query): Query<ListQuery>,
-) -> Result<Json<List<CategoryJson>>> {
+) -> Result<Json<DeepList<CategoryJson>>> {
     let raw = raw.unwrap_or_default();
     let links = Links { base: &app.config.public_url, path: "/api/category/", query: &raw };
-    let page = query.page;
-    let (rows, count): (Vec<CategoryJson>, u64) = if query.tree {
-        let roots = forest(actions::all(&app).await?);
-        let count = roots.len() as u64;
-        let skipped = usize::try_from(page.offset()).unwrap_or(usize::MAX);
-        (roots.into_iter().skip(skipped).take(page.page_size as usize).map(Into::into).collect(), count)
+    let found = if query.tree {
+        actions::trees(&app, &query.place).await?.map(CategoryJson::from)
     } else {
-        let (rows, count) = actions::page(&app, page).await?;
-        (rows.into_iter().map(Into::into).collect(), count.unsigned_abs())
+        actions::page(&app, &query.place).await?.map(CategoryJson::from)
     };
-    Ok(Json(List::new(rows, count, page, &links)))
+    Ok(Json(DeepList::new(found, &query.place, &links)))
 }
 
 /// What a new category sends.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::{
@@ -26,6 +27,31 @@ pub struct Category {
     pub path: Vec<String>,
     /// When it was made.
     pub created_at: OffsetDateTime,
+}
+
+/// Bytes of names that a place carries: far more than people write, and few enough for a request's header.
+const PLACE_BYTES: usize = 4096;
+
+/// Where a category stands in the list of all, which goes by path.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CategoryPlace {
+    /// The path, or as much of it as can be carried.
+    pub path: Vec<String>,
+    /// Where that is not the whole path: the category, behind which the list goes on as long as it is there.
+    pub id: Option<i64>,
+}
+
+impl Category {
+    /// Where it stands.
+    pub fn place(&self) -> CategoryPlace {
+        let mut bytes = 0;
+        let carried = self.path.iter().take_while(|name| {
+            bytes += name.len();
+            bytes <= PLACE_BYTES
+        });
+        let path: Vec<String> = carried.cloned().collect();
+        CategoryPlace { id: (path.len() < self.path.len()).then_some(self.id), path }
+    }
 }
 
 /// A category to be made.

@@ -3,8 +3,14 @@
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
-use super::model::{Category, CategoryChanges, NewCategory};
-use crate::error::{Error, Result, violated};
+use super::model::{Category, CategoryChanges, CategoryPlace, NewCategory};
+use crate::{
+    error::{Error, Result, violated},
+    page::Span,
+};
+
+/// Before every category: none is without a name.
+static START: CategoryPlace = CategoryPlace { path: Vec::new(), id: None };
 
 struct Row {
     id: i64,
@@ -49,8 +55,9 @@ fn refused(error: sqlx::Error) -> Error {
     }
 }
 
-/// Every category, siblings by name.
-pub(super) async fn all(db: impl PgExecutor<'_>) -> Result<Vec<Category>> {
+/// Rows by path. No index has that order: the tree is walked as a whole, whichever page is read.
+pub(super) async fn page(db: impl PgExecutor<'_>, span: &Span<CategoryPlace>) -> Result<Vec<Category>> {
+    let CategoryPlace { path, id } = span.after.as_ref().unwrap_or(&START);
     let rows = sqlx::query_as!(
         Row,
         r#"with recursive walk as (
@@ -60,30 +67,45 @@ pub(super) async fn all(db: impl PgExecutor<'_>) -> Result<Vec<Category>> {
            )
            select id as "id!", name as "name!", slug as "slug!", description as "description!", parent_id,
                   path as "path!", created_at as "created_at!"
-           from walk order by path, id"#
+           from walk
+           where path > coalesce((select path from walk where id = $1), $2)
+           order by path offset $3 limit $4"#,
+        *id,
+        path,
+        span.offset,
+        span.limit
     );
     Ok(rows.fetch_all(db).await?.into_iter().map(Into::into).collect())
 }
 
-pub(super) async fn page(db: impl PgExecutor<'_>, offset: i64, limit: i64) -> Result<Vec<Category>> {
+/// Roots by name, and all that lies in them, by path.
+pub(super) async fn trees(db: impl PgExecutor<'_>, span: &Span<String>) -> Result<Vec<Category>> {
     let rows = sqlx::query_as!(
         Row,
         r#"with recursive walk as (
-               select c.*, array[c.name] as path from category c where c.parent_id is null
+               (select c.*, array[c.name] as path from category c
+                where c.parent_id is null and c.name > $1
+                order by c.name offset $2 limit $3)
                union all
                select c.*, w.path || c.name from walk w join category c on c.parent_id = w.id
            )
            select id as "id!", name as "name!", slug as "slug!", description as "description!", parent_id,
                   path as "path!", created_at as "created_at!"
-           from walk order by path, id offset $1 limit $2"#,
-        offset,
-        limit
+           from walk order by path"#,
+        span.after.as_deref().unwrap_or_default(),
+        span.offset,
+        span.limit
     );
     Ok(rows.fetch_all(db).await?.into_iter().map(Into::into).collect())
 }
 
 pub(super) async fn count(db: impl PgExecutor<'_>) -> Result<i64> {
     Ok(sqlx::query_scalar!(r#"select count(*) as "count!" from category"#).fetch_one(db).await?)
+}
+
+pub(super) async fn count_roots(db: impl PgExecutor<'_>) -> Result<i64> {
+    let count = sqlx::query_scalar!(r#"select count(*) as "count!" from category where parent_id is null"#);
+    Ok(count.fetch_one(db).await?)
 }
 
 pub(super) async fn one(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Category>> {

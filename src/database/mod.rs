@@ -91,6 +91,9 @@ impl Database {
         let options = self.options.clone().application_name("duka web").options([
             ("statement_timeout", "3s"),
             ("lock_timeout", "2s"),
+            // Filters may be absent: a plan for whatever is asked, which PostgreSQL settles on after a few costly
+            // executions, reads whole tables for a row.
+            ("plan_cache_mode", "force_custom_plan"),
             ("idle_in_transaction_session_timeout", "10s"),
         ]);
         PgPoolOptions::new()

@@ -11,15 +11,19 @@ use crate::{
     clock::from_micros,
     error::{Error, Fault, Result},
     indexing::Version,
+    page::Found,
 };
 
-/// A page of the discounts, and how many there are.
+/// A page of the discounts, by id.
 ///
 /// # Errors
-/// None of its own.
-pub async fn page(app: &App, _: Admin, filter: &DiscountFilter) -> Result<(Vec<Discount>, i64)> {
-    let rows = store::page(&app.web, filter).await?;
-    Ok((rows, store::count(&app.web, filter).await?))
+/// 400 when the cursor is not of this list.
+pub async fn page(app: &App, _: Admin, filter: &DiscountFilter) -> Result<Found<Discount>> {
+    let list = ("discounts", filter);
+    let span = filter.place.open(&app.keys, &list)?;
+    let rows = store::page(&app.web, filter, &span).await?;
+    let count = store::count(&app.web, filter).await?;
+    span.found(&app.keys, &list, rows, count, |discount| discount.id)
 }
 
 /// One discount.

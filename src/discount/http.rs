@@ -23,7 +23,7 @@ use crate::{
     extract::{Body, Id, Ids, Query},
     money::Currency,
     openapi::ProblemResponse,
-    page::{Links, List, Page},
+    page::{DeepList, Links, Place},
     pricing::DiscountType,
 };
 
@@ -114,8 +114,8 @@ struct FilterParams {
 
 /// The discounts
 #[utoipa::path(get, path = "/api/discount/", tag = "discounts", security(("bearer" = [])),
-    params(FilterParams, Page), responses(
-    (status = 200, body = List<DiscountJson>),
+    params(FilterParams, Place), responses(
+    (status = 200, body = DeepList<DiscountJson>),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn list(
@@ -123,12 +123,12 @@ async fn list(
     admin: Admin,
     RawQuery(raw): RawQuery,
     Query(filter): Query<DiscountFilter>,
-) -> Result<Json<List<DiscountJson>>> {
-    let (rows, count) = actions::page(&app, admin, &filter).await?;
-    let rows = rows.into_iter().map(|discount| DiscountJson::new(discount, app.config.currency)).collect();
+) -> Result<Json<DeepList<DiscountJson>>> {
+    let found = actions::page(&app, admin, &filter).await?;
+    let found = found.map(|discount| DiscountJson::new(discount, app.config.currency));
     let raw = raw.unwrap_or_default();
     let links = Links { base: &app.config.public_url, path: "/api/discount/", query: &raw };
-    Ok(Json(List::new(rows, count.unsigned_abs(), filter.page, &links)))
+    Ok(Json(DeepList::new(found, &filter.place, &links)))
 }
 
 /// What a new discount sends.

@@ -1,5 +1,6 @@
 //! What a discount is, and what may be written of one.
 
+use serde::Serialize;
 use serde_json::Value;
 use time::{OffsetDateTime, macros::datetime};
 
@@ -7,7 +8,7 @@ use crate::{
     body::{Fields, Form, Refusal, amount, boolean, decimal, id, instant, integer, line, long},
     error::Fault,
     money::{Amount, Currency},
-    page::Page,
+    page::Place,
     params::{self, Params, QueryForm},
     pricing::DiscountType,
 };
@@ -20,7 +21,7 @@ const MOST_USES: i64 = i32::MAX as i64;
 const WHOLE: i64 = 10_000;
 
 /// How a discount comes to be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Activation {
     /// Given on the cart.
     Code,
@@ -258,8 +259,8 @@ impl Form for ProductLinks {
     }
 }
 
-/// Which discounts are listed.
-#[derive(Debug, Default)]
+/// Which discounts are listed. Serialises as what it filters.
+#[derive(Debug, Default, Serialize)]
 pub struct DiscountFilter {
     /// With this code, without regard to case.
     pub code: Option<String>,
@@ -270,7 +271,8 @@ pub struct DiscountFilter {
     /// Linked to this product.
     pub product_id: Option<i64>,
     /// Which page of them.
-    pub page: Page,
+    #[serde(skip)]
+    pub place: Place,
 }
 
 impl QueryForm for DiscountFilter {
@@ -281,7 +283,7 @@ impl QueryForm for DiscountFilter {
             is_active: params.parsed("is_active", params::boolean),
             activation: params.parsed("activation", activation),
             product_id: params.parsed("product_id", params::integer(1, i64::MAX)),
-            page: Page::read(params),
+            place: Place::read(params),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::model::{Activation, Discount, DiscountFilter, Terms};
 use crate::{
     error::{Error, Result, violated},
     money::Amount,
+    page::Span,
     pricing::DiscountType,
 };
 
@@ -66,7 +67,11 @@ fn refused(error: sqlx::Error) -> Error {
     }
 }
 
-pub(super) async fn page(db: impl PgExecutor<'_>, filter: &DiscountFilter) -> Result<Vec<Discount>> {
+pub(super) async fn page(
+    db: impl PgExecutor<'_>,
+    filter: &DiscountFilter,
+    span: &Span<i64>,
+) -> Result<Vec<Discount>> {
     let rows = sqlx::query_as!(
         Row,
         r#"select id, code, description, discount_type, discount_value, minimum_purchase, maximum_discount,
@@ -81,14 +86,17 @@ pub(super) async fn page(db: impl PgExecutor<'_>, filter: &DiscountFilter) -> Re
              and ($3::text is null or activation = $3)
              and ($4::bigint is null
                   or exists (select from discount_product where discount_id = d.id and product_id = $4))
+             and id > $5
            order by id
-           offset $5 limit $6"#,
+           offset $6 limit $7"#,
         filter.code.as_deref(),
         filter.is_active,
         filter.activation.map(Activation::as_str),
         filter.product_id,
-        filter.page.offset(),
-        filter.page.limit(),
+        // Ids are counted from 1.
+        span.after.unwrap_or_default(),
+        span.offset,
+        span.limit,
     );
     rows.fetch_all(db).await?.into_iter().map(TryInto::try_into).collect()
 }

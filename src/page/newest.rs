@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{DeepList, Links, List, Page, cursor};
+use super::{DeepList, Found, Links, Place, place};
 use crate::{
     auth::token::Keys,
     error::Result,
@@ -11,19 +11,11 @@ use crate::{
 
 /// Which page of a list that is read by descending id.
 #[derive(Debug, Default)]
-pub struct Newest {
-    page: Page,
-    cursor: Option<String>,
-}
+pub struct Newest(Place);
 
 impl QueryForm for Newest {
     fn read(params: &mut Params) -> Self {
-        let has_page = params.has("page");
-        let cursor = params.one("cursor");
-        if cursor.is_some() && has_page {
-            params.fault("cursor", "contradiction", "and `page` say two places; give one of them");
-        }
-        Self { page: Page::read(params), cursor }
+        Self(Place::read(params))
     }
 }
 
@@ -39,16 +31,14 @@ pub struct Span {
 }
 
 impl Newest {
-    /// The rows of the page. `list` is all that decides which rows there are, as [`cursor::seal`] says.
+    /// The rows of the page. `list` is all that decides which rows there are, as [`cursor::seal`](super::cursor::seal)
+    /// says.
     ///
     /// # Errors
     /// 400 for a cursor of another list.
     pub fn span(&self, keys: &Keys, list: &impl Serialize) -> Result<Span> {
-        let limit = self.page.limit() + 1;
-        match &self.cursor {
-            Some(token) => Ok(Span { below: cursor::open(keys, list, token)?, offset: 0, limit }),
-            None => Ok(Span { below: i64::MAX, offset: self.page.offset(), limit }),
-        }
+        let place::Span { after, offset, limit } = self.0.open(keys, list)?;
+        Ok(Span { below: after.unwrap_or(i64::MAX), offset, limit })
     }
 
     /// The page's envelope, of the rows that were read and how many there are in all.
@@ -59,20 +49,13 @@ impl Newest {
         &self,
         keys: &Keys,
         list: &impl Serialize,
-        (mut rows, count): (Vec<T>, u64),
+        (rows, count): (Vec<T>, u64),
         id: impl Fn(&T) -> i64,
         links: &Links<'_>,
     ) -> Result<DeepList<T>> {
-        let shown = self.page.page_size as usize;
-        let has_more = rows.len() > shown;
-        rows.truncate(shown);
-        let last = rows.last().filter(|_| has_more).map(id);
-        let next_cursor = last.map(|id| cursor::seal(keys, list, &id)).transpose()?;
-        Ok(if self.cursor.is_some() {
-            DeepList::behind(rows, count, next_cursor, links)
-        } else {
-            DeepList { list: List::new(rows, count, self.page, links), next_cursor }
-        })
+        let span = self.0.open::<i64>(keys, list)?;
+        let found: Found<T> = span.found(keys, list, rows, count.cast_signed(), id)?;
+        Ok(DeepList::new(found, &self.0, links))
     }
 }
 

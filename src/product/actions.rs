@@ -16,12 +16,11 @@ use crate::{
     auth::{Role, Vendor, Viewer},
     catalog::CatalogWrite,
     error::{Error, Kind, Result},
-    extract::IfMatch,
     indexing::{self, Version},
 };
 
 /// A product with its variants, read in one snapshot.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Detail {
     /// What a search shows of it.
     pub document: Document,
@@ -29,20 +28,6 @@ pub struct Detail {
     pub variants: Vec<Variant>,
     /// The instant of all its prices, in microseconds since 1970.
     pub at: i64,
-}
-
-impl Detail {
-    /// A strong entity tag: changes whenever anything that is shown does.
-    pub fn etag(&self) -> String {
-        use sha2::{Digest, Sha256};
-        let mut hash = Sha256::new();
-        // The shown form of both is a function of these, and of nothing else.
-        hash.update(serde_json::to_vec(&self.document).unwrap_or_default());
-        hash.update(self.document.price_at(self.at).from.to_le_bytes());
-        hash.update(format!("{:?}", self.variants));
-        let tag: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        format!("\"{tag}\"")
-    }
 }
 
 /// One product, if the viewer sees it: active ones everybody, the others their vendor and admins.
@@ -91,20 +76,20 @@ pub async fn create(app: &App, vendor: Vendor, new: &NewProduct) -> Result<(Deta
     finish(app, write, id).await
 }
 
-/// Changes a product of the vendor's own.
+/// Changes a product of the vendor's own, if `as_read` permits it, which is shown how the product was.
 ///
 /// # Errors
-/// 404, 409 for a taken SKU, 412 when the client saw another version, 422 for an unknown category, or for a
-/// stock where there are several variants.
+/// 404, 409 for a taken SKU, those of `as_read`, 422 for an unknown category, or for a stock where there are
+/// several variants.
 pub async fn update(
     app: &App,
     vendor: Vendor,
     id: i64,
-    if_match: &IfMatch,
+    as_read: impl FnOnce(&Detail) -> Result<()>,
     changes: &ProductChanges,
 ) -> Result<(Detail, Version)> {
     let mut write = CatalogWrite::begin(app, vendor).await?;
-    let (sku, before) = lock(app, &mut write, vendor, id, if_match).await?;
+    let (sku, before) = lock(app, &mut write, vendor, id, as_read).await?;
     let default = match before.variants.as_slice() {
         [only] if only.sku == sku => Some(only.id),
         _ => None,
@@ -129,13 +114,18 @@ pub async fn update(
     finish(app, write, id).await
 }
 
-/// Deletes a product of the vendor's own: gone from catalog and search.
+/// Deletes a product of the vendor's own, if `as_read` permits it: gone from catalog and search.
 ///
 /// # Errors
-/// 404, 412 when the client saw another version.
-pub async fn delete(app: &App, vendor: Vendor, id: i64, if_match: &IfMatch) -> Result<Version> {
+/// 404, those of `as_read`.
+pub async fn delete(
+    app: &App,
+    vendor: Vendor,
+    id: i64,
+    as_read: impl FnOnce(&Detail) -> Result<()>,
+) -> Result<Version> {
     let mut write = CatalogWrite::begin(app, vendor).await?;
-    lock(app, &mut write, vendor, id, if_match).await?;
+    lock(app, &mut write, vendor, id, as_read).await?;
     store::delete(&mut write, id).await?;
     write.commit(app).await
 }
@@ -146,12 +136,12 @@ async fn lock(
     write: &mut CatalogWrite,
     vendor: Vendor,
     id: i64,
-    if_match: &IfMatch,
+    as_read: impl FnOnce(&Detail) -> Result<()>,
 ) -> Result<(String, Detail)> {
     let not_found = || Error::not_found("product");
     let sku = store::lock(write, id, vendor.owner()).await?.ok_or_else(not_found)?;
     let before = read(app, write, id).await?.ok_or_else(not_found)?;
-    if_match.demand(&before.etag())?;
+    as_read(&before)?;
     Ok((sku, before))
 }
 

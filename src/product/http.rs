@@ -1,9 +1,8 @@
 //! `/api/product/…`, but for the search, which is `search`'s.
 
 use axum::{
-    Json,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -19,10 +18,12 @@ use crate::{
     app::App,
     attributes::Attributes,
     auth::{Vendor, Viewer},
+    cache::{self, encoding::Encoding},
     catalog::version_header,
-    error::Result,
+    error::{Error, Result},
     extract::{Body, Id, IfMatch},
     openapi::ProblemResponse,
+    reply,
 };
 
 /// The routes.
@@ -41,13 +42,12 @@ pub struct ProductDetail {
     variants: Vec<VariantJson>,
 }
 
-/// The body and its entity tag.
-fn shown(app: &App, detail: Detail) -> ([(header::HeaderName, String); 1], Json<ProductDetail>) {
+/// The detail as it is shown, plain.
+fn shown(app: &App, detail: Detail) -> Result<cache::Body> {
     let currency = app.config.currency;
-    let etag = detail.etag();
     let variants = detail.variants.into_iter().map(|variant| VariantJson::new(variant, currency)).collect();
     let body = ProductDetail { product: Product::new(detail.document, detail.at, currency), variants };
-    ([(header::ETAG, etag)], Json(body))
+    Ok(cache::Body::new(serde_json::to_vec(&body).map_err(Error::internal)?))
 }
 
 /// What a new product sends.
@@ -89,18 +89,28 @@ struct NewBody {
     (status = 201, body = ProductDetail, headers(("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
 ))]
-async fn create(State(app): State<App>, vendor: Vendor, Body(new): Body<NewProduct>) -> Result<Response> {
+async fn create(
+    State(app): State<App>,
+    vendor: Vendor,
+    headers: HeaderMap,
+    Body(new): Body<NewProduct>,
+) -> Result<Response> {
     let (detail, version) = actions::create(&app, vendor, &new).await?;
-    Ok((StatusCode::CREATED, [version_header(version)], shown(&app, detail)).into_response())
+    let body = shown(&app, detail)?.coded(Encoding::asked_for(&headers))?;
+    Ok((StatusCode::CREATED, [version_header(version)], reply::tagged(body)).into_response())
 }
 
 /// One product with its variants
+///
+/// Each coding of it has an `ETag` of its own; any of them permits a write.
 #[utoipa::path(get, path = "/api/product/{id}/", tag = "products", params(("id" = i64, Path)), responses(
     (status = 200, body = ProductDetail, headers(("ETag" = String))),
+    (status = 304, description = "What `If-None-Match` names is still right"),
     (status = "4XX", response = ProblemResponse)
 ))]
-async fn one(State(app): State<App>, viewer: Viewer, Id(id): Id) -> Result<Response> {
-    Ok(shown(&app, actions::one(&app, viewer, id).await?).into_response())
+async fn one(State(app): State<App>, viewer: Viewer, Id(id): Id, headers: HeaderMap) -> Result<Response> {
+    let body = shown(&app, actions::one(&app, viewer, id).await?)?;
+    Ok(reply::unless_known(body.coded(Encoding::asked_for(&headers))?, &headers))
 }
 
 /// What changes of a product.
@@ -135,9 +145,9 @@ struct ChangesBody {
 
 /// Change a product
 #[utoipa::path(patch, path = "/api/product/{id}/", tag = "products", security(("bearer" = [])),
-    params(("id" = i64, Path), ("If-Match" = Option<String>, Header, description = "The ETag that was read")),
+    params(("id" = i64, Path), ("If-Match" = Option<String>, Header, description = "The ETag that was read, in whatever coding")),
     request_body = ChangesBody, responses(
-    (status = 200, body = ProductDetail),
+    (status = 200, body = ProductDetail, headers(("ETag" = String), ("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn update(
@@ -145,22 +155,26 @@ async fn update(
     vendor: Vendor,
     Id(id): Id,
     if_match: IfMatch,
+    headers: HeaderMap,
     Body(changes): Body<ProductChanges>,
 ) -> Result<Response> {
-    let (detail, version) = actions::update(&app, vendor, id, &if_match, &changes).await?;
-    Ok(([version_header(version)], shown(&app, detail)).into_response())
+    let as_read = |before: &Detail| if_match.demand(shown(&app, before.clone())?.tag());
+    let (detail, version) = actions::update(&app, vendor, id, as_read, &changes).await?;
+    let body = shown(&app, detail)?.coded(Encoding::asked_for(&headers))?;
+    Ok(([version_header(version)], reply::tagged(body)).into_response())
 }
 
 /// Delete a product
 ///
 /// It is gone from catalog and search; orders keep their copies.
 #[utoipa::path(delete, path = "/api/product/{id}/", tag = "products", security(("bearer" = [])),
-    params(("id" = i64, Path), ("If-Match" = Option<String>, Header, description = "The ETag that was read")),
+    params(("id" = i64, Path), ("If-Match" = Option<String>, Header, description = "The ETag that was read, in whatever coding")),
     responses(
     (status = 204, description = "Gone", headers(("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn delete(State(app): State<App>, vendor: Vendor, Id(id): Id, if_match: IfMatch) -> Result<Response> {
-    let version = actions::delete(&app, vendor, id, &if_match).await?;
+    let as_read = |before: &Detail| if_match.demand(shown(&app, before.clone())?.tag());
+    let version = actions::delete(&app, vendor, id, as_read).await?;
     Ok((StatusCode::NO_CONTENT, [version_header(version)]).into_response())
 }

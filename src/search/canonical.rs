@@ -5,7 +5,8 @@ use duka_index::{CategoryKey, Facet, Query, SortField, SortKey, Visibility};
 use super::model::{default_facets, default_sort};
 use crate::{money::Amount, page::DEFAULT_SIZE, params::encode};
 
-/// The query string that reads as this query, its page and cursor aside: no aliases, no defaults, in order.
+/// The query string that reads as this query, its page and cursor aside: no aliases, no defaults, in order. The text
+/// is as it was typed, in its case too, although that finds the same: whoever follows a link reads it there.
 pub(super) fn parameters(query: &Query) -> String {
     // Every field is named, so that a new one is not forgotten.
     let Query {

@@ -5,10 +5,8 @@ mod shapes;
 use std::collections::BTreeMap;
 
 use axum::{
-    Extension,
-    body::Body,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -29,8 +27,9 @@ use crate::{
     extract::{Id, Query, header_text},
     indexing::Version,
     openapi::ProblemResponse,
-    page::{List, Page},
+    page::{List, Place},
     product::model::Product,
+    reply,
 };
 
 /// The other way to name the write that the answer must hold.
@@ -83,9 +82,6 @@ struct SearchParams {
     ordering: Option<String>,
     /// The `X-Catalog-Version` of a write that the answer must hold; also the header `X-Catalog-Min-Version`.
     min_version: Option<String>,
-    /// What `next_cursor` held: brings what stands behind that page, at one cost however deep. With the same other
-    /// parameters, and without `page`.
-    cursor: Option<String>,
     /// `true`: results say what matched, in `highlights`.
     highlight: Option<bool>,
     /// Comma-separated `category`, `brand`, `price`, `availability`, `rating`, `attr.NAME`, at most ten; `none`
@@ -96,7 +92,7 @@ struct SearchParams {
 
 /// Search products
 #[utoipa::path(get, path = "/api/product/", tag = "products", params(
-    SearchParams, Page,
+    SearchParams, Place,
     ("X-Catalog-Min-Version" = Option<String>, Header, description = "As `min_version`")
 ), responses(
     (status = 200, body = SearchResult, headers(("ETag" = String), ("X-Catalog-Version" = String), ("Server-Timing" = String))),
@@ -113,7 +109,7 @@ async fn search(
     let query = search.query(viewer, &app.keys)?;
     let write = {
         let (app, query) = (app.clone(), query.clone());
-        move |hits, at| json(&SearchResult::new(&app, &query, search.page, hits, at)?)
+        move |hits, at| json(&SearchResult::new(&app, &query, &search.place, hits, at)?)
     };
     let answer = actions::search(&app, demand, query, write).await?;
     Ok(reply(answer, &headers))
@@ -196,9 +192,7 @@ fn json(shape: &impl Serialize) -> Result<Vec<u8>> {
 
 /// What the request demands: the write by parameter, else by header, and the coding.
 fn demand(headers: &HeaderMap, version: Option<Version>) -> Result<Demand> {
-    let accepted = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    let encoding = Encoding::wanted(&accepted.collect::<Vec<_>>().join(","));
-    Ok(Demand { version: version.or(header_version(headers)?), encoding })
+    Ok(Demand { version: version.or(header_version(headers)?), encoding: Encoding::asked_for(headers) })
 }
 
 fn header_version(headers: &HeaderMap) -> Result<Option<Version>> {
@@ -216,31 +210,8 @@ fn reply(answer: Answer, headers: &HeaderMap) -> Response {
     let Answer { body, version, outcome, took } = answer;
     let milliseconds = took.as_secs_f64() * 1000.0;
     let timing = format!("search;dur={milliseconds:.3}, cache;desc={}", outcome.as_str());
-    let head = [
-        (header::ETAG, body.etag.clone()),
-        (HeaderName::from_static("server-timing"), text_value(&timing)),
-        (header::VARY, HeaderValue::from_static("accept-encoding, authorization")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        version_header(version),
-    ];
-    // Tells the layer that compresses to leave it alone.
-    let coded = Extension(body.encoding);
-    let mut known = headers.get_all(header::IF_NONE_MATCH).iter();
-    if known.any(|known| names(known.as_bytes(), body.etag.as_bytes())) {
-        return (StatusCode::NOT_MODIFIED, coded, head).into_response();
-    }
-    let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let coding =
-        body.encoding.name().map(|name| [(header::CONTENT_ENCODING, HeaderValue::from_static(name))]);
-    let mut response = (coded, head, [json], Body::from(body.bytes)).into_response();
-    response.headers_mut().extend(coding.into_iter().flatten());
-    response
-}
-
-/// `If-None-Match` compares weakly (RFC 9110 §13.1.2).
-fn names(known: &[u8], etag: &[u8]) -> bool {
-    let mut tags = known.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    tags.any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag)
+    let head = [(HeaderName::from_static("server-timing"), text_value(&timing)), version_header(version)];
+    (head, reply::unless_known(body, headers)).into_response()
 }
 
 fn text_value(text: &str) -> HeaderValue {

@@ -9,7 +9,7 @@ use crate::{
     error,
     indexing::Version,
     money::{Amount, Currency},
-    page::{Page, cursor},
+    page::{Place, cursor},
     params::{Params, QueryForm, boolean, integer},
 };
 
@@ -43,22 +43,16 @@ pub struct Search {
     sort: Option<Vec<SortKey>>,
     facets: Option<Vec<Facet>>,
     highlight: bool,
-    cursor: Option<String>,
     /// The write that the answer must hold.
     pub min_version: Option<Version>,
     /// Which page.
-    pub page: Page,
+    pub place: Place,
 }
 
 impl QueryForm for Search {
     fn read(params: &mut Params) -> Self {
         let text = params.either("q", "search").filter(|text| !text.is_empty());
         check_length(params, text.as_deref());
-        let has_page = params.has("page");
-        let cursor = params.one("cursor");
-        if cursor.is_some() && has_page {
-            params.fault("cursor", "contradiction", "and `page` say two places; give one of them");
-        }
         let price_min = params.parsed("price_min", price);
         let price_max = params.parsed("price_max", price);
         let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -95,9 +89,8 @@ impl QueryForm for Search {
             sort,
             facets: params.parsed("facets", facets),
             highlight: params.parsed("highlight", boolean).unwrap_or(false),
-            cursor,
             min_version: params.parsed("min_version", str::parse),
-            page: Page::read(params),
+            place: Place::read(params),
         }
     }
 }
@@ -219,16 +212,14 @@ impl Search {
             attributes: self.attributes.iter().map(|(k, v)| (k.clone(), sorted(v.clone()))).collect(),
             visibility,
             sort: self.sort.clone().unwrap_or_else(|| default_sort(self.text.is_some())),
-            offset: usize::try_from(self.page.offset()).unwrap_or(usize::MAX),
+            offset: usize::try_from(self.place.page.offset()).unwrap_or(usize::MAX),
             after: None,
-            limit: self.page.page_size as usize,
+            limit: self.place.page.page_size as usize,
             facets: self.facets.clone().unwrap_or_else(default_facets),
             highlight: self.highlight,
             at: 0,
         };
-        if let Some(token) = &self.cursor {
-            query.after = Some(cursor::open(keys, &list(&query), token)?);
-        }
+        query.after = self.place.open(keys, &list(&query))?.after;
         Ok(query)
     }
 }
@@ -242,7 +233,8 @@ pub fn cursor_at(query: &Query, place: &Cursor, keys: &Keys) -> error::Result<St
 }
 
 /// What a cursor belongs to: which products, in which order, to whose eyes. Not how many of them a page shows, nor
-/// what is said of them, nor at which instant.
+/// what is said of them, nor at which instant; nor who asked, where everybody sees the same: the answer that holds
+/// the cursor is kept once for all of them.
 fn list(query: &Query) -> (&'static str, Query) {
     let facets = Vec::new();
     ("products", Query { offset: 0, after: None, limit: 0, facets, highlight: false, at: 0, ..query.clone() })
@@ -266,7 +258,9 @@ impl QueryForm for Suggest {
             let detail = if given { "must not be empty" } else { "is required: what is typed so far" };
             params.fault("q", "required", detail);
         }
-        let query = SuggestQuery { text, limit: MOST_SUGGESTIONS };
+        // Case makes no difference to what is suggested, and nothing in the answer repeats the text: `Ket` is
+        // answered from what is kept for `ket`.
+        let query = SuggestQuery { text: text.to_ascii_lowercase(), limit: MOST_SUGGESTIONS };
         Self { query, min_version: params.parsed("min_version", str::parse) }
     }
 }

@@ -20,6 +20,7 @@ mod command_line;
 mod discount;
 mod import;
 mod job;
+mod lists;
 mod mirror;
 mod product;
 mod protocol;

@@ -1,10 +1,12 @@
 //! Products: what may be written, by whom, and what is then read.
 
+use std::collections::BTreeSet;
+
 use duka::auth::Role;
-use reqwest::Method;
+use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 
-use crate::support::with_shop;
+use crate::support::{decoded, with_shop};
 
 fn product(category: i64) -> Value {
     json!({
@@ -259,6 +261,68 @@ async fn a_stale_writer_is_told() {
         write(Method::DELETE, first.header("etag"), json!({})).await.expect(412);
         write(Method::DELETE, "*", json!({})).await.expect(204);
         shop.get(&path).await.expect(404);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_coding_of_the_detail_has_a_tag_of_its_own_and_all_of_them_permit_a_write() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let category = shop.category(&admin, "Bottles").await;
+        let made = shop.post_as(&admin, "/api/product/", product(category)).await.expect(201);
+        let path = format!("/api/product/{}/", made.id());
+        let read = async |accepted: &str, known: &str| {
+            let request = shop.request(Method::GET, &path).header("if-none-match", known);
+            decoded(request.header("accept-encoding", accepted)).await
+        };
+        let tag = |headers: &HeaderMap| headers["etag"].to_str().unwrap().to_owned();
+        let mut tags = Vec::new();
+        for (accepted, coding) in [("identity", None), ("gzip", Some("gzip")), ("gzip, br", Some("br"))] {
+            let (status, headers, body) = read(accepted, "\"other\"").await;
+            assert_eq!((status, &*String::from_utf8(body).unwrap()), (200, &*made.text));
+            assert_eq!(headers.get("content-encoding").map(|coding| coding.to_str().unwrap()), coding);
+            assert_eq!(headers["vary"], "accept-encoding, authorization", "{accepted}");
+            assert_eq!(
+                (&headers["cache-control"], &headers["content-type"]),
+                (&"no-cache".parse().unwrap(), &"application/json".parse().unwrap())
+            );
+            let own = tag(&headers);
+            assert!(own.starts_with('"') && own.ends_with('"'), "{own} is strong");
+            for known in [own.clone(), format!("\"x\", W/{own}"), "*".to_owned()] {
+                let (status, headers, body) = read(accepted, &known).await;
+                assert_eq!((status, body.len(), tag(&headers)), (304, 0, own.clone()), "{accepted} {known}");
+                assert_eq!(headers["vary"], "accept-encoding, authorization");
+            }
+            tags.push(own);
+        }
+        assert_eq!(made.header("etag"), tags[0]);
+        assert_eq!(tags.iter().collect::<BTreeSet<_>>().len(), 3, "{tags:?}");
+        assert_eq!(read("gzip", &format!("{}, {}", tags[0], tags[2])).await.0, 200, "another coding's tag");
+
+        let write = async |method: Method, known: &str, body: Value| {
+            let request = shop.request(method, &path).bearer_auth(&admin.access).header("if-match", known);
+            decoded(request.header("accept-encoding", "br").json(&body)).await
+        };
+        for (number, accepted) in ["identity", "gzip", "br"].into_iter().enumerate() {
+            let (_, headers, _) = read(accepted, "").await;
+            let change = json!({"name": format!("Bottle {number}")});
+            for bad in [
+                format!("W/{}", tag(&headers)),
+                tag(&headers).replace('"', ""),
+                tag(&headers).replace("\"", "\"-"),
+            ] {
+                assert_eq!(write(Method::PATCH, &bad, change.clone()).await.0, 412, "{bad}");
+            }
+            let known = format!("\"x\", {}", tag(&headers));
+            let (status, written, body) = write(Method::PATCH, &known, change.clone()).await;
+            assert_eq!((status, &written["content-encoding"]), (200, &"br".parse().unwrap()), "{accepted}");
+            assert_eq!(read("br", &tag(&written)).await.0, 304, "a write's tag is that of what it answers");
+            assert_eq!(read("br", "").await.2, body);
+            assert_eq!(write(Method::PATCH, &known, change).await.0, 412, "{accepted}: it was written since");
+        }
+        let (_, headers, _) = read("gzip", "").await;
+        assert_eq!(write(Method::DELETE, &tag(&headers), json!({})).await.0, 204);
     })
     .await;
 }

@@ -1,18 +1,13 @@
 //! Kept answers: who shares one, when there is a new one, and what is sent of it.
 
-use std::io::Read;
-
 use duka::{auth::Role, cache::Statistics, config::Settings, indexing::Version};
 use futures_util::future::join_all;
-use reqwest::{
-    Method,
-    header::{HeaderMap, HeaderValue},
-};
+use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
 
 use crate::{
     search::{generate, shelve},
-    support::{Answer, TestShop, User, with_settings, with_shop},
+    support::{Answer, TestShop, User, decoded, with_settings, with_shop},
 };
 
 /// `hit` or `miss`.
@@ -37,6 +32,11 @@ async fn a_search_asked_in_other_words_is_answered_alike() {
                 "page=2&facets=availability,brand,price,category&page_size=1&%71=+kettle%20",
             ],
             [
+                "q=k%C3%A9ttle&page=2&page_size=1",
+                "page_size=1&q=%C2%A0ke%CC%81ttle%E2%80%83&page=2",
+                "page=2&page_size=1&search=k%65%CC%81ttle+",
+            ],
+            [
                 "q=kettle&page=2&page_size=1&sort=-price,name&facets=brand,price&price_max=5&category=1&category=things",
                 "ordering=-price,name&price_max=5.00&category=things&category=1&search=kettle&page_size=1&page=2&facets=price,brand",
                 "q=kettle&is_active=true&highlight=false&sort=%2Dprice%2Cname&page_size=01&page=2&price_max=05.0\
@@ -57,6 +57,22 @@ async fn a_search_asked_in_other_words_is_answered_alike() {
                 assert_eq!(shop.get(path).await.expect(200).json["results"].as_array().unwrap().len(), 1);
             }
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn case_is_kept_where_the_answer_repeats_the_text() {
+    with_shop(async |shop| {
+        shelve(shop, &["kettle a", "kettle b"]).await;
+        let typed = shop.get("/api/product/suggest/?q=ket").await.expect(200);
+        let shouted = shop.get("/api/product/suggest/?q=KEt").await.expect(200);
+        assert_eq!((outcome(&typed), outcome(&shouted), &shouted.text), ("miss", "hit", &typed.text));
+        let found = shop.get("/api/product/?q=KETTLE&page_size=1").await.expect(200).json;
+        assert_eq!(
+            (&found["count"], &found["next"]),
+            (&json!(2), &json!("/api/product/?page_size=1&q=KETTLE&page=2"))
+        );
     })
     .await;
 }
@@ -171,27 +187,14 @@ async fn what_is_kept_for_one_is_not_shown_to_another() {
     .await;
 }
 
-/// The answer as it came over the wire, and the same, decoded.
+/// The answer as it came over the wire, decoded.
 async fn coded(shop: &TestShop, path: &str, accepted: &str, known: &str) -> (u16, HeaderMap, Vec<u8>) {
     let mut request = shop.request(Method::GET, path).header("if-none-match", known);
     if !accepted.is_empty() {
         request = request.header("accept-encoding", accepted);
     }
-    let response = request.send().await.unwrap();
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let bytes = response.bytes().await.unwrap();
-    let length = headers.get("content-length").map(|length| length.to_str().unwrap().to_owned());
-    assert!(
-        status != 200 || length == Some(bytes.len().to_string()),
-        "prepared, not made on the way: {headers:?}"
-    );
-    let mut plain = Vec::new();
-    match headers.get("content-encoding").map(HeaderValue::as_bytes) {
-        Some(b"gzip") => flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut plain).unwrap(),
-        Some(b"br") => brotli::Decompressor::new(&*bytes, 4096).read_to_end(&mut plain).unwrap(),
-        None => (&*bytes).read_to_end(&mut plain).unwrap(),
-        Some(other) => panic!("{other:?}"),
-    };
+    let (status, headers, plain) = decoded(request).await;
+    assert!(status != 200 || headers.contains_key("content-length"), "prepared, not made on the way");
     (status, headers, plain)
 }
 

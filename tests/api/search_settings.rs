@@ -1,6 +1,6 @@
 //! The search's settings: who sets them, what is refused, and that every node takes them over.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use duka::{
     auth::Role,
@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Answer, TestShop, User, with_shop};
+use crate::support::{Answer, TestShop, User, decoded, with_shop};
 
 const PATH: &str = "/api/admin/search-settings/";
 
@@ -153,6 +153,38 @@ async fn a_stale_writer_is_refused() {
         let second = put_if(shop, &admin, first.header("etag"), &settings("telly")).await.expect(200);
         assert_ne!(second.header("etag"), first.header("etag"));
         put_if(shop, &admin, "*", &settings("tv")).await.expect(200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_tag_is_of_one_coding_and_permits_a_change_in_any() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let phrases: Vec<String> = (0..20).map(|number| format!("set of {number} televisions")).collect();
+        let mut body = settings("tv");
+        body["synonyms"] = json!([{"type": "two_way", "phrases": phrases}]);
+        put(shop, &admin, &body).await.expect(200);
+        let read = async |coding: &str, known: &str| {
+            let request = shop.request(Method::GET, PATH).header("if-none-match", known);
+            let request = request.bearer_auth(&admin.access).header("accept-encoding", coding);
+            let (status, headers, _) = decoded(request).await;
+            assert_eq!(headers["vary"], "accept-encoding, authorization");
+            (status, headers["etag"].to_str().unwrap().to_owned())
+        };
+        let mut tags = BTreeSet::new();
+        for coding in ["identity", "gzip", "br"] {
+            let (status, tag) = read(coding, "\"other\"").await;
+            assert_eq!((status, read(coding, &tag).await.0), (200, 304), "{coding}");
+            tags.insert(tag);
+        }
+        assert_eq!(tags.len(), 3, "{tags:?}");
+        for coding in ["identity", "gzip", "br"] {
+            let (_, tag) = read(coding, "").await;
+            body["stop_words"] = json!([coding]);
+            put_if(shop, &admin, &tag, &body).await.expect(200);
+            put_if(shop, &admin, &tag, &body).await.expect(412);
+        }
     })
     .await;
 }

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The ground: below every feature, above none.
-const GROUND: [&str; 22] = [
+const GROUND: [&str; 23] = [
     "app",
     "attributes",
     "auth",
@@ -27,6 +27,7 @@ const GROUND: [&str; 22] = [
     "params",
     "postgres",
     "pricing",
+    "reply",
     "telemetry",
     "text",
 ];

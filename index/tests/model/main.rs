@@ -169,10 +169,19 @@ fn check_prices(facet: &PriceFacet, prices: &[i64], context: &str) {
         return assert!(facet.buckets.is_empty(), "{context}");
     };
     let width = facet.buckets[0].to - facet.buckets[0].from;
-    let round: Vec<i64> =
-        (0..12).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_i64.pow(power))).collect();
-    let narrowest = round.iter().find(|width| max.div_euclid(**width) - min.div_euclid(**width) < 10);
-    assert_eq!(Some(&width), narrowest, "{context}");
+    let powers: Vec<i64> = (1..12).map(|power| 10_i64.pow(power)).collect();
+    let highest = max.abs().max(min.abs());
+    let whole = |width: &i64| *width >= if highest == 0 || highest >= 100 { 100 } else { 10 };
+    let holds = |width: &i64, buckets: i64| max.div_euclid(*width) - min.div_euclid(*width) < buckets;
+    let narrow = *powers.iter().find(|power| whole(power)).unwrap();
+    let expected = if holds(&narrow, 1) {
+        // One bucket, whose bounds have two digits at most.
+        powers.iter().copied().filter(|power| *power == narrow || power * 10 <= highest).max()
+    } else {
+        let round = powers.iter().flat_map(|power| [1, 2, 5].map(|digit| digit * power));
+        round.filter(whole).find(|width| holds(width, 10))
+    };
+    assert_eq!(Some(width), expected, "{context}");
     for bucket in &facet.buckets {
         assert_eq!((bucket.to - bucket.from, bucket.from.rem_euclid(width)), (width, 0), "{context}");
         let inside = prices.iter().filter(|price| (bucket.from..bucket.to).contains(price)).count() as u64;

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::{
-    model::{AddedVariant, MAX_VARIANTS, NewVariant, Variant, VariantChanges, VariantFilter},
+    model::{AddedVariant, MAX_VARIANTS, NewVariant, Scope, Variant, VariantChanges, VariantFilter},
     store,
 };
 use crate::{
@@ -13,15 +13,20 @@ use crate::{
     error::{Error, Kind, Result},
     indexing::Version,
     money::Amount,
+    page::Found,
 };
 
-/// A page of the variants that the viewer sees, and how many there are.
+/// A page of the variants that the viewer sees.
 ///
 /// # Errors
-/// None of its own.
-pub async fn page(app: &App, viewer: Viewer, filter: &VariantFilter) -> Result<(Vec<Variant>, i64)> {
-    let rows = store::page(&app.web, viewer, filter, app.clock.micros()).await?;
-    Ok((rows, store::count(&app.web, viewer, filter).await?))
+/// 400 when the cursor is not of this list.
+pub async fn page(app: &App, viewer: Viewer, filter: &VariantFilter) -> Result<Found<Variant>> {
+    let scope = Scope::of(viewer);
+    let list = ("variants", scope, filter);
+    let span = filter.place.open(&app.keys, &list)?;
+    let rows = store::page(&app.web, scope, filter, &span, app.clock.micros()).await?;
+    let count = store::count(&app.web, scope, filter).await?;
+    span.found(&app.keys, &list, rows, count, Variant::place)
 }
 
 /// One variant, if the viewer sees it.
@@ -29,7 +34,9 @@ pub async fn page(app: &App, viewer: Viewer, filter: &VariantFilter) -> Result<(
 /// # Errors
 /// 404.
 pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Variant> {
-    store::one(&app.web, viewer, id, app.clock.micros()).await?.ok_or_else(|| Error::not_found("variant"))
+    store::one(&app.web, Scope::of(viewer), id, app.clock.micros())
+        .await?
+        .ok_or_else(|| Error::not_found("variant"))
 }
 
 /// Adds a variant to a product of the vendor's own.
@@ -108,7 +115,7 @@ pub(in crate::product) async fn of_product(
 }
 
 async fn finish(app: &App, mut write: CatalogWrite, vendor: Vendor, id: i64) -> Result<(Variant, Version)> {
-    let variant = store::one(&mut *write, vendor.viewer(), id, app.clock.micros()).await?;
+    let variant = store::one(&mut *write, Scope::of(vendor.viewer()), id, app.clock.micros()).await?;
     let variant = variant.ok_or_else(|| Error::not_found("variant"))?;
     Ok((variant, write.commit(app).await?))
 }

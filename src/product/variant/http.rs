@@ -24,7 +24,7 @@ use crate::{
     extract::{Body, Id, Query},
     money::Currency,
     openapi::ProblemResponse,
-    page::{Links, List, Page},
+    page::{DeepList, Links, Place},
 };
 
 /// The routes.
@@ -90,8 +90,8 @@ struct FilterParams {
 }
 
 /// The variants
-#[utoipa::path(get, path = "/api/variant/", tag = "variants", params(FilterParams, Page), responses(
-    (status = 200, body = List<VariantJson>),
+#[utoipa::path(get, path = "/api/variant/", tag = "variants", params(FilterParams, Place), responses(
+    (status = 200, body = DeepList<VariantJson>),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn list(
@@ -99,12 +99,12 @@ async fn list(
     viewer: Viewer,
     RawQuery(raw): RawQuery,
     Query(filter): Query<VariantFilter>,
-) -> Result<Json<List<VariantJson>>> {
-    let (rows, count) = actions::page(&app, viewer, &filter).await?;
-    let rows = rows.into_iter().map(|variant| VariantJson::new(variant, app.config.currency)).collect();
+) -> Result<Json<DeepList<VariantJson>>> {
+    let found = actions::page(&app, viewer, &filter).await?;
+    let found = found.map(|variant| VariantJson::new(variant, app.config.currency));
     let raw = raw.unwrap_or_default();
     let links = Links { base: &app.config.public_url, path: "/api/variant/", query: &raw };
-    Ok(Json(List::new(rows, count.unsigned_abs(), filter.page, &links)))
+    Ok(Json(DeepList::new(found, &filter.place, &links)))
 }
 
 /// What a variant sends.

@@ -1,12 +1,14 @@
 //! What a variant is, and what may be written of one.
 
+use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::{
     attributes::{self, Attributes},
+    auth::{Role, Viewer},
     body::{Fields, Form, amount, id, integer, line, url},
     money::Amount,
-    page::Page,
+    page::Place,
     params::{self, Params, QueryForm},
 };
 
@@ -23,6 +25,8 @@ pub struct Variant {
     pub id: i64,
     /// The product that it is a variant of.
     pub product_id: i64,
+    /// Its position among its siblings; ties go by id.
+    pub position: i32,
     /// What tells it apart from its siblings.
     pub variant_name: String,
     /// Unique among live variants.
@@ -41,6 +45,16 @@ pub struct Variant {
     pub created_at: OffsetDateTime,
     /// When it was last written, sales included.
     pub updated_at: OffsetDateTime,
+}
+
+/// Where a variant stands in the list of all: products by id, each one's variants in their order.
+pub type VariantPlace = (i64, i32, i64);
+
+impl Variant {
+    /// Where it stands.
+    pub fn place(&self) -> VariantPlace {
+        (self.product_id, self.position, self.id)
+    }
 }
 
 /// A variant to be made.
@@ -120,8 +134,8 @@ impl Form for VariantChanges {
     }
 }
 
-/// Which variants are listed.
-#[derive(Debug, Default)]
+/// Which variants are listed. Serialises as what it filters.
+#[derive(Debug, Default, Serialize)]
 pub struct VariantFilter {
     /// Of this product.
     pub product_id: Option<i64>,
@@ -130,7 +144,8 @@ pub struct VariantFilter {
     /// With or without stock.
     pub in_stock: Option<bool>,
     /// Which page of them.
-    pub page: Page,
+    #[serde(skip)]
+    pub place: Place,
 }
 
 impl QueryForm for VariantFilter {
@@ -139,7 +154,27 @@ impl QueryForm for VariantFilter {
             product_id: params.parsed("product_id", params::integer(1, i64::MAX)),
             sku: params.one("sku"),
             in_stock: params.parsed("in_stock", params::boolean),
-            page: Page::read(params),
+            place: Place::read(params),
+        }
+    }
+}
+
+/// Whose variants somebody sees: of active products everybody, of the others their vendor and admins.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Scope {
+    /// Of all products.
+    pub all: bool,
+    /// Of this vendor's products, too.
+    pub vendor_id: Option<i64>,
+}
+
+impl Scope {
+    /// What the viewer sees.
+    pub fn of(viewer: Viewer) -> Self {
+        match viewer.user {
+            Some((_, Role::Admin)) => Self { all: true, vendor_id: None },
+            Some((id, Role::Vendor)) => Self { all: false, vendor_id: Some(id) },
+            _ => Self { all: false, vendor_id: None },
         }
     }
 }

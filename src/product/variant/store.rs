@@ -5,18 +5,19 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor, types::Json};
 use time::OffsetDateTime;
 
-use super::model::{NewVariant, Variant, VariantChanges, VariantFilter};
+use super::model::{NewVariant, Scope, Variant, VariantChanges, VariantFilter, VariantPlace};
 use crate::{
     attributes::{self, RawAttributes},
-    auth::{Role, Viewer},
     error::{Error, Result, violated},
     money::Amount,
+    page::Span,
     pricing::{self, Discount},
 };
 
 struct Row {
     id: i64,
     product_id: i64,
+    position: i32,
     variant_name: String,
     sku: String,
     price: Decimal,
@@ -37,6 +38,7 @@ impl Row {
         Variant {
             id: self.id,
             product_id: self.product_id,
+            position: self.position,
             variant_name: self.variant_name,
             sku: self.sku,
             price,
@@ -58,57 +60,52 @@ fn refused(error: sqlx::Error) -> Error {
     }
 }
 
-/// Whose variants somebody sees: of active products everybody, of the others their vendor and admins.
-struct Scope {
-    all: bool,
-    vendor_id: Option<i64>,
-}
-
-impl Scope {
-    fn of(viewer: Viewer) -> Self {
-        match viewer.user {
-            Some((_, Role::Admin)) => Self { all: true, vendor_id: None },
-            Some((id, Role::Vendor)) => Self { all: false, vendor_id: Some(id) },
-            _ => Self { all: false, vendor_id: None },
-        }
-    }
-}
-
+/// Reads along the index of the list's order, and asks for the product of each row on the way: a join would begin
+/// at the first product, however far the page is.
 pub(super) async fn page(
     db: impl PgExecutor<'_>,
-    viewer: Viewer,
+    scope: Scope,
     filter: &VariantFilter,
+    span: &Span<VariantPlace>,
     at: i64,
 ) -> Result<Vec<Variant>> {
-    let scope = Scope::of(viewer);
+    // Before every row: ids and positions are counted from 1 and 0.
+    let (product_id, position, id) = span.after.unwrap_or_default();
     let rows = sqlx::query_as!(
         Row,
-        r#"select v.id, v.product_id, v.variant_name, v.sku, v.price, v.stock, v.image_url,
+        r#"select v.id, v.product_id, v.position, v.variant_name, v.sku, v.price, v.stock, v.image_url,
                   v.attributes as "attributes: Json<RawAttributes>",
                   (select jsonb_agg(to_jsonb(a) order by a.id) from automatic_discount a where a.product_id = v.product_id)
                       as "discounts: Json<Vec<Discount>>",
                   v.created_at, v.updated_at
-           from variant v join product p on p.id = v.product_id
-           where v.deleted_at is null
-             and ($1 or p.is_active or p.vendor_id = $2)
-             and ($3::bigint is null or v.product_id = $3)
-             and ($4::text is null or v.sku = $4)
-             and ($5::boolean is null or (v.stock > 0) = $5)
-           order by v.product_id, v.position, v.id
-           offset $6 limit $7"#,
+           from (
+               select v.*
+               from variant v
+               where v.deleted_at is null
+                 and ($1 or (select p.is_active or p.vendor_id = $2 from product p where p.id = v.product_id))
+                 and ($3::bigint is null or v.product_id = $3)
+                 and ($4::text is null or v.sku = $4)
+                 and ($5::boolean is null or (v.stock > 0) = $5)
+                 and (v.product_id, v.position, v.id) > ($6, $7, $8)
+               order by v.product_id, v.position, v.id
+               offset $9 limit $10
+           ) v
+           order by v.product_id, v.position, v.id"#,
         scope.all,
         scope.vendor_id,
         filter.product_id,
         filter.sku.as_deref(),
         filter.in_stock,
-        filter.page.offset(),
-        filter.page.limit(),
+        product_id,
+        position,
+        id,
+        span.offset,
+        span.limit,
     );
     Ok(rows.fetch_all(db).await?.into_iter().map(|row| row.at(at)).collect())
 }
 
-pub(super) async fn count(db: impl PgExecutor<'_>, viewer: Viewer, filter: &VariantFilter) -> Result<i64> {
-    let scope = Scope::of(viewer);
+pub(super) async fn count(db: impl PgExecutor<'_>, scope: Scope, filter: &VariantFilter) -> Result<i64> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!"
            from variant v join product p on p.id = v.product_id
@@ -126,16 +123,10 @@ pub(super) async fn count(db: impl PgExecutor<'_>, viewer: Viewer, filter: &Vari
     Ok(count.fetch_one(db).await?)
 }
 
-pub(super) async fn one(
-    db: impl PgExecutor<'_>,
-    viewer: Viewer,
-    id: i64,
-    at: i64,
-) -> Result<Option<Variant>> {
-    let scope = Scope::of(viewer);
+pub(super) async fn one(db: impl PgExecutor<'_>, scope: Scope, id: i64, at: i64) -> Result<Option<Variant>> {
     let row = sqlx::query_as!(
         Row,
-        r#"select v.id, v.product_id, v.variant_name, v.sku, v.price, v.stock, v.image_url,
+        r#"select v.id, v.product_id, v.position, v.variant_name, v.sku, v.price, v.stock, v.image_url,
                   v.attributes as "attributes: Json<RawAttributes>",
                   (select jsonb_agg(to_jsonb(a) order by a.id) from automatic_discount a where a.product_id = v.product_id)
                       as "discounts: Json<Vec<Discount>>",
@@ -153,7 +144,7 @@ pub(super) async fn one(
 pub(super) async fn of_product(db: impl PgExecutor<'_>, product_id: i64, at: i64) -> Result<Vec<Variant>> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select id, product_id, variant_name, sku, price, stock, image_url,
+        r#"select id, product_id, position, variant_name, sku, price, stock, image_url,
                   attributes as "attributes: Json<RawAttributes>",
                   (select jsonb_agg(to_jsonb(a) order by a.id) from automatic_discount a where a.product_id = $1)
                       as "discounts: Json<Vec<Discount>>",

@@ -11,7 +11,7 @@ use crate::{
     app::App,
     error::Result,
     money::{Amount, Currency},
-    page::{DeepList, Links, List, Page},
+    page::{DeepList, Found, Links, List, Place},
     product::model::Product,
     search::{canonical, highlight::mark, model::cursor_at},
 };
@@ -24,7 +24,7 @@ pub(super) struct SearchResult {
     /// Exact counts over the whole result. A facet's own selection does not narrow that facet.
     #[schema(value_type = FacetsJson)]
     facets: BTreeMap<String, Value>,
-    /// What a typo was read as.
+    /// The text as it was read, where nothing had all its words: typos mended, or words left out.
     corrected_query: Option<String>,
 }
 
@@ -144,22 +144,19 @@ struct SuggestedProductJson {
 
 impl SearchResult {
     /// The page that was asked for, of hits as of `at`.
-    pub(super) fn new(app: &App, query: &Query, page: Page, hits: Hits, at: i64) -> Result<Self> {
+    pub(super) fn new(app: &App, query: &Query, place: &Place, hits: Hits, at: i64) -> Result<Self> {
         let currency = app.config.currency;
-        let next = hits.next.as_ref().map(|place| cursor_at(query, place, &app.keys)).transpose()?;
+        let next_cursor = hits.next.as_ref().map(|place| cursor_at(query, place, &app.keys)).transpose()?;
         let spelling = canonical::parameters(query);
         let links = Links { base: &app.config.public_url, path: "/api/product/", query: &spelling };
-        let results = hits.hits.into_iter().map(|hit| found(hit, query.highlight, at, currency)).collect();
-        let list = if query.after.is_some() {
-            DeepList::behind(results, hits.total, next, &links)
-        } else {
-            DeepList { list: List::new(results, hits.total, page, &links), next_cursor: next }
-        };
+        let found = Found { rows: hits.hits, count: hits.total, next_cursor };
+        let found = found.map(|hit| shown(hit, query.highlight, at, currency));
+        let list = DeepList::new(found, place, &links);
         Ok(Self { list, facets: facets(hits.facets, currency), corrected_query: hits.corrected_query })
     }
 }
 
-fn found(hit: Hit, highlight: bool, at: i64, currency: Currency) -> FoundProduct {
+fn shown(hit: Hit, highlight: bool, at: i64, currency: Currency) -> FoundProduct {
     let Hit { document, highlights, .. } = hit;
     let highlights = highlight.then(|| {
         let parts = highlights.unwrap_or_default();

@@ -1,9 +1,8 @@
 //! `/api/admin/search-settings/`
 
 use axum::{
-    Json,
     extract::State,
-    http::{HeaderName, header},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use duka_index::{Settings, Synonym, Weights};
@@ -19,10 +18,12 @@ use super::{
 use crate::{
     app::App,
     auth::Admin,
+    cache::{self, encoding::Encoding},
     catalog::version_header,
-    error::Result,
+    error::{Error, Result},
     extract::{Body, IfMatch},
     openapi::ProblemResponse,
+    reply,
 };
 
 /// The routes.
@@ -112,10 +113,11 @@ struct WeightsBody {
 #[utoipa::path(get, path = "/api/admin/search-settings/", tag = "administration", security(("bearer" = [])),
     responses(
     (status = 200, body = SearchSettings, headers(("ETag" = String))),
+    (status = 304, description = "What `If-None-Match` names is still right"),
     (status = "4XX", response = ProblemResponse)
 ))]
-async fn one(State(app): State<App>, admin: Admin) -> Result<Response> {
-    Ok(shown(actions::current(&app, admin).await?).into_response())
+async fn one(State(app): State<App>, admin: Admin, headers: HeaderMap) -> Result<Response> {
+    Ok(reply::unless_known(shown(actions::current(&app, admin).await?, &headers)?, &headers))
 }
 
 /// Set the search's settings
@@ -123,7 +125,7 @@ async fn one(State(app): State<App>, admin: Admin) -> Result<Response> {
 /// They are replaced as a whole, at every node and without a rebuild: a search that waits for the answer's
 /// `X-Catalog-Version` is answered under them. Settings equal to those that hold make no new version.
 #[utoipa::path(put, path = "/api/admin/search-settings/", tag = "administration", security(("bearer" = [])),
-    params(("If-Match" = Option<String>, Header, description = "The ETag that was read")),
+    params(("If-Match" = Option<String>, Header, description = "The ETag that was read, in whatever coding")),
     request_body = SettingsBody, responses(
     (status = 200, body = SearchSettings, headers(("ETag" = String), ("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
@@ -132,17 +134,19 @@ async fn replace(
     State(app): State<App>,
     admin: Admin,
     if_match: IfMatch,
+    headers: HeaderMap,
     Body(settings): Body<Settings>,
 ) -> Result<Response> {
     let (current, version) = actions::replace(&app, admin, &if_match, settings).await?;
-    Ok(([version_header(version)], shown(current)).into_response())
+    Ok(([version_header(version)], reply::tagged(shown(current, &headers)?)).into_response())
 }
 
-fn shown(current: Current) -> ([(HeaderName, String); 1], Json<SearchSettings>) {
+fn shown(current: Current, headers: &HeaderMap) -> Result<cache::Body> {
     let etag = current.etag();
     let Current { version, settings: Settings { synonyms, stop_words, weights }, updated_at } = current;
     let stop_words = stop_words.into_iter().collect();
     let settings =
         SearchSettings { version, synonyms, stop_words, weights, updated_at, rebuild_needed: REBUILD_NEEDED };
-    ([(header::ETAG, etag)], Json(settings))
+    let body = serde_json::to_vec(&settings).map_err(Error::internal)?;
+    cache::Body::of_version(body, &etag).coded(Encoding::asked_for(headers))
 }

@@ -3,7 +3,7 @@
 mod cluster;
 mod statements;
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{io::Read, panic::AssertUnwindSafe, time::Duration};
 
 use duka::{
     account::{actions, model::Registration},
@@ -108,6 +108,23 @@ pub struct User {
     pub name: String,
     pub access: String,
     pub refresh: String,
+}
+
+/// Sends it: the status, the headers as they came, and the body, decoded.
+pub async fn decoded(request: reqwest::RequestBuilder) -> (u16, HeaderMap, Vec<u8>) {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.bytes().await.unwrap();
+    let length = headers.get("content-length").map(|length| length.to_str().unwrap());
+    assert!(status != 200 || length.is_none_or(|length| length == bytes.len().to_string()), "{headers:?}");
+    let mut plain = Vec::new();
+    match headers.get("content-encoding").map(|coding| coding.as_bytes()) {
+        Some(b"gzip") => flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut plain).unwrap(),
+        Some(b"br") => brotli::Decompressor::new(&*bytes, 4096).read_to_end(&mut plain).unwrap(),
+        None => (&*bytes).read_to_end(&mut plain).unwrap(),
+        Some(other) => panic!("{other:?}"),
+    };
+    (status, headers, plain)
 }
 
 pub const PASSWORD: &str = "a fine long passphrase";
