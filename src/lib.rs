@@ -35,6 +35,7 @@ pub mod account;
 pub mod category;
 pub mod corpus;
 pub mod discount;
+pub mod export;
 pub mod import;
 pub mod product;
 pub mod search;

@@ -30,20 +30,19 @@ use tower_http::{
         predicate::{DefaultPredicate, Predicate},
     },
     cors::CorsLayer,
-    timeout::TimeoutLayer,
 };
 use tracing::Instrument;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    account, app::App, cache::encoding::Encoding, category, discount, error, extract::header_text, health,
-    openapi::QueryPaths, params, product, search,
+    account, app::App, cache::encoding::Encoding, category, discount, error, export, extract::header_text,
+    health, import, openapi::QueryPaths, params, product, search,
 };
 
 /// The largest body that a route takes unless it says otherwise.
 const BODY_BYTES: usize = 64 * 1024;
-/// How long a request may take, its body's arrival included.
+/// How long a request may take, its body's arrival included, until its answer begins.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -88,6 +87,8 @@ fn api() -> OpenApiRouter<App> {
         .merge(search::upkeep::http::routes())
         .merge(product::http::routes())
         .merge(discount::http::routes())
+        .merge(import::http::routes())
+        .merge(export::http::routes())
         .merge(health::routes())
 }
 
@@ -110,7 +111,7 @@ fn router(app: App) -> Router {
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(middleware::from_fn(in_time))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
         .layer(cors(origins))
         .layer(middleware::from_fn(observe))
@@ -157,6 +158,16 @@ fn with_slash(uri: &Uri) -> Option<Uri> {
     }
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{path}/{query}").parse().ok()
+}
+
+/// Gives a request its time. A file that is sent has its own, by whether it keeps arriving.
+async fn in_time(request: Request, next: Next) -> Response<Body> {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if path == Some(import::http::UPLOAD_PATH) && request.method() == Method::POST {
+        return next.run(request).await;
+    }
+    let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
 }
 
 /// Refuses parameters where a route has none: nothing that is sent is ignored.

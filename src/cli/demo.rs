@@ -86,7 +86,8 @@ async fn prepare(
         let bar = bar(products, "generating {wide_bar} {pos}/{len} ({per_sec}, {eta} left)");
         let feed = import::feed(Corpus::new(1, config.currency), products);
         let options = Options { on_error: OnError::Reject, dry_run: false };
-        run(&pool, feed, options, &CancellationToken::new(), |done| bar.set_position(done.rows)).await?;
+        run(&pool, feed, options, &CancellationToken::new(), |done| bar.set_position(done.report.rows))
+            .await?;
         bar.finish_and_clear();
     }
     pool.close().await;
