@@ -40,6 +40,12 @@ pub struct Parts {
     pub cache: Cache,
     /// Places for searches: as many as there are cores, so that a queue forms here and not on the runtime.
     pub searches: Arc<Semaphore>,
+    /// The database, for imports that clients have sent.
+    pub imports: PgPool,
+    /// Places for the files of imports, on this server's disk.
+    pub uploads: Arc<Semaphore>,
+    /// The database, for exports: one connection each, for as long as its client reads.
+    pub exports: PgPool,
     /// Whether new requests are welcome.
     pub ready: AtomicBool,
     /// Cancelled when the shop closes: answers that go on for long end then.

@@ -34,6 +34,15 @@ pub struct Settings {
     /// [default: 3]
     #[arg(long, env = "DUKA_VERIFY_HOUR", value_name = "HOUR", global = true)]
     pub verify_hour: Option<String>,
+    /// Bytes of a catalog file that an import over HTTP takes [default: 268435456]
+    #[arg(long, env = "DUKA_IMPORT_MAX_BYTES", value_name = "BYTES", global = true)]
+    pub import_max_bytes: Option<String>,
+    /// Bytes that such a file may unpack to [default: 2147483648]
+    #[arg(long, env = "DUKA_IMPORT_MAX_UNPACKED_BYTES", value_name = "BYTES", global = true)]
+    pub import_max_unpacked_bytes: Option<String>,
+    /// Rows that such a file may have [default: 1000000]
+    #[arg(long, env = "DUKA_IMPORT_MAX_ROWS", value_name = "ROWS", global = true)]
+    pub import_max_rows: Option<String>,
     /// Which log lines to write, as `level` or `target=level,…` [default: info]
     #[arg(long, env = "DUKA_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -58,6 +67,20 @@ pub struct Settings {
 const VERIFY_HOUR: u8 = 3;
 /// What kept answers to searches may take by default: about two thousand pages of two dozen products.
 const SEARCH_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+/// What an import over HTTP may be by default: some ten times the largest catalog that it was tried with.
+const IMPORT: ImportLimits =
+    ImportLimits { bytes: 256 * 1024 * 1024, unpacked_bytes: 2 * 1024 * 1024 * 1024, rows: 1_000_000 };
+
+/// How large an import over HTTP may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImportLimits {
+    /// Bytes that arrive.
+    pub bytes: u64,
+    /// Bytes that they unpack to.
+    pub unpacked_bytes: u64,
+    /// Rows of the file.
+    pub rows: u64,
+}
 
 /// The settings, checked.
 #[derive(Clone, Debug)]
@@ -76,6 +99,8 @@ pub struct Config {
     pub search_cache_bytes: u64,
     /// When the index is compared with the database each night, in UTC.
     pub verify_hour: Option<u8>,
+    /// How large an import over HTTP may be.
+    pub import: ImportLimits,
     /// A filter in `tracing_subscriber`'s syntax.
     pub log: String,
     /// Log lines as JSON objects.
@@ -137,16 +162,31 @@ impl Config {
                 None
             }),
         };
-        let search_cache_bytes =
-            match settings.search_cache_bytes.as_deref().map(|given| (given, given.parse())) {
-                None => SEARCH_CACHE_BYTES,
-                Some((_, Ok(bytes))) => bytes,
-                Some((given, Err(_))) => {
-                    let what = format!("`{given}` is not a number of bytes");
-                    fault("--search-cache-bytes (DUKA_SEARCH_CACHE_BYTES)", what);
-                    0
-                }
-            };
+        let mut number = |name: &str, given: &Option<String>, default: u64| match given.as_deref() {
+            None => default,
+            Some(given) => given.parse().unwrap_or_else(|_| {
+                fault(name, format!("`{given}` is not a whole number"));
+                0
+            }),
+        };
+        let search_cache_bytes = number(
+            "--search-cache-bytes (DUKA_SEARCH_CACHE_BYTES)",
+            &settings.search_cache_bytes,
+            SEARCH_CACHE_BYTES,
+        );
+        let import = ImportLimits {
+            bytes: number(
+                "--import-max-bytes (DUKA_IMPORT_MAX_BYTES)",
+                &settings.import_max_bytes,
+                IMPORT.bytes,
+            ),
+            unpacked_bytes: number(
+                "--import-max-unpacked-bytes (DUKA_IMPORT_MAX_UNPACKED_BYTES)",
+                &settings.import_max_unpacked_bytes,
+                IMPORT.unpacked_bytes,
+            ),
+            rows: number("--import-max-rows (DUKA_IMPORT_MAX_ROWS)", &settings.import_max_rows, IMPORT.rows),
+        };
         // The libraries warn of what is no operator's concern, such as "already exists, skipping" at each start.
         let log = settings
             .log
@@ -195,6 +235,7 @@ impl Config {
                 cors_origins,
                 search_cache_bytes,
                 verify_hour,
+                import,
                 log,
                 log_json,
                 jwt_secret,
@@ -242,6 +283,7 @@ mod tests {
             public_url: Some("shop.example".into()),
             cors_origins: Some("https://a.example, https://b.example/path".into()),
             search_cache_bytes: Some("64M".into()),
+            import_max_rows: Some("-1".into()),
             log_format: Some("xml".into()),
             jwt_secret: Some("hunter2".into()),
             database_url: Some("mysql://root:hunter2@localhost/x".into()),
@@ -253,6 +295,7 @@ mod tests {
             "DUKA_PUBLIC_URL",
             "b.example/path",
             "DUKA_SEARCH_CACHE_BYTES",
+            "DUKA_IMPORT_MAX_ROWS",
             "DUKA_LOG_FORMAT",
             "DUKA_JWT_SECRET",
             "DATABASE_URL",

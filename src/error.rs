@@ -84,7 +84,7 @@ pub enum Kind {
     PreconditionFailed,
     /// The body is over the limit.
     TooLarge,
-    /// The body is not declared as JSON.
+    /// The body is of a type that the route does not take.
     UnsupportedMediaType,
     /// The body is JSON, and says something that cannot be.
     Invalid,
@@ -134,9 +134,11 @@ impl Kind {
                 ("precondition-failed", StatusCode::PRECONDITION_FAILED, "It has changed since it was read")
             }
             Self::TooLarge => ("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The request body is too large"),
-            Self::UnsupportedMediaType => {
-                ("unsupported-media-type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send JSON")
-            }
+            Self::UnsupportedMediaType => (
+                "unsupported-media-type",
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "This type of body is not taken here",
+            ),
             Self::Invalid => ("invalid", StatusCode::UNPROCESSABLE_ENTITY, "Some fields are not valid"),
             Self::RequestTimeout => {
                 ("request-timeout", StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive")

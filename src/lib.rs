@@ -38,6 +38,7 @@ pub mod audit;
 pub mod category;
 pub mod corpus;
 pub mod discount;
+pub mod export;
 pub mod import;
 pub mod product;
 pub mod review;

@@ -36,6 +36,9 @@ use crate::{
     node, router, search, server, telemetry,
 };
 
+/// Files of imports that wait or are brought in, at a time.
+const UPLOADS: usize = 4;
+
 /// Why a shop did not open.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -123,6 +126,9 @@ impl Shop {
             passwords,
             clock,
             searches: Arc::new(Semaphore::new(cores)),
+            imports: database.work_pool("duka import"),
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
+            exports: database.work_pool("duka export"),
             ready: AtomicBool::new(true),
             stopping,
         });
@@ -148,6 +154,8 @@ impl Shop {
         if let Some(keeper) = running.keeper {
             ended(keeper, "database's keeper").await;
         }
+        self.app.imports.close().await;
+        self.app.exports.close().await;
         self.app.web.close().await;
         self.app.health.close().await;
         self.database.close().await;

@@ -30,20 +30,20 @@ use tower_http::{
         predicate::{DefaultPredicate, Predicate},
     },
     cors::CorsLayer,
-    timeout::TimeoutLayer,
 };
 use tracing::Instrument;
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    account, address, app::App, audit, cache::encoding::Encoding, category, discount, error,
-    extract::header_text, health, openapi::QueryPaths, params, product, review, search, user, wishlist,
+    account, address, app::App, audit, cache::encoding::Encoding, category, discount, error, export,
+    extract::header_text, health, import, openapi::QueryPaths, params, product, review, search, user,
+    wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
 const BODY_BYTES: usize = 64 * 1024;
-/// How long a request may take, its body's arrival included.
+/// How long a request may take, its body's arrival included, until its answer begins.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -93,6 +93,8 @@ fn api() -> OpenApiRouter<App> {
         .merge(review::http::routes())
         .merge(wishlist::http::routes())
         .merge(user::http::routes())
+        .merge(import::http::routes())
+        .merge(export::http::routes())
         .merge(health::routes())
 }
 
@@ -115,7 +117,7 @@ fn router(app: App) -> Router {
         .fallback(|| async { StatusCode::NOT_FOUND })
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .layer(middleware::from_fn(in_time))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
         .layer(cors(origins))
         .layer(middleware::from_fn(observe))
@@ -162,6 +164,21 @@ fn with_slash(uri: &Uri) -> Option<Uri> {
     }
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{path}/{query}").parse().ok()
+}
+
+/// Requests that take their own time: a file that is sent, by whether it keeps arriving; a comparison of the whole
+/// index, and one that takes over again, by how large it is.
+const UNTIMED: [&str; 3] =
+    [import::http::UPLOAD_PATH, "/api/admin/index/verify/", "/api/admin/index/rollback/"];
+
+/// Gives a request its time.
+async fn in_time(request: Request, next: Next) -> Response<Body> {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if path.is_some_and(|path| UNTIMED.contains(&path)) && request.method() == Method::POST {
+        return next.run(request).await;
+    }
+    let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
+    answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
 }
 
 /// Refuses parameters where a route has none: nothing that is sent is ignored.

@@ -1,7 +1,7 @@
 //! A write to the catalog: one transaction, and the version that names it.
 
 use axum::http::{HeaderName, HeaderValue};
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::{
     app::App,
@@ -34,11 +34,20 @@ impl CatalogWrite {
     /// # Errors
     /// When the database does not answer: then whether it is committed is unknown.
     pub async fn commit(mut self, app: &App) -> Result<Version> {
-        let (epoch, xid) = store::version(&mut self.transaction).await?;
+        let version = version(&mut self.transaction).await?;
         self.transaction.commit().await?;
         app.indexing.changed();
-        Ok(Version { epoch, xid })
+        Ok(version)
     }
+}
+
+/// What names the writes of this transaction, once it is committed.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn version(transaction: &mut PgConnection) -> Result<Version> {
+    let (epoch, xid) = store::version(transaction).await?;
+    Ok(Version { epoch, xid })
 }
 
 impl std::ops::Deref for CatalogWrite {

@@ -1,9 +1,9 @@
-//! `duka import`, `duka generate`
+//! `duka import`, `duka export`, `duka generate`
 
 use std::{
     fs::File,
     io::{BufRead, BufReader, BufWriter, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
@@ -20,12 +20,17 @@ use crate::{
     config::Config,
     corpus::Corpus,
     database::Database,
+    export,
     import::{
         actions::{Feed, OnError, Options, Progress, Report, run},
+        row::RowError,
         source::{Entry, Format, Source},
     },
     lifecycle::Interrupts,
 };
+
+/// Refused rows that are told of; the others are counted.
+const MAX_ERRORS: usize = 1_000;
 
 /// What becomes of the file when a row is refused.
 #[derive(Clone, Copy, ValueEnum)]
@@ -67,13 +72,54 @@ impl Import {
         };
         let bar = bar(size, "importing {wide_bar} {msg} rows, {binary_bytes_per_sec}, {eta} left");
         let options = Options { on_error, dry_run: self.dry_run };
+        let mut refused = Vec::new();
         let report = bring_in(&config, feed, options, |done| {
             bar.set_position(done.bytes);
-            bar.set_message(done.rows.to_string());
+            bar.set_message(done.report.rows.to_string());
+            let room = MAX_ERRORS - refused.len();
+            refused.extend(done.refused.into_iter().take(room));
         });
         let report = report.await;
         bar.finish_and_clear();
-        Ok(tell(&report?, self.dry_run))
+        Ok(tell(&report?, &refused, self.dry_run))
+    }
+}
+
+/// See the command's help.
+#[derive(Args)]
+pub(super) struct Export {
+    /// The file, CSV where it is called so and else NDJSON; `-` is standard output
+    #[arg(default_value = "-")]
+    file: PathBuf,
+}
+
+impl Export {
+    pub(super) async fn run(self, config: Config) -> Outcome {
+        let mut interrupts = Interrupts::listen()?;
+        let mut out = writer(&self.file)?;
+        // Nothing to go by but the name: what is written begins like NDJSON.
+        let format = Format::detect(b"{", &self.file.to_string_lossy());
+        let database = Database::open(&config).await?;
+        let bar = bar(0, "exporting {wide_bar} {pos}/{len} ({per_sec}, {eta} left)");
+        let exporting = async {
+            database.migrate().await?;
+            let pool = database.work_pool("duka export");
+            let mut export = export::actions::Export::begin(&pool, format, config.currency).await?;
+            bar.set_length(export.count().await?);
+            while let Some(piece) = export.next().await? {
+                out.write_all(&piece.text)?;
+                bar.inc(piece.products);
+            }
+            out.flush()?;
+            drop(export);
+            pool.close().await;
+            Ok(bar.position())
+        };
+        let exported = unless_interrupted(&mut interrupts, exporting).await;
+        bar.finish_and_clear();
+        database.close().await;
+        complain(&format!("wrote {} products", exported?));
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -98,16 +144,11 @@ impl Generate {
         let Some(out) = self.out else {
             let feed = feed(corpus, self.products);
             let options = Options { on_error: OnError::Reject, dry_run: false };
-            let report = bring_in(&config, feed, options, |done| bar.set_position(done.rows)).await;
+            let report = bring_in(&config, feed, options, |done| bar.set_position(done.report.rows)).await;
             bar.finish_and_clear();
-            return Ok(tell(&report?, false));
+            return Ok(tell(&report?, &[], false));
         };
-        let mut writer: Box<dyn Write> = if out.as_os_str() == "-" {
-            Box::new(BufWriter::new(std::io::stdout()))
-        } else {
-            let cannot = |error| format!("{} cannot be written: {error}", out.display());
-            Box::new(BufWriter::new(File::create(&out).map_err(cannot)?))
-        };
+        let mut writer = writer(&out)?;
         for number in 0..self.products {
             writeln!(writer, "{}", corpus.row(number).to_json(config.currency))?;
             bar.inc(1);
@@ -117,6 +158,15 @@ impl Generate {
         complain(&format!("wrote {} products", self.products));
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Writes to the file, or to standard output where it is `-`.
+fn writer(file: &Path) -> Result<Box<dyn Write>, String> {
+    if file.as_os_str() == "-" {
+        return Ok(Box::new(BufWriter::new(std::io::stdout())));
+    }
+    let cannot = |error| format!("{} cannot be written: {error}", file.display());
+    Ok(Box::new(BufWriter::new(File::create(file).map_err(cannot)?)))
 }
 
 /// The first `products` rows of a corpus, as if read from a file.
@@ -146,12 +196,12 @@ async fn bring_in(
     imported
 }
 
-fn tell(report: &Report, dry_run: bool) -> ExitCode {
+fn tell(report: &Report, refused: &[RowError], dry_run: bool) -> ExitCode {
     let count = |number: u64, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
-    for error in &report.errors {
+    for error in refused {
         complain(&error.to_string());
     }
-    let hidden = report.refused - report.errors.len() as u64;
+    let hidden = report.refused - refused.len() as u64;
     if hidden > 0 {
         complain(&format!("… and {} more", count(hidden, "refused row")));
     }

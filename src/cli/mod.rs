@@ -43,6 +43,8 @@ enum Command {
     Migrate(maintenance::Migrate),
     /// Bring a catalog in from a file of NDJSON or CSV, by SKU
     Import(import::Import),
+    /// Write the catalog to a file of NDJSON or CSV, as an import takes it
+    Export(import::Export),
     /// Make a seeded catalog, into the shop or as NDJSON
     Generate(import::Generate),
     /// Build the index anew, beside the one that answers
@@ -97,6 +99,7 @@ pub fn main() -> ExitCode {
             Command::Demo(command) => command.run(config).await,
             Command::Migrate(command) => command.run(config).await,
             Command::Import(command) => command.run(config).await,
+            Command::Export(command) => command.run(config).await,
             Command::Generate(command) => command.run(config).await,
             Command::Reindex(command) => command.run(config).await,
             Command::Verify(command) => command.run(config).await,

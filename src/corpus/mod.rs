@@ -108,6 +108,7 @@ impl Corpus {
             image_url: None,
             // Where there are variants, the stock is theirs.
             stock: only.then(|| if sold_out { 0 } else { stock(dice) }),
+            is_active: None,
             attributes: Some(attributes),
             variants,
             rating,
@@ -145,6 +146,7 @@ impl Corpus {
             price: Some(self.amount(price.times(options.factor(n)))),
             // Of a product that is there, the first variant always is.
             stock: Some(if sold_out || (n > 0 && dice.percent(8)) { 0 } else { stock(dice) }),
+            image_url: None,
             attributes: Some(options.attributes(n).collect()),
         };
         (options.count > 1).then(|| (0..options.count).map(variant).collect())

@@ -4,12 +4,14 @@
 //! With [`OnError::Reject`] all batches are one transaction, so that a file comes in whole or not at all; with
 //! [`OnError::Skip`] each batch is its own. Memory holds a few batches, whatever the file holds.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use serde::Serialize;
 use serde_json::json;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -21,15 +23,18 @@ use super::{
 use crate::{
     audit::{self, model::Act},
     auth::{self, Author},
-    category,
+    catalog, category,
     error::{Error, Result},
-    indexing,
+    indexing::{self, Version},
+    params::{Params, QueryForm, boolean},
 };
 
 /// Rows that are written at a time.
 const BATCH: usize = 1_000;
-/// Refused rows whose faults a report holds; the others are counted.
-pub const MAX_ERRORS: usize = 1_000;
+/// And fewer where so many bytes of the file make fewer: rows may be large.
+const BATCH_BYTES: u64 = 8 << 20;
+/// How often an import asks whether its turn has come.
+const TURN: Duration = Duration::from_millis(100);
 
 /// What becomes of the file when a row is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +43,21 @@ pub enum OnError {
     Reject,
     /// Everything else is kept.
     Skip,
+}
+
+impl OnError {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reject => "reject",
+            Self::Skip => "skip",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let known = [Self::Reject, Self::Skip].into_iter().find(|word| word.as_str() == text);
+        known.ok_or("must be reject or skip")
+    }
 }
 
 /// How a file is brought in.
@@ -49,8 +69,17 @@ pub struct Options {
     pub dry_run: bool,
 }
 
-/// What an import did, or would have done.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+impl QueryForm for Options {
+    fn read(params: &mut Params) -> Self {
+        Self {
+            on_error: params.parsed("on_error", OnError::parse).unwrap_or(OnError::Reject),
+            dry_run: params.parsed("dry_run", boolean).unwrap_or(false),
+        }
+    }
+}
+
+/// What an import did, or would have done; while it runs, so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Rows of the file.
     pub rows: u64,
@@ -62,17 +91,19 @@ pub struct Report {
     pub refused: u64,
     /// Whether what was created and updated is in the database.
     pub kept: bool,
-    /// The first thousand refused rows, in the order of the file.
-    pub errors: Vec<RowError>,
+    /// The last write to the catalog that is in the database.
+    pub version: Option<Version>,
 }
 
-/// How far an import is.
-#[derive(Clone, Copy, Debug, Default)]
+/// How far an import is, after each of its steps.
+#[derive(Debug)]
 pub struct Progress {
-    /// Rows read and written or refused.
-    pub rows: u64,
-    /// Bytes of the file that they took.
+    /// Bytes of the file that were read.
     pub bytes: u64,
+    /// What it has done.
+    pub report: Report,
+    /// The rows that this step refused, in the order of the file.
+    pub refused: Vec<RowError>,
 }
 
 /// A few rows on their way from the reader.
@@ -96,16 +127,25 @@ impl Feed {
     {
         let (sender, chunks) = mpsc::channel(2);
         let reader = tokio::task::spawn_blocking(move || {
-            let mut rows = rows;
+            let (mut rows, mut begun) = (rows, 0);
             loop {
                 let mut chunk = Chunk::default();
-                for entry in rows.by_ref().take(BATCH) {
+                let (mut end, mut last) = (0, true);
+                for entry in rows.by_ref() {
                     match entry {
-                        Ok(entry) => chunk.entries.push(entry),
+                        Ok(entry) => {
+                            end = entry.bytes;
+                            chunk.entries.push(entry);
+                        }
                         Err(error) => chunk.failure = Some(error),
                     }
+                    if chunk.entries.len() == BATCH || end.saturating_sub(begun) >= BATCH_BYTES {
+                        last = false;
+                        break;
+                    }
                 }
-                let last = chunk.failure.is_some() || chunk.entries.len() < BATCH;
+                last |= chunk.failure.is_some();
+                begun = end;
                 if sender.blocking_send(chunk).is_err() || last {
                     return;
                 }
@@ -115,67 +155,91 @@ impl Feed {
     }
 }
 
-/// Brings the rows in, in the author's name. The audit has one line of each transaction that changed something, with
-/// its counts: one of the whole import, or with [`OnError::Skip`] one of each batch.
+/// Brings all rows in, in the author's name, and tells `progress` of every step. The audit has one line of each
+/// transaction that changed something, with its counts: one of the whole import, or with [`OnError::Skip`] one of each
+/// batch.
 ///
 /// # Errors
-/// When the file breaks off, the database does not answer, somebody else writes the same products meanwhile,
-/// or `stop` is cancelled. What had been written is then not kept, but for earlier batches with
-/// [`OnError::Skip`].
+/// As [`Import::step`].
 pub async fn run(
     pool: &PgPool,
     author: impl Into<Author>,
-    mut feed: Feed,
+    feed: Feed,
     options: Options,
     stop: &CancellationToken,
     mut progress: impl FnMut(Progress),
 ) -> Result<Report> {
-    let mut import = Import::begin(pool, author.into(), options).await?;
-    let mut done = Progress::default();
-    while let Some(chunk) = feed.chunks.recv().await {
-        if stop.is_cancelled() {
-            return Err(Error::unavailable("The import was cancelled."));
-        }
-        done.rows += chunk.entries.len() as u64;
-        done.bytes = chunk.entries.last().map_or(done.bytes, |entry| entry.bytes);
-        import.take(chunk.entries).await?;
-        if let Some(failure) = chunk.failure {
-            return Err(Error::malformed(failure));
-        }
-        progress(done);
+    let mut import = Import::begin(pool, author, feed, options, stop).await?;
+    while let Some(step) = import.step().await? {
+        progress(step);
     }
-    feed.reader.await.map_err(Error::internal)?;
     import.finish().await
 }
 
-struct Import<'a> {
+/// An import between two of its steps. Dropped, it keeps nothing more.
+pub struct Import<'a> {
     pool: &'a PgPool,
     author: Author,
+    feed: Feed,
     options: Options,
+    stop: &'a CancellationToken,
     /// `None` only between two batches.
     transaction: Option<Transaction<'static, Postgres>>,
     categories: HashMap<Vec<String>, i64>,
+    bytes: u64,
     report: Report,
     /// The part of the report that the audit has already.
     recorded: Report,
+    refused: Vec<RowError>,
 }
 
 impl<'a> Import<'a> {
-    async fn begin(pool: &'a PgPool, author: Author, options: Options) -> Result<Self> {
-        let transaction = begin_turn(pool, author).await?;
+    /// Waits for its turn.
+    ///
+    /// # Errors
+    /// When the database does not answer, or `stop` is cancelled.
+    pub async fn begin(
+        pool: &'a PgPool,
+        author: impl Into<Author>,
+        feed: Feed,
+        options: Options,
+        stop: &'a CancellationToken,
+    ) -> Result<Self> {
+        let author = author.into();
         Ok(Self {
             pool,
             author,
+            feed,
             options,
-            transaction: Some(transaction),
+            stop,
+            transaction: Some(begin(pool, author, stop).await?),
             categories: HashMap::new(),
+            bytes: 0,
             report: Report::default(),
             recorded: Report::default(),
+            refused: Vec::new(),
         })
+    }
+
+    /// Brings the next rows in; `None` when there are no more.
+    ///
+    /// # Errors
+    /// When the file breaks off, the database does not answer, somebody else writes the same products meanwhile, or
+    /// `stop` is cancelled. What had been written is then not kept, but for earlier steps with [`OnError::Skip`].
+    pub async fn step(&mut self) -> Result<Option<Progress>> {
+        let Some(chunk) = self.feed.chunks.recv().await else { return Ok(None) };
+        self.bytes = chunk.entries.last().map_or(self.bytes, |entry| entry.bytes);
+        self.take(chunk.entries).await?;
+        if let Some(failure) = chunk.failure {
+            return Err(Error::malformed(failure));
+        }
+        let refused = std::mem::take(&mut self.refused);
+        Ok(Some(Progress { bytes: self.bytes, report: self.report, refused }))
     }
 
     /// Writes what can be written of a chunk. A SKU that stands in it twice is written twice, in order.
     async fn take(&mut self, entries: Vec<Entry>) -> Result<()> {
+        demand_going(self.stop)?;
         let mut rows = Vec::with_capacity(entries.len());
         let mut skus: HashSet<String> = HashSet::new();
         self.report.rows += entries.len() as u64;
@@ -197,14 +261,45 @@ impl<'a> Import<'a> {
         }
         self.write(rows).await?;
         if self.options.on_error == OnError::Skip && !self.options.dry_run {
-            self.record().await?;
             // Committed first: the next transaction waits for this one's turn to end.
-            if let Some(done) = self.transaction.take() {
-                done.commit().await?;
-            }
-            self.transaction = Some(begin_turn(self.pool, self.author).await?);
+            self.commit().await?;
+            self.transaction = Some(begin(self.pool, self.author, self.stop).await?);
         }
         Ok(())
+    }
+
+    /// Commits, unless the import is to stop: then nothing more is kept.
+    async fn commit(&mut self) -> Result<()> {
+        demand_going(self.stop)?;
+        self.record().await?;
+        let version = catalog::version(self.db()?).await?;
+        let Some(transaction) = self.transaction.take() else { return Err(ended()) };
+        transaction.commit().await?;
+        self.report.version = Some(version);
+        Ok(())
+    }
+
+    /// Tells the audit what the transaction has done, if it has.
+    async fn record(&mut self) -> Result<()> {
+        if !store::has_changed(self.db()?).await? {
+            return Ok(());
+        }
+        let (all, told) = (&self.report, &self.recorded);
+        let counts = json!({
+            "rows": all.rows - told.rows,
+            "created": all.created - told.created,
+            "updated": all.updated - told.updated,
+            "refused": all.refused - told.refused,
+        });
+        self.recorded = self.report;
+        let act = Act {
+            action: "catalog.import",
+            entity: "catalog",
+            entity_id: None,
+            before: None,
+            after: Some(counts),
+        };
+        audit::actions::record(self.db()?, &act).await
     }
 
     async fn write(&mut self, rows: Vec<(u64, Row)>) -> Result<()> {
@@ -255,9 +350,7 @@ impl<'a> Import<'a> {
 
     fn refuse(&mut self, error: RowError) {
         self.report.refused += 1;
-        if self.report.errors.len() < MAX_ERRORS {
-            self.report.errors.push(error);
-        }
+        self.refused.push(error);
     }
 
     /// The category at the end of a path of names, made where it is missing.
@@ -282,41 +375,20 @@ impl<'a> Import<'a> {
         self.transaction.as_deref_mut().ok_or_else(ended)
     }
 
-    /// Tells the audit what the transaction has done, if it has.
-    async fn record(&mut self) -> Result<()> {
-        if !store::has_changed(self.db()?).await? {
-            return Ok(());
-        }
-        let (all, told) = (&self.report, &self.recorded);
-        let counts = json!({
-            "rows": all.rows - told.rows,
-            "created": all.created - told.created,
-            "updated": all.updated - told.updated,
-            "refused": all.refused - told.refused,
-        });
-        self.recorded = Report { errors: Vec::new(), ..*all };
-        let act = Act {
-            action: "catalog.import",
-            entity: "catalog",
-            entity_id: None,
-            before: None,
-            after: Some(counts),
-        };
-        audit::actions::record(self.db()?, &act).await
-    }
-
-    async fn finish(mut self) -> Result<Report> {
+    /// Keeps what was brought in, if it is to be kept.
+    ///
+    /// # Errors
+    /// As [`step`](Self::step).
+    pub async fn finish(mut self) -> Result<Report> {
+        (&mut self.feed.reader).await.map_err(Error::internal)?;
         let rejected = self.options.on_error == OnError::Reject && self.report.refused > 0;
-        let kept = !rejected && !self.options.dry_run;
-        if kept {
-            self.record().await?;
-        }
-        let Some(transaction) = self.transaction else { return Err(ended()) };
-        if !kept {
+        if rejected || self.options.dry_run {
+            demand_going(self.stop)?;
+            let Some(transaction) = self.transaction else { return Err(ended()) };
             // An import that keeps nothing may have sat idle for too long: its report counts.
             let _ = transaction.rollback().await;
         } else {
-            transaction.commit().await?;
+            self.commit().await?;
             indexing::analyze(self.pool).await;
             self.report.kept = true;
         }
@@ -324,11 +396,23 @@ impl<'a> Import<'a> {
     }
 }
 
-/// The transaction of a whole import, or of one batch.
-async fn begin_turn(pool: &PgPool, author: Author) -> Result<Transaction<'static, Postgres>> {
+/// The transaction of a whole import, or of one batch, once its turn has come.
+async fn begin(
+    pool: &PgPool,
+    author: Author,
+    stop: &CancellationToken,
+) -> Result<Transaction<'static, Postgres>> {
     let mut transaction = auth::begin(pool, author).await?;
-    store::take_turn(&mut transaction).await?;
+    while !store::take_turn(&mut transaction).await? {
+        let _ = timeout(TURN, stop.cancelled()).await;
+        demand_going(stop)?;
+    }
     Ok(transaction)
+}
+
+fn demand_going(stop: &CancellationToken) -> Result<()> {
+    let stopped = || Error::unavailable("The import was stopped before it was done.");
+    (!stop.is_cancelled()).then_some(()).ok_or_else(stopped)
 }
 
 fn ended() -> Error {

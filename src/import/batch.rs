@@ -78,11 +78,11 @@ impl Batch {
             let Some(product_id) = ids.get(&row.sku).copied() else { continue };
             match &row.variants {
                 None if made.contains(&product_id) => {
-                    fresh.push(product_id, 0, Some("Default"), &row.sku, row.price, row.stock, None);
+                    fresh.push(product_id, 0, Some("Default"), &row.sku, row.price, row.stock, None, None);
                 }
                 // As long as its only variant has its SKU, the product's price and stock are that variant's.
                 None if default.get(&product_id) == Some(&row.sku) => {
-                    known.push(product_id, 0, None, &row.sku, row.price, row.stock, None);
+                    known.push(product_id, 0, None, &row.sku, row.price, row.stock, None, None);
                 }
                 // A product that is sold through variants of its own keeps them.
                 None => {}
@@ -102,6 +102,7 @@ impl Batch {
                             &variant.sku,
                             price,
                             stock,
+                            variant.image_url.as_deref(),
                             attributes,
                         );
                         kept.push(variant.sku.clone());
@@ -139,6 +140,7 @@ impl Products {
         self.brand.push(row.brand.clone());
         self.category_id.push(category_id);
         self.image_url.push(row.image_url.clone());
+        self.is_active.push(row.is_active);
         self.attributes.push(row.attributes.as_ref().map(json));
         self.rating.push(row.rating);
         self.rating_count.push(row.rating_count);
@@ -157,6 +159,7 @@ impl Variants {
         sku: &str,
         price: Amount,
         stock: Option<i32>,
+        image_url: Option<&str>,
         attributes: Option<&Attributes>,
     ) {
         self.product_id.push(product_id);
@@ -165,6 +168,7 @@ impl Variants {
         self.sku.push(sku.to_owned());
         self.price.push(price.decimal());
         self.stock.push(stock);
+        self.image_url.push(image_url.map(ToOwned::to_owned));
         self.attributes.push(attributes.map(json));
     }
 }

@@ -9,6 +9,7 @@
 
 mod cells;
 mod line;
+mod record;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -21,6 +22,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use self::cells::{Cell, Fields};
+pub use self::record::to_csv;
 use crate::money::{Amount, Currency};
 
 /// Attribute values by name: each a text, a number, a boolean or a list of texts.
@@ -42,12 +44,14 @@ pub struct Row {
     pub description: Option<String>,
     /// At most 120 characters.
     pub brand: Option<String>,
-    /// Names from the root: 1 to 10 of 1 to 120 characters.
+    /// Names from the root: 1 to 32 of 1 to 120 characters.
     pub category_path: Option<Vec<String>>,
     /// `http` or `https`, at most 2,000 characters.
     pub image_url: Option<String>,
     /// 0 to [`MAX_STOCK`].
     pub stock: Option<i32>,
+    /// Whether everybody sees it.
+    pub is_active: Option<bool>,
     /// At most 250 names of at most 100 characters, texts of at most 8,000; nothing empty. An empty map says
     /// that there are none, `None` says nothing.
     pub attributes: Option<Attributes>,
@@ -74,6 +78,8 @@ pub struct VariantRow {
     pub price: Option<Amount>,
     /// As the row's.
     pub stock: Option<i32>,
+    /// As the row's.
+    pub image_url: Option<String>,
     /// As the row's.
     pub attributes: Option<Attributes>,
 }
@@ -129,7 +135,7 @@ impl fmt::Display for RowError {
 impl std::error::Error for RowError {}
 
 /// The names that a row may use, which are also the columns that a CSV file may have.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "sku",
     "external_id",
     "name",
@@ -139,6 +145,7 @@ const FIELDS: [&str; 15] = [
     "category_path",
     "image_url",
     "stock",
+    "is_active",
     "attributes",
     "variants",
     "rating",
@@ -146,6 +153,9 @@ const FIELDS: [&str; 15] = [
     "popularity",
     "date_added",
 ];
+
+/// The names that a variant of a row may use.
+const VARIANT_FIELDS: [&str; 6] = ["variant_name", "sku", "price", "stock", "image_url", "attributes"];
 
 /// Reads one line of NDJSON.
 ///
@@ -230,8 +240,9 @@ impl Columns {
     }
 }
 
-/// Reads one record of CSV. An empty cell is an absent field; `category_path` is separated by ` > `,
-/// `attributes` and `variants` are JSON, and a cell under `attr.NAME` is an attribute's text.
+/// Reads one record of CSV. An empty cell is an absent field; `category_path` is separated by ` > ` or a list in
+/// JSON, `attributes` and `variants` are JSON, and a cell under `attr.NAME` is an attribute's text. An apostrophe
+/// that keeps a cell from being a formula is not the cell's own.
 ///
 /// # Errors
 /// Every fault of the row, at least one.
@@ -247,6 +258,7 @@ pub fn from_csv(
     }
     let mut fields = Fields::new(String::new(), Vec::with_capacity(record.len()));
     for (column, cell) in columns.0.iter().zip(record) {
+        let cell = record::without_guard(cell);
         match column {
             Column::Field(name) => fields.push(name, Cell::Text(cell)),
             Column::Attribute(name) => fields.push_attribute(name, cell),
@@ -260,7 +272,7 @@ pub(super) fn sku_of_csv(columns: &Columns, record: &csv::StringRecord) -> Optio
     let named = |name| {
         let at =
             columns.0.iter().position(|column| matches!(column, Column::Field(field) if *field == name))?;
-        record.get(at).map(Cell::Text)
+        record.get(at).map(record::without_guard).map(Cell::Text)
     };
     first_sku([named("sku"), named("external_id")])
 }
@@ -291,6 +303,7 @@ fn read_row(mut fields: Fields<'_>, currency: Currency) -> Result<Row, Vec<Fault
         category_path: fields.optional("category_path", cells::path),
         image_url: fields.optional("image_url", cells::url),
         stock: fields.optional("stock", cells::count),
+        is_active: fields.optional("is_active", cells::boolean),
         attributes: fields.attributes("attributes"),
         variants: read_variants(&mut fields, currency),
         rating,
@@ -321,6 +334,7 @@ fn read_variants(fields: &mut Fields<'_>, currency: Currency) -> Option<Vec<Vari
             sku: item.required("sku", cells::code).unwrap_or_default(),
             price: item.optional("price", |cell| cells::amount(cell, currency)),
             stock: item.optional("stock", cells::count),
+            image_url: item.optional("image_url", cells::url),
             attributes: item.attributes("attributes"),
         };
         let same = variants.iter().position(|other| other.sku == variant.sku && !variant.sku.is_empty());
@@ -328,7 +342,7 @@ fn read_variants(fields: &mut Fields<'_>, currency: Currency) -> Option<Vec<Vari
             item.fault("sku", format!("is also that of /variants/{other}; each variant has its own"));
         }
         variants.push(variant);
-        if let Err(faults) = item.finish(&["variant_name", "sku", "price", "stock", "attributes"]) {
+        if let Err(faults) = item.finish(&VARIANT_FIELDS) {
             fields.adopt(faults);
         }
     }

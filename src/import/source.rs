@@ -112,6 +112,28 @@ impl<R: BufRead> Iterator for Source<R> {
     }
 }
 
+/// How many rows a file has, without reading what they say; past `most` it does not count on. Of CSV a record of nothing
+/// but commas is no row.
+///
+/// # Errors
+/// When the reader fails.
+pub fn count(input: impl BufRead, format: Format, most: u64) -> io::Result<u64> {
+    let is_blank = |bytes: &[u8]| match format {
+        Format::Ndjson => bytes.iter().all(u8::is_ascii_whitespace),
+        Format::Csv => bytes.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b','),
+    };
+    let header = u64::from(format == Format::Csv);
+    let mut records = Records::new(input, format);
+    let mut found = 0;
+    while let Some(record) = records.next()? {
+        found += u64::from(!record.bytes.is_some_and(is_blank));
+        if found > most.saturating_add(header) {
+            break;
+        }
+    }
+    Ok(found.saturating_sub(header))
+}
+
 /// A refused row: its SKU and its faults.
 type Refusal = (Option<String>, Vec<Fault>);
 

@@ -16,6 +16,7 @@ pub(super) struct Products {
     pub(super) brand: Vec<Option<String>>,
     pub(super) category_id: Vec<Option<i64>>,
     pub(super) image_url: Vec<Option<String>>,
+    pub(super) is_active: Vec<Option<bool>>,
     pub(super) attributes: Vec<Option<Value>>,
     pub(super) rating: Vec<Option<Decimal>>,
     pub(super) rating_count: Vec<Option<i32>>,
@@ -33,6 +34,7 @@ pub(super) struct Variants {
     pub(super) sku: Vec<String>,
     pub(super) price: Vec<Decimal>,
     pub(super) stock: Vec<Option<i32>>,
+    pub(super) image_url: Vec<Option<String>>,
     pub(super) attributes: Vec<Option<Value>>,
 }
 
@@ -48,15 +50,15 @@ pub(super) struct Owned {
     pub(super) product_id: i64,
 }
 
-/// Makes imports take turns until the transaction ends: two that name the same products in another order would each
-/// wait for the other's. And keeps the audit from noting each row: an import is recorded as a whole.
-pub(super) async fn take_turn(db: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!(
-        "select set_config('duka.audit', 'off', true), pg_advisory_xact_lock(hashtextextended('duka.import', 0))"
-    )
-    .fetch_one(db)
-    .await
-    .map(drop)
+/// Imports take turns: two that name the same products in another order would each wait for the other's. Whether it
+/// is this transaction's turn now, until it ends. And keeps the audit from noting each row: an import is recorded as a
+/// whole.
+pub(super) async fn take_turn(db: &mut PgConnection) -> sqlx::Result<bool> {
+    let turn = sqlx::query!(
+        r#"select set_config('duka.audit', 'off', true),
+                  pg_try_advisory_xact_lock(hashtextextended('duka.import', 0)) as "taken!""#
+    );
+    Ok(turn.fetch_one(db).await?.taken)
 }
 
 /// Whether the transaction has changed anything of the catalog.
@@ -117,14 +119,14 @@ pub(super) async fn insert_products(db: &mut PgConnection, p: &Products) -> sqlx
         Known,
         "insert into product
              (sku, name, slug, price, description, brand, category_id, image_url, attributes,
-              imported_rating, imported_rating_count, popularity, date_added)
+              imported_rating, imported_rating_count, popularity, date_added, is_active)
          select r.sku, r.name, r.slug, r.price, coalesce(r.description, ''), r.brand, r.category_id, r.image_url,
                 coalesce(r.attributes, '{}'), coalesce(r.rating, 0), coalesce(r.rating_count, 0),
-                coalesce(r.popularity, 0), coalesce(r.date_added, now())
+                coalesce(r.popularity, 0), coalesce(r.date_added, now()), coalesce(r.is_active, true)
          from unnest($1::text[], $2::text[], $3::text[], $4::numeric[], $5::text[], $6::text[], $7::bigint[],
-                     $8::text[], $9::jsonb[], $10::numeric[], $11::int[], $12::bigint[], $13::timestamptz[])
+                     $8::text[], $9::jsonb[], $10::numeric[], $11::int[], $12::bigint[], $13::timestamptz[], $14::bool[])
               as r (sku, name, slug, price, description, brand, category_id, image_url, attributes, rating,
-                    rating_count, popularity, date_added)
+                    rating_count, popularity, date_added, is_active)
          returning id, sku",
         &p.sku,
         &p.name,
@@ -139,6 +141,7 @@ pub(super) async fn insert_products(db: &mut PgConnection, p: &Products) -> sqlx
         &p.rating_count as &[Option<i32>],
         &p.popularity as &[Option<i64>],
         &p.date_added as &[Option<OffsetDateTime>],
+        &p.is_active as &[Option<bool>],
     )
     .fetch_all(db)
     .await
@@ -156,25 +159,26 @@ pub(super) async fn update_products(db: &mut PgConnection, p: &Products) -> sqlx
                     coalesce(r.rating, p.imported_rating)::numeric(6,4) as rating,
                     coalesce(r.rating_count, p.imported_rating_count) as rating_count,
                     coalesce(r.popularity, p.popularity) as popularity,
-                    coalesce(r.date_added, p.date_added) as date_added
+                    coalesce(r.date_added, p.date_added) as date_added,
+                    coalesce(r.is_active, p.is_active) as is_active
              from unnest($1::text[], $2::text[], $3::numeric[], $4::text[], $5::text[], $6::bigint[], $7::text[],
-                         $8::jsonb[], $9::numeric[], $10::int[], $11::bigint[], $12::timestamptz[])
+                         $8::jsonb[], $9::numeric[], $10::int[], $11::bigint[], $12::timestamptz[], $13::bool[])
                   as r (sku, name, price, description, brand, category_id, image_url, attributes, rating,
-                        rating_count, popularity, date_added)
+                        rating_count, popularity, date_added, is_active)
              join product p on p.sku = r.sku and p.deleted_at is null
          )
          update product p
          set name = s.name, price = s.price, description = s.description, brand = s.brand,
              category_id = s.category_id, image_url = s.image_url, attributes = s.attributes,
              imported_rating = s.rating, imported_rating_count = s.rating_count, popularity = s.popularity,
-             date_added = s.date_added
+             date_added = s.date_added, is_active = s.is_active
          from said s
          where p.id = s.id
            and (p.name, p.price, p.description, p.brand, p.category_id, p.image_url, p.attributes,
-                p.imported_rating, p.imported_rating_count, p.popularity, p.date_added)
+                p.imported_rating, p.imported_rating_count, p.popularity, p.date_added, p.is_active)
                is distinct from
                (s.name, s.price, s.description, s.brand, s.category_id, s.image_url, s.attributes,
-                s.rating, s.rating_count, s.popularity, s.date_added)",
+                s.rating, s.rating_count, s.popularity, s.date_added, s.is_active)",
         &p.sku,
         &p.name,
         &p.price,
@@ -187,6 +191,7 @@ pub(super) async fn update_products(db: &mut PgConnection, p: &Products) -> sqlx
         &p.rating_count as &[Option<i32>],
         &p.popularity as &[Option<i64>],
         &p.date_added as &[Option<OffsetDateTime>],
+        &p.is_active as &[Option<bool>],
     )
     .persistent(false)
     .execute(db)
@@ -202,11 +207,11 @@ pub(super) async fn insert_variants(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "with made as (
-             insert into variant (product_id, position, variant_name, sku, price, stock, attributes)
+             insert into variant (product_id, position, variant_name, sku, price, stock, attributes, image_url)
              select r.product_id, r.position, r.name, r.sku, r.price, coalesce(r.stock, $8),
-                    coalesce(r.attributes, '{}')
-             from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::numeric[], $6::int[], $7::jsonb[])
-                  as r (product_id, position, name, sku, price, stock, attributes)
+                    coalesce(r.attributes, '{}'), r.image_url
+             from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::numeric[], $6::int[], $7::jsonb[], $9::text[])
+                  as r (product_id, position, name, sku, price, stock, attributes, image_url)
              returning id, stock
          )
          insert into stock_movement (variant_id, quantity, reason)
@@ -219,6 +224,7 @@ pub(super) async fn insert_variants(
         &v.stock as &[Option<i32>],
         &v.attributes as &[Option<Value>],
         default_stock,
+        &v.image_url as &[Option<String>],
     )
     .execute(db)
     .await
@@ -229,25 +235,27 @@ pub(super) async fn insert_variants(
 pub(super) async fn update_variants(db: &mut PgConnection, v: &Variants) -> sqlx::Result<u64> {
     let updated = sqlx::query!(
         "with was as (
-             select id, product_id, sku, variant_name, position, price, stock, attributes from variant
+             select id, product_id, sku, variant_name, position, price, stock, attributes, image_url from variant
              where sku = any($4) and deleted_at is null
              order by id for update
          ), said as (
              select w.id, r.position, coalesce(r.name, w.variant_name) as name, r.price, coalesce(r.stock, w.stock) as stock,
-                    coalesce(r.attributes, w.attributes) as attributes, w.stock as stock_before
-             from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::numeric[], $6::int[], $7::jsonb[])
-                  as r (product_id, position, name, sku, price, stock, attributes)
+                    coalesce(r.attributes, w.attributes) as attributes,
+                    coalesce(r.image_url, w.image_url) as image_url, w.stock as stock_before
+             from unnest($1::bigint[], $2::int[], $3::text[], $4::text[], $5::numeric[], $6::int[], $7::jsonb[], $8::text[])
+                  as r (product_id, position, name, sku, price, stock, attributes, image_url)
              join was w on w.sku = r.sku and w.product_id = r.product_id
              where (w.variant_name, w.position, w.price) is distinct from (coalesce(r.name, w.variant_name), r.position, r.price)
                 or coalesce(r.stock, w.stock) <> w.stock
                 or coalesce(r.attributes, w.attributes) <> w.attributes
+                or coalesce(r.image_url, w.image_url) is distinct from w.image_url
          ), moved as (
              insert into stock_movement (variant_id, quantity, reason)
              select id, stock - stock_before, 'import' from said where stock <> stock_before
          )
          update variant v
          set variant_name = s.name, position = s.position, price = s.price, stock = s.stock,
-             attributes = s.attributes
+             attributes = s.attributes, image_url = s.image_url
          from said s where v.id = s.id",
         &v.product_id,
         &v.position,
@@ -256,6 +264,7 @@ pub(super) async fn update_variants(db: &mut PgConnection, v: &Variants) -> sqlx
         &v.price,
         &v.stock as &[Option<i32>],
         &v.attributes as &[Option<Value>],
+        &v.image_url as &[Option<String>],
     )
     .persistent(false)
     .execute(db)

@@ -60,10 +60,14 @@ impl Payload {
     }
 }
 
-/// The mirror's folder, held for writing.
+/// Keeps other processes, and others in this one, from writing to a mirror's folder as long as it is there.
+pub(super) struct Lock {
+    _file: File,
+}
+
+/// The mirror's folder.
 pub(super) struct Folder {
     root: PathBuf,
-    _lock: File,
     /// The last process that wrote here did not end by itself.
     pub(super) left_unclean: bool,
 }
@@ -73,7 +77,7 @@ impl Folder {
     ///
     /// # Errors
     /// When another process has it, or it cannot be written.
-    pub(super) fn take(data_dir: &Path) -> io::Result<Self> {
+    pub(super) fn take(data_dir: &Path) -> io::Result<(Self, Lock)> {
         let root = data_dir.join("index");
         fs::create_dir_all(&root)?;
         let lock = File::options().create(true).truncate(false).write(true).open(root.join("lock"))?;
@@ -85,7 +89,7 @@ impl Folder {
         let marker = root.join("unclean");
         let left_unclean = marker.exists();
         File::create(marker)?;
-        Ok(Self { root, _lock: lock, left_unclean })
+        Ok((Self { root, left_unclean }, Lock { _file: lock }))
     }
 
     /// The folder of the current index, if there is one.
@@ -170,21 +174,21 @@ mod tests {
     #[test]
     fn one_process_writes() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Folder::take(dir.path()).unwrap();
+        let (first, lock) = Folder::take(dir.path()).unwrap();
         assert!(Folder::take(dir.path()).is_err());
         assert!(!first.left_unclean);
-        drop(first);
-        let second = Folder::take(dir.path()).unwrap();
+        drop(lock);
+        let (second, lock) = Folder::take(dir.path()).unwrap();
         assert!(second.left_unclean, "the first one did not say that all was well");
         second.leave_clean();
-        drop(second);
-        assert!(!Folder::take(dir.path()).unwrap().left_unclean);
+        drop(lock);
+        assert!(!Folder::take(dir.path()).unwrap().0.left_unclean);
     }
 
     #[test]
     fn promoting_keeps_the_one_before_and_sweeps_the_others() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::take(dir.path()).unwrap();
+        let (folder, _lock) = Folder::take(dir.path()).unwrap();
         assert_eq!(folder.current(), None);
         let abandoned = dir.path().join("index/1");
         fs::create_dir(&abandoned).unwrap();

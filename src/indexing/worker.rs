@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Indexing, IndexingError,
     follow::{Mirror, committed},
-    mirror::{Folder, Payload},
+    mirror::{Folder, Lock, Payload},
     rebuild::{self, Successor},
     store, tuning,
 };
@@ -44,6 +44,7 @@ pub(super) enum Order {
 pub(super) struct Worker {
     pool: PgPool,
     folder: Arc<Folder>,
+    _lock: Lock,
     stop: CancellationToken,
     door: Indexing,
     mirror: Mirror,
@@ -63,7 +64,8 @@ impl Worker {
         data_dir: PathBuf,
         stop: CancellationToken,
     ) -> Result<Self, IndexingError> {
-        let folder = Arc::new(Folder::take(&data_dir)?);
+        let (folder, lock) = Folder::take(&data_dir)?;
+        let folder = Arc::new(folder);
         let mut transaction = store::begin(&pool).await?;
         let foreign = store::has_foreign_log(&mut transaction).await?;
         transaction.rollback().await?;
@@ -96,6 +98,7 @@ impl Worker {
         let mut worker = Self {
             pool,
             folder,
+            _lock: lock,
             stop,
             door,
             mirror,

@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::response::{
-    IntoResponse,
+    IntoResponse, Response,
     sse::{Event, KeepAlive, Sse},
 };
 use futures_util::{Stream, stream};
@@ -31,20 +31,20 @@ impl Jobs {
     ///
     /// # Errors
     /// 404.
-    pub async fn events<T: Serialize>(
+    pub async fn events<T: Serialize + 'static>(
         &self,
         admin: Admin,
         kind: Kind,
         id: i64,
         shape: impl Fn(Job) -> T + Send + 'static,
-    ) -> Result<impl IntoResponse> {
+    ) -> Result<Response> {
         let job = self.one(admin, kind, id).await?;
         let changes = changes(self.clone(), kind, job, move |job| {
             serde_json::to_string(&shape(job)).map_err(Error::internal)
         });
         let events = Sse::new(changes).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
         // A proxy that gathers what it passes on would hold the events back.
-        Ok(([("x-accel-buffering", "no")], events))
+        Ok(([("x-accel-buffering", "no")], events).into_response())
     }
 }
 

@@ -73,6 +73,7 @@ fn help_lists_commands_and_settings() {
         "demo",
         "migrate",
         "import",
+        "export",
         "generate",
         "verify",
         "relevance",

@@ -6,6 +6,7 @@ use duka::{
     auth::Author,
     import::{
         actions::{Feed, OnError, Options, Report, run},
+        row::RowError,
         source::{Format, Source},
     },
 };
@@ -17,16 +18,31 @@ use crate::support::{TestShop, with_shop};
 const REJECT: Options = Options { on_error: OnError::Reject, dry_run: false };
 const SKIP: Options = Options { on_error: OnError::Skip, dry_run: false };
 
-async fn import(shop: &TestShop, text: &str, format: Format, options: Options) -> Report {
-    let source = Source::open(Cursor::new(text.to_owned()), format, shop.shop.app.config.currency).unwrap();
-    let report = run(&shop.db, Author::SHOP, Feed::start(source), options, &CancellationToken::new(), |_| ())
-        .await
-        .unwrap();
-    shop.settled().await;
-    report
+/// What an import said: its report, and the rows that it refused.
+struct Told {
+    report: Report,
+    errors: Vec<RowError>,
 }
 
-async fn ndjson(shop: &TestShop, rows: &[serde_json::Value], options: Options) -> Report {
+impl std::ops::Deref for Told {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        &self.report
+    }
+}
+
+async fn import(shop: &TestShop, text: &str, format: Format, options: Options) -> Told {
+    let source = Source::open(Cursor::new(text.to_owned()), format, shop.shop.app.config.currency).unwrap();
+    let (mut errors, stop) = (Vec::new(), CancellationToken::new());
+    let report =
+        run(&shop.db, Author::SHOP, Feed::start(source), options, &stop, |step| errors.extend(step.refused))
+            .await;
+    shop.settled().await;
+    Told { report: report.unwrap(), errors }
+}
+
+async fn ndjson(shop: &TestShop, rows: &[serde_json::Value], options: Options) -> Told {
     let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
     import(shop, &lines.join("\n"), Format::Ndjson, options).await
 }

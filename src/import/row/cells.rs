@@ -17,6 +17,9 @@ use crate::{
     text::{Shape, clean, scrub},
 };
 
+/// What stands between the names of a category's path in a text.
+pub(super) const PATH_SEPARATOR: &str = " > ";
+
 /// What is wrong with a value, to be read after its field's name.
 type Detail = Cow<'static, str>;
 
@@ -131,6 +134,22 @@ pub(super) fn rating(cell: Cell<'_>) -> Result<Option<Decimal>, Detail> {
     mean.map(|mean| Some(mean.round_dp(6))).ok_or_else(|| "must be a number from 0 to 5".into())
 }
 
+/// `true` or `false`.
+pub(super) fn boolean(cell: Cell<'_>) -> Result<Option<bool>, Detail> {
+    let text = match cell {
+        Cell::Text(text) => text.trim(),
+        Cell::Json(raw) => raw.get(),
+    };
+    match text {
+        "true" => Ok(Some(true)),
+        "false" => Ok(Some(false)),
+        // What spreadsheets make of them.
+        "TRUE" if matches!(cell, Cell::Text(_)) => Ok(Some(true)),
+        "FALSE" if matches!(cell, Cell::Text(_)) => Ok(Some(false)),
+        _ => Err("must be true or false".into()),
+    }
+}
+
 /// An address that a browser may be sent to.
 pub(super) fn url(cell: Cell<'_>) -> Result<Option<String>, Detail> {
     let Some(url) = line(cell, 2_000)? else { return Ok(None) };
@@ -148,14 +167,20 @@ pub(super) fn url(cell: Cell<'_>) -> Result<Option<String>, Detail> {
     }
 }
 
-/// Names of categories from the root: a list, or a text with ` > ` between them.
+/// Names of categories from the root: a list, or a text with ` > ` between them. A text may be a list in JSON too, for
+/// names that have ` > ` in them.
 pub(super) fn path(cell: Cell<'_>) -> Result<Option<Vec<String>>, Detail> {
-    const WANTED: &str = "must name 1 to 10 categories of at most 120 characters, from the root";
+    const WANTED: &str = "must name 1 to 32 categories of at most 120 characters, from the root";
     let names: Vec<Cell<'_>> = match cell {
-        Cell::Text(text) => text.split(" > ").map(Cell::Text).collect(),
+        Cell::Text(text) => match serde_json::from_str::<Vec<&RawValue>>(text) {
+            Ok(names) if !names.is_empty() && names.iter().all(|name| name.get().starts_with('"')) => {
+                names.into_iter().map(Cell::Json).collect()
+            }
+            _ => text.split(PATH_SEPARATOR).map(Cell::Text).collect(),
+        },
         Cell::Json(raw) => list(raw).ok_or(WANTED)?.into_iter().map(Cell::Json).collect(),
     };
-    if !(1..=10).contains(&names.len()) {
+    if !(1..=32).contains(&names.len()) {
         return Err(WANTED.into());
     }
     let name = |cell| line(cell, 120).ok().flatten().ok_or(Detail::from(WANTED));

@@ -11,10 +11,6 @@ impl Row {
     /// The row as one line of NDJSON, without the line break: [`parse_json`](super::parse_json) reads an equal row back.
     /// `currency` says how many decimals prices are written with.
     pub fn to_json(&self, currency: Currency) -> String {
-        let variants = self
-            .variants
-            .as_ref()
-            .map(|variants| variants.iter().map(|variant| VariantLine::new(variant, currency)).collect());
         let line = Line {
             sku: &self.sku,
             name: &self.name,
@@ -24,8 +20,9 @@ impl Row {
             category_path: self.category_path.as_deref(),
             image_url: self.image_url.as_deref(),
             stock: self.stock,
+            is_active: self.is_active,
             attributes: self.attributes.as_ref(),
-            variants,
+            variants: self.variant_lines(currency),
             rating: self.rating.and_then(|mean| RawValue::from_string(mean.normalize().to_string()).ok()),
             rating_count: self.rating_count,
             popularity: self.popularity,
@@ -33,6 +30,11 @@ impl Row {
         };
         // Fails only for maps whose keys are not texts, and there are none.
         serde_json::to_string(&line).unwrap_or_default()
+    }
+
+    pub(super) fn variant_lines(&self, currency: Currency) -> Option<Vec<VariantLine<'_>>> {
+        let variants = self.variants.as_ref()?;
+        Some(variants.iter().map(|variant| VariantLine::new(variant, currency)).collect())
     }
 }
 
@@ -53,6 +55,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     stock: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    is_active: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     attributes: Option<&'a Attributes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     variants: Option<Vec<VariantLine<'a>>>,
@@ -69,13 +73,15 @@ struct Line<'a> {
 
 /// A [`VariantRow`] as it is written.
 #[derive(Serialize)]
-struct VariantLine<'a> {
+pub(super) struct VariantLine<'a> {
     variant_name: &'a str,
     sku: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stock: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attributes: Option<&'a Attributes>,
 }
@@ -87,6 +93,7 @@ impl<'a> VariantLine<'a> {
             sku: &variant.sku,
             price: variant.price.map(|price| price.display(currency)),
             stock: variant.stock,
+            image_url: variant.image_url.as_deref(),
             attributes: variant.attributes.as_ref(),
         }
     }

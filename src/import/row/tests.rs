@@ -94,6 +94,7 @@ fn refuses_what_is_out_of_range() {
         ("description", long(20_001), "/description is longer than 20000 characters"),
         ("stock", "1000000001".to_owned(), "/stock must be a whole number from 0 to 1000000000"),
         ("stock", "1e3".to_owned(), "/stock must be a whole number from 0 to 1000000000"),
+        ("is_active", "1".to_owned(), "/is_active must be true or false"),
         ("popularity", "-1".to_owned(), "/popularity must be a whole number from 0 to 9223372036854775807"),
         ("rating", "5.01".to_owned(), "/rating must be a number from 0 to 5"),
         ("rating", "[]".to_owned(), "/rating must be a number"),
@@ -115,10 +116,9 @@ fn refuses_what_is_out_of_range() {
     for url in ["ftp://a.b/c", "https://", "https:///a", "https://a b", "javascript:alert(1)", "//a.b"] {
         assert!(fault_of("image_url", &format!("{url:?}")).contains("http or https"), "{url}");
     }
-    for path in
-        ["[]", r#"["a", ""]"#, r#"[["a"]]"#, r#""Home""#, r#"["a","a","a","a","a","a","a","a","a","a","a"]"#]
-    {
-        assert!(fault_of("category_path", path).contains("1 to 10"), "{path}");
+    let deep = format!("[{}]", vec![r#""a""#; 33].join(","));
+    for path in ["[]", r#"["a", ""]"#, r#"[["a"]]"#, r#""Home""#, &deep] {
+        assert!(fault_of("category_path", path).contains("1 to 32"), "{path}");
     }
     for at in ["2025-06-01", "9999-12-31T23:59:59-05:00", "-001-01-01T00:00:00Z"] {
         assert!(fault_of("date_added", &format!("{at:?}")).contains("RFC 3339"), "{at}");
@@ -245,6 +245,15 @@ fn real_catalogs_parse() {
     }
 }
 
+/// The header's cells, or a row's, as the `csv` crate reads them.
+fn cells_of(row: Option<&Row>) -> csv::StringRecord {
+    let written = to_csv(row, usd());
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(written.as_slice());
+    let record = reader.records().next().unwrap().unwrap();
+    assert!(reader.records().next().is_none());
+    record
+}
+
 fn any_attribute() -> impl Strategy<Value = Value> {
     prop_oneof![
         any::<i64>().prop_map(Value::from),
@@ -264,13 +273,15 @@ proptest! {
         stock in prop::option::of(0..=MAX_STOCK),
         rating in prop::option::of((1..=5_000_000_i64, 1..=MAX_STOCK)),
         seconds in prop::option::of(0..4_000_000_000_i64),
-        name in "[A-Za-z\"\\\\]{1,40}",
+        active in any::<Option<bool>>(),
+        name in "[=+@'-]{0,2}[A-Za-z\"\\\\,>]{1,40}",
     ) {
         let variant = VariantRow {
             variant_name: name.clone(),
             sku: "V".to_owned(),
             price: Some(Amount::from_hundredths(hundredths)),
             stock,
+            image_url: stock.map(|_| "http://example.com/v".to_owned()),
             attributes: attributes.clone(),
         };
         let row = Row {
@@ -282,6 +293,7 @@ proptest! {
             category_path: Some(vec![name]),
             image_url: Some("https://example.com/ü?a=b#c".to_owned()),
             stock,
+            is_active: active,
             attributes,
             variants: stock.map(|_| vec![variant]),
             rating: rating.map(|(mean, _)| Decimal::new(mean, 6)),
@@ -289,7 +301,12 @@ proptest! {
             popularity: Some(hundredths),
             date_added: seconds.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok()),
         };
-        prop_assert_eq!(parse(&row.to_json(usd())), Ok(row));
+        prop_assert_eq!(parse(&row.to_json(usd())), Ok(row.clone()));
+        let (header, record) = (cells_of(None), cells_of(Some(&row)));
+        for cell in &record {
+            prop_assert!(!cell.starts_with(['=', '+', '-', '@']), "{}", cell);
+        }
+        prop_assert_eq!(from_csv(&Columns::read(&header).unwrap(), &record, usd()), Ok(row));
     }
 
     #[test]

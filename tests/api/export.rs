@@ -1,0 +1,269 @@
+//! Exporting: what comes out goes in again, and is the catalog of one moment.
+
+use std::{io::Cursor, time::Duration};
+
+use duka::{
+    auth::Role,
+    corpus::Corpus,
+    import::{
+        actions::{Feed, OnError, Options, run},
+        source::{Format, Source},
+    },
+};
+use reqwest::Method;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{TestShop, User, with_shop};
+
+async fn import(shop: &TestShop, text: &str, format: Format) {
+    let source = Source::open(Cursor::new(text.to_owned()), format, shop.shop.app.config.currency).unwrap();
+    let (mut refused, stop) = (Vec::new(), CancellationToken::new());
+    let options = Options { on_error: OnError::Reject, dry_run: false };
+    let report = run(&shop.db, Feed::start(source), options, &stop, |step| refused.extend(step.refused))
+        .await
+        .unwrap();
+    assert!(report.kept, "{refused:?}");
+}
+
+async fn export(shop: &TestShop, admin: &User, query: &str) -> String {
+    shop.get_as(admin, &format!("/api/admin/export/{query}")).await.expect(200).text
+}
+
+/// Products that are awkward to write down.
+async fn awkward_products(shop: &TestShop, admin: &User) {
+    let vendor = shop.user("vera", Role::Vendor).await;
+    let root = shop.category(admin, "=Home").await;
+    let odd = json!({"name": "Pots > Pans, \"all\"", "parent_id": root});
+    let odd = shop.post_as(admin, "/api/category/", odd).await.expect(201).id();
+    let mut deep = odd;
+    for level in 0..12 {
+        let below = json!({"name": format!("Level {level}"), "parent_id": deep});
+        deep = shop.post_as(admin, "/api/category/", below).await.expect(201).id();
+    }
+    let products = [
+        json!({"category_id": odd, "name": "=HYPERLINK(\"http://x\")", "price": "1.00", "sku": "-1", "stock_quantity": 7,
+               "description": "@one\n\"two\",\tthree ' four", "brand": "'+Plus", "attributes": {"=a": "=1+1", "some": ["b"], "n": 1.0, "big": 12345678901234567890123_f64, "yes": true, "text": "1"}}),
+        json!({"category_id": deep, "name": "Hidden", "price": "2.50", "sku": "HID", "is_active": false,
+               "image_url": "https://example.com/a.jpg?b=c,d"}),
+        json!({"category_id": root, "name": "With variants", "price": "3.00", "sku": "VAR", "variants": [
+               {"variant_name": "Ⅻ", "sku": "VAR-1", "price": "2.00", "stock": 0, "image_url": "https://example.com/v.jpg", "attributes": {"size": "L"}},
+               {"variant_name": "+B", "sku": "VAR", "price": "4.00", "stock": 3}]}),
+    ];
+    for product in products {
+        shop.post_as(&vendor, "/api/product/", product).await.expect(201);
+    }
+    // Alone, and yet not what a row without variants makes.
+    let only = json!({"category_id": root, "name": "Only", "price": "5.00", "sku": "ONLY", "variants": [
+        {"variant_name": "Default", "sku": "ONLY", "price": "6.00", "stock": 1}]});
+    shop.post_as(admin, "/api/product/", only).await.expect(201);
+    let gone = json!({"category_id": root, "name": "Gone", "price": "5.00", "sku": "GONE"});
+    let gone = shop.post_as(admin, "/api/product/", gone).await.expect(201).id();
+    shop.delete_as(admin, &format!("/api/product/{gone}/")).await.expect(204);
+}
+
+#[tokio::test]
+async fn what_comes_out_goes_in_again() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let corpus = Corpus::new(7, shop.shop.app.config.currency);
+        let lines: Vec<String> =
+            (0..1_200).map(|n| corpus.row(n).to_json(shop.shop.app.config.currency)).collect();
+        import(shop, &lines.join("\n"), Format::Ndjson).await;
+        awkward_products(shop, &admin).await;
+        // What its own customers say is not the catalog's.
+        sqlx::query(
+            "insert into review (user_id, product_id, rating) select $1, id, 1 from product limit 10",
+        )
+        .bind(admin.id)
+        .execute(&shop.db)
+        .await
+        .unwrap();
+
+        let (ndjson, csv) = (export(shop, &admin, "").await, export(shop, &admin, "?format=csv").await);
+        assert_eq!((ndjson.lines().count(), ndjson.contains("GONE")), (1_204, false));
+        for text in
+            ["\"rating\":", "\"variants\":", "\"category_path\":", "\"is_active\":false", "\"popularity\":"]
+        {
+            assert!(ndjson.contains(text), "{text} is nowhere");
+        }
+        assert!(csv.contains("\r\n") && csv.starts_with("sku,name,price,"), "{}", &csv[..100]);
+        let mut reader = csv_reader(&csv);
+        for record in reader.records() {
+            for cell in &record.unwrap() {
+                assert!(!cell.starts_with(['=', '+', '-', '@', '\t', '\r']), "{cell}");
+            }
+        }
+        // Here again it changes nothing.
+        let before = shop.fingerprint().await;
+        import(shop, &ndjson, Format::Ndjson).await;
+        import(shop, &csv, Format::Csv).await;
+        assert_eq!(shop.fingerprint().await, before);
+        // Values that are empty are nothing to an import.
+        sqlx::query("update product set attributes = attributes || '{\"empty\": \"\", \"none\": [], \"some\": [\"\", \"b\"]}' where sku = '-1'")
+            .execute(&shop.db)
+            .await
+            .unwrap();
+        assert!(export(shop, &admin, "").await == ndjson, "what is empty is exported");
+
+        for (text, format) in [(&ndjson, Format::Ndjson), (&csv, Format::Csv)] {
+            with_shop(async |empty| {
+                let admin = empty.admin().await;
+                import(empty, text, format).await;
+                assert!(export(empty, &admin, "?format=ndjson").await == ndjson, "the NDJSON differs");
+                assert!(export(empty, &admin, "?format=csv").await == csv, "the CSV differs");
+            })
+            .await;
+        }
+    })
+    .await;
+}
+
+fn csv_reader(text: &str) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new().from_reader(text.as_bytes())
+}
+
+#[tokio::test]
+async fn the_format_is_asked_for_and_admins_alone_are_answered() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let vendor = shop.user("vera", Role::Vendor).await;
+        shop.get("/api/admin/export/").await.expect(401);
+        shop.get_as(&vendor, "/api/admin/export/").await.expect(403);
+        assert_eq!(
+            shop.get_as(&admin, "/api/admin/export/?format=xml").await.expect(400).faults(),
+            ["format"]
+        );
+        assert_eq!(shop.get_as(&admin, "/api/admin/export/?formt=csv").await.expect(400).faults(), ["formt"]);
+        let (ndjson, csv) = ("application/x-ndjson", "text/csv; charset=utf-8");
+        for (accept, query, media_type) in [
+            ("*/*", "", ndjson),
+            ("text/csv", "", csv),
+            ("text/csv;q=0, */*", "", ndjson),
+            ("text/html, text/csv;q=0.9, application/x-ndjson;q=0.1", "", csv),
+            ("text/csv", "?format=ndjson", ndjson),
+            ("application/json", "?format=csv", csv),
+        ] {
+            let request =
+                shop.request(Method::GET, &format!("/api/admin/export/{query}")).header("accept", accept);
+            let answer = shop.send(request.bearer_auth(&admin.access)).await.expect(200);
+            assert_eq!(answer.header("content-type"), media_type, "{accept} {query}");
+            assert!(answer.header("content-disposition").starts_with("attachment"));
+            assert_eq!(answer.text.lines().count(), usize::from(media_type == csv), "{}", answer.text);
+        }
+    })
+    .await;
+}
+
+/// A catalog that is larger than all buffers on the way.
+async fn large_catalog(shop: &TestShop) {
+    let text = "Rather long. ".repeat(1_500);
+    let line = |n: u32| {
+        format!("{}\n", json!({"sku": format!("S{n}"), "name": "Thing", "price": 1, "description": text}))
+    };
+    import(shop, &(0..2_000).map(line).collect::<String>(), Format::Ndjson).await;
+}
+
+#[tokio::test]
+async fn an_export_is_of_one_moment() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        large_catalog(shop).await;
+        let request = shop.request(Method::GET, "/api/admin/export/").bearer_auth(&admin.access);
+        let mut response = request.send().await.unwrap();
+        let mut bytes = response.chunk().await.unwrap().unwrap().to_vec();
+        sqlx::query("update product set name = 'Changed'").execute(&shop.db).await.unwrap();
+        sqlx::query("update product set deleted_at = now() where sku = 'S1999'")
+            .execute(&shop.db)
+            .await
+            .unwrap();
+        import(shop, "{\"sku\":\"NEW\",\"name\":\"Changed\",\"price\":1}", Format::Ndjson).await;
+        while let Some(chunk) = response.chunk().await.unwrap() {
+            bytes.extend_from_slice(&chunk);
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        assert_eq!((text.lines().count(), text.contains("Changed")), (2_000, false));
+        assert!(text.trim_end().lines().last().unwrap().contains("S1999"));
+    })
+    .await;
+}
+
+/// Connections that export something.
+async fn exporting(shop: &TestShop) -> i64 {
+    sqlx::query_scalar(
+        "select count(*) from pg_stat_activity
+         where datname = current_database() and application_name = 'duka export' and state <> 'idle'",
+    )
+    .fetch_one(&shop.db)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn an_export_ends_with_its_reader_and_with_the_shop() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        large_catalog(shop).await;
+        let open = async || {
+            let request = shop.request(Method::GET, "/api/admin/export/").bearer_auth(&admin.access);
+            let mut response = request.send().await.unwrap();
+            response.chunk().await.unwrap().unwrap();
+            response
+        };
+        let reader = open().await;
+        assert_eq!(exporting(shop).await, 1, "the reader is slower than the catalog is large");
+        drop(reader);
+        let mut left = 1;
+        for _ in 0..100 {
+            left = exporting(shop).await;
+            if left == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(left, 0);
+
+        // Four at a time; a fifth is told so.
+        let mut readers = Vec::new();
+        for _ in 0..4 {
+            readers.push(open().await);
+        }
+        shop.get_as(&admin, "/api/admin/export/").await.expect(503);
+        drop(readers);
+        // A shop that closes does not wait for readers, and they can tell that it is not the whole.
+        let mut reader = open().await;
+        shop.shop.app.stopping.cancel();
+        let end = loop {
+            match reader.chunk().await {
+                Ok(Some(_)) => {}
+                end => break end,
+            }
+        };
+        assert!(end.is_err(), "a catalog that was cut off looks whole");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_command_line_exports_too() {
+    with_shop(async |shop| {
+        let rows =
+            "{\"sku\":\"=A\",\"name\":\"Kettle\",\"price\":1}\n{\"sku\":\"B\",\"name\":\"Cup\",\"price\":2}";
+        import(shop, rows, Format::Ndjson).await;
+        let admin = shop.admin().await;
+        let file = shop.data_dir.path().join("out.csv");
+        let run = |file: &str| {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_duka"));
+            command.args(["export", file]).env_clear().env("DATABASE_URL", &shop.database_url);
+            command.env("DUKA_DATA_DIR", shop.data_dir.path()).output().unwrap()
+        };
+        let output = run("-");
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), export(shop, &admin, "").await);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("wrote 2 products"));
+        assert!(run(file.to_str().unwrap()).status.success());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), export(shop, &admin, "?format=csv").await);
+        let nowhere = run("/nowhere/at/all.csv");
+        assert_eq!(nowhere.status.code(), Some(1));
+    })
+    .await;
+}
