@@ -88,7 +88,7 @@ async fn prepare(
         let feed = import::feed(Corpus::new(1, config.currency), products);
         let options = Options { on_error: OnError::Reject, dry_run: false };
         run(&pool, Author::SHOP, feed, options, &CancellationToken::new(), |done| {
-            bar.set_position(done.report.rows)
+            bar.set_position(done.report.rows);
         })
         .await?;
         bar.finish_and_clear();

@@ -127,7 +127,7 @@ impl Write<'_> {
         assert_eq!(line["entity_id"], id, "{what}");
         let said = |said: &Value, wanted: &Value| {
             let exact = self.action.ends_with(".update");
-            let fields = |value: &Value| value.as_object().map(|object| object.len());
+            let fields = |value: &Value| value.as_object().map(serde_json::Map::len);
             let right = holds(said, wanted) && (!exact || fields(said) == fields(wanted));
             assert!(right, "{what}: {said:#}\nis not\n{wanted:#}");
         };
@@ -510,7 +510,6 @@ async fn what_the_shop_itself_moves_is_not_an_act_of_anybody() {
             .await
             .unwrap();
         assert_eq!(count(shop).await, before + 2);
-        assert_eq!(log(shop, &admin, "").await.len() as i64, count(shop).await);
     })
     .await;
 }
