@@ -259,7 +259,7 @@ impl Indexing {
     ) -> Result<(), IndexingError> {
         let _building = self.0.building.try_lock().map_err(|_| IndexingError::Busy)?;
         let prepared = rebuild::prepare(&self.0.pool, &self.0.folder, stop, &progress).await?;
-        self.order(|asker| Order::TakeOver(prepared, asker)).await
+        self.order(|asker| Order::TakeOver(Box::new(prepared), asker)).await
     }
 
     /// Whether there is an index from before the current one.
@@ -276,7 +276,7 @@ impl Indexing {
         let _building = self.0.building.try_lock().map_err(|_| IndexingError::Busy)?;
         let path = self.0.folder.previous().ok_or(IndexingError::NoPrevious)?;
         let mirror = rebuild::reopen(&self.0.pool, &path, stop).await?;
-        self.order(|asker| Order::TakeOver(Successor { mirror, path }, asker)).await
+        self.order(|asker| Order::TakeOver(Box::new(Successor { mirror, path }), asker)).await
     }
 
     /// Compares every document with the database; with `repair`, products that differ are indexed anew, and the

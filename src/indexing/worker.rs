@@ -36,7 +36,7 @@ const AFTER_ERROR: Duration = Duration::from_millis(500);
 /// What the worker is asked to do between two turns.
 pub(super) enum Order {
     /// Let an index take over that is nearly up to date.
-    TakeOver(Successor, oneshot::Sender<Result<(), IndexingError>>),
+    TakeOver(Box<Successor>, oneshot::Sender<Result<(), IndexingError>>),
     /// Read these products anew.
     Repair(Vec<i64>, oneshot::Sender<Result<(), IndexingError>>),
 }
@@ -240,7 +240,7 @@ impl Worker {
 
     async fn obey(&mut self, order: Order) {
         let (done, asker) = match order {
-            Order::TakeOver(successor, asker) => (self.take_over(successor).await, asker),
+            Order::TakeOver(successor, asker) => (self.take_over(*successor).await, asker),
             Order::Repair(ids, asker) => (self.repair(&ids).await, asker),
         };
         if let Err(Err(error)) = asker.send(done) {

@@ -37,5 +37,6 @@ pub async fn look(pool: &PgPool, kind: Kind, id: i64) -> Result<Job> {
 /// # Errors
 /// When the database does not answer.
 pub async fn cancel(pool: &PgPool, kind: Kind, id: i64) -> Result<()> {
-    Ok(store::request_cancel(pool, kind, id).await.map(drop)?)
+    store::request_cancel(pool, kind, id).await?;
+    Ok(())
 }

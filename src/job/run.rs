@@ -106,7 +106,7 @@ impl Run {
                     return tracing::warn!(job = self.0.id, ?status, "another node had ended the job");
                 }
                 Err(error) => {
-                    tracing::warn!(job = self.0.id, %error, "the end of a job could not be written")
+                    tracing::warn!(job = self.0.id, %error, "the end of a job could not be written");
                 }
             }
             sleep(PAUSE).await;
@@ -119,7 +119,7 @@ impl Run {
         match store::leave(&self.0.pool, self.0.id).await {
             Ok(()) => tracing::info!(job = self.0.id, "the job begins again with the next start"),
             Err(error) => {
-                tracing::warn!(job = self.0.id, %error, "the job could not be left for the next start")
+                tracing::warn!(job = self.0.id, %error, "the job could not be left for the next start");
             }
         }
     }

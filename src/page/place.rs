@@ -147,7 +147,8 @@ mod tests {
     fn found(place: &Place) -> Result<Found<i64>> {
         let span: Span<i64> = place.open(&keys(), &"numbers")?;
         let behind = (1..=5).filter(|number| *number > span.after.unwrap_or_default());
-        let rows = behind.skip(span.offset as usize).take(span.limit as usize).collect();
+        let (offset, limit) = (usize::try_from(span.offset).unwrap(), usize::try_from(span.limit).unwrap());
+        let rows = behind.skip(offset).take(limit).collect();
         span.found(&keys(), &"numbers", rows, 5, |number| *number)
     }
 

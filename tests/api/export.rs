@@ -3,7 +3,7 @@
 use std::{io::Cursor, time::Duration};
 
 use duka::{
-    auth::Role,
+    auth::{Author, Role},
     corpus::Corpus,
     import::{
         actions::{Feed, OnError, Options, run},
@@ -20,9 +20,10 @@ async fn import(shop: &TestShop, text: &str, format: Format) {
     let source = Source::open(Cursor::new(text.to_owned()), format, shop.shop.app.config.currency).unwrap();
     let (mut refused, stop) = (Vec::new(), CancellationToken::new());
     let options = Options { on_error: OnError::Reject, dry_run: false };
-    let report = run(&shop.db, Feed::start(source), options, &stop, |step| refused.extend(step.refused))
-        .await
-        .unwrap();
+    let report =
+        run(&shop.db, Author::SHOP, Feed::start(source), options, &stop, |step| refused.extend(step.refused))
+            .await
+            .unwrap();
     assert!(report.kept, "{refused:?}");
 }
 

@@ -310,6 +310,8 @@ async fn every_write_leaves_one_line() {
         })
         .await;
         let customer = &shop.user("reader", Role::Customer).await;
+        let offer = json!({"category_id": shop.category(admin, "Read").await, "name": "Book", "price": "5.00", "sku": "BOOK"});
+        let product = shop.post_as(vendor, "/api/product/", offer).await.expect(201).id();
         let said = json!({"product_id": product, "rating": 2, "comment": "Too small"});
         let review = shop.post_as(customer, "/api/review/", said).await.expect(201).id();
         write(Write {

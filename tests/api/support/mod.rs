@@ -118,7 +118,7 @@ pub async fn decoded(request: reqwest::RequestBuilder) -> (u16, HeaderMap, Vec<u
     let length = headers.get("content-length").map(|length| length.to_str().unwrap());
     assert!(status != 200 || length.is_none_or(|length| length == bytes.len().to_string()), "{headers:?}");
     let mut plain = Vec::new();
-    match headers.get("content-encoding").map(|coding| coding.as_bytes()) {
+    match headers.get("content-encoding").map(reqwest::header::HeaderValue::as_bytes) {
         Some(b"gzip") => flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut plain).unwrap(),
         Some(b"br") => brotli::Decompressor::new(&*bytes, 4096).read_to_end(&mut plain).unwrap(),
         None => (&*bytes).read_to_end(&mut plain).unwrap(),
