@@ -24,9 +24,9 @@ use crate::{
 };
 
 /// Products that one statement reads.
-const STRETCH: i64 = 500;
-/// Bytes of a piece, or a row more: where rows are so large that fewer of them make a piece.
-const LARGEST: usize = 4 << 20;
+const STRETCH: i64 = 250;
+/// Bytes of a piece, or a row more. Rows are a kilobyte or two; where they are large, fewer of them make a piece.
+const LARGEST: usize = 1 << 19;
 /// How long a reader may not read.
 const PATIENCE: Duration = Duration::from_secs(60);
 

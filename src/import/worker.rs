@@ -15,6 +15,7 @@ use crate::{
         Run,
         model::{Job, Kind, New, Progress, RowError as Refused},
     },
+    text::{self, Shape},
 };
 
 /// Refused rows of a job that can be read; the others are counted.
@@ -121,9 +122,11 @@ fn nothing_of(report: Report) -> Report {
 
 fn refused(error: &RowError) -> Refused {
     let faults: Vec<String> = error.faults.iter().map(ToString::to_string).collect();
+    // Names of fields are the file's own, with whatever is in them.
+    let reason = text::scrub(&faults.join("; "), Shape::Line);
     Refused {
         line: error.line.cast_signed(),
         sku: error.sku.clone(),
-        reason: faults.join("; ").chars().take(REASON_LENGTH).collect(),
+        reason: reason.chars().take(REASON_LENGTH).collect(),
     }
 }

@@ -42,6 +42,7 @@ impl Kind {
 /// How far a job is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::Type)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = JobStatus)]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Status {
     /// Waits for its turn.
@@ -74,7 +75,8 @@ pub struct New {
     pub parameters: Value,
 }
 
-/// A job as it stands. Its JSON is what every kind shows; the rest is for kinds that show more.
+/// A job as it stands.
+// Its JSON is what every kind shows; what is skipped is for kinds that show more.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Job {
     /// Its number.

@@ -280,6 +280,8 @@ async fn events_tell_an_import_to_its_end() {
         let answer = send(shop, &admin, "", NDJSON, rows(0..5)).await.expect(202);
         let path = answer.header("location").to_owned();
         let watch = shop.request(Method::GET, &format!("{path}events/")).bearer_auth(&admin.access);
+        // What is compressed would be held back until there is enough of it.
+        let watch = watch.header("accept-encoding", "gzip, br");
         let mut response = watch.send().await.unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let first = response.chunk().await.unwrap().unwrap();
@@ -502,12 +504,14 @@ async fn files_on_disk_are_few() {
 async fn a_hopeless_file_does_not_fill_the_database() {
     with_shop(async |shop| {
         let admin = shop.admin().await;
-        let job = ended(shop, &admin, send(shop, &admin, "", NDJSON, "{}\n".repeat(12_345)).await).await;
+        let first = format!("{{\"sku\": \"A\", \"a\\u0000{}\": 1}}", "é".repeat(2_000));
+        let file = format!("{first}\n{}", "{}\n".repeat(12_344));
+        let job = ended(shop, &admin, send(shop, &admin, "", NDJSON, file).await).await;
         assert_eq!((&job["status"], &job["rows_refused"]), (&json!("failed"), &json!(12_345)));
-        let errors = shop
-            .get_as(&admin, &format!("/api/admin/import/{}/errors/?page=100&page_size=100", job["id"]))
-            .await;
-        let errors = errors.expect(200).json;
+        let path = format!("/api/admin/import/{}/errors/", job["id"]);
+        let first = shop.get_as(&admin, &path).await.expect(200).json;
+        assert_eq!(first["results"][0]["reason"].as_str().unwrap().chars().count(), 1_000);
+        let errors = shop.get_as(&admin, &format!("{path}?page=100&page_size=100")).await.expect(200).json;
         assert_eq!(
             (&errors["count"], &errors["results"][99]["line"], &errors["next"]),
             (&json!(10_000), &json!(10_000), &json!(null))
