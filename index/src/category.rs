@@ -5,13 +5,15 @@
 
 use std::collections::HashMap;
 
-use crate::{document::Category, error::Error, hits::CategoryCount, query::CategoryKey, segment::Values};
+use crate::{
+    document::Category, error::Error, groups::Groups, hits::CategoryCount, query::CategoryKey,
+    segment::Values,
+};
 
 /// The chains of a segment and the categories in them.
 #[derive(Debug)]
 pub(crate) struct Categories {
-    /// By document, the ordinal of its chain; the number of chains where there is none.
-    pub(crate) ords: Vec<u32>,
+    pub(crate) by_chain: Groups,
     /// By ordinal, the categories of the chain from the root on, each once, as places in `nodes`.
     pub(crate) chains: Vec<Vec<u32>>,
     /// Every category that occurs.
@@ -35,9 +37,10 @@ impl Node {
 }
 
 impl Categories {
-    /// From the column of chains, each as JSON.
-    pub(crate) fn new(chains: Values) -> Result<Self, Error> {
-        let mut categories = Self { ords: Vec::new(), chains: Vec::new(), nodes: Vec::new() };
+    /// From the distinct chains, each as JSON, and by document the ordinal of its own.
+    pub(crate) fn new(chains: &Values, ords: Vec<u32>) -> Result<Self, Error> {
+        let by_chain = Groups::new(ords, chains.len());
+        let mut categories = Self { by_chain, chains: Vec::new(), nodes: Vec::new() };
         let mut places = HashMap::new();
         for ord in 0..u32::try_from(chains.len()).unwrap_or(u32::MAX) {
             let chain: Vec<Category> = serde_json::from_slice(chains.get(ord))
@@ -45,7 +48,6 @@ impl Categories {
             let chain = categories.place(&chain, &mut places);
             categories.chains.push(chain);
         }
-        categories.ords = chains.ords;
         Ok(categories)
     }
 

@@ -13,13 +13,15 @@ use crate::{
     price::PriceColumn,
     query::{Facet, Query, Visibility},
     schema::attribute_term,
-    segment::{NO_VENDOR, Values},
+    segment::NO_VENDOR,
 };
 
 /// What matches a query in one segment.
 pub(crate) struct Matches {
     /// What matches.
     pub(crate) all: Bits,
+    /// How many that is.
+    pub(crate) count: usize,
     /// What matches but for the filters in `own`.
     base: Bits,
     /// The filters that a facet's counts leave out.
@@ -40,7 +42,7 @@ impl Matches {
         ordinal: usize,
     ) -> Result<Self, Error> {
         let segment = &generation.segments[ordinal];
-        let prices = segment.view.prices.at(query.at);
+        let prices = segment.view.prices_at(query.at);
         if let Some(vendor) = query.vendor_id {
             base.and(&Bits::of(&segment.view.vendors, |other| other == vendor && other != NO_VENDOR));
         }
@@ -50,7 +52,7 @@ impl Matches {
         let own = own_filters(query, generation, segment, &prices)?;
         let mut all = base.clone();
         own.iter().for_each(|(_, filter)| all.and(filter));
-        Ok(Self { all, base, own, prices, scores })
+        Ok(Self { count: all.count() as usize, all, base, own, prices, scores })
     }
 
     /// What a facet counts: what matches every filter but its own.
@@ -100,14 +102,18 @@ fn own_filters(
     let mut own = Vec::new();
     if !query.categories.is_empty() {
         let accepted = view.categories.accepted(&query.categories);
-        own.push((Facet::Category, Bits::of(&view.categories.ords, |ord| accepted[ord as usize])));
+        own.push((Facet::Category, view.categories.by_chain.having(&accepted)));
     }
     if !query.brands.is_empty() {
-        own.push((Facet::Brand, having(&view.brands, &query.brands)));
+        let mut accepted = vec![false; view.brands.len() + 1];
+        for ord in query.brands.iter().filter_map(|brand| view.brands.find(brand.as_bytes())) {
+            accepted[ord as usize] = true;
+        }
+        own.push((Facet::Brand, view.by_brand.having(&accepted)));
     }
     if query.price_min.is_some() || query.price_max.is_some() {
         let (min, max) = (query.price_min.unwrap_or(i64::MIN), query.price_max.unwrap_or(i64::MAX));
-        own.push((Facet::Price, Bits::of(&prices.prices, |price| min <= price && price <= max)));
+        own.push((Facet::Price, prices.between(min, max)));
     }
     if let Some(in_stock) = query.in_stock {
         let mut filter = view.in_stock.clone();
@@ -118,22 +124,13 @@ fn own_filters(
         own.push((Facet::Availability, filter));
     }
     if let Some(least) = query.rating_min {
-        own.push((Facet::Rating, Bits::of(&view.ratings, |rating| rating >= f64::from(least))));
+        own.push((Facet::Rating, Bits::placed(&view.by_rating.ascending, view.rated_at_least(least))));
     }
     for (name, values) in &query.attributes {
         let filter = with_attribute(name, values, generation, segment)?;
         own.push((Facet::Attribute(name.clone()), filter));
     }
     Ok(own)
-}
-
-/// The documents that have one of the values.
-fn having(column: &Values, values: &[String]) -> Bits {
-    let mut accepted = vec![false; column.len() + 1];
-    for ord in values.iter().filter_map(|value| column.find(value.as_bytes())) {
-        accepted[ord as usize] = true;
-    }
-    Bits::of(&column.ords, |ord| accepted[ord as usize])
 }
 
 /// The documents whose attribute of this name has one of the values.

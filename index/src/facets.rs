@@ -1,7 +1,7 @@
 //! Counting what matches, by value.
 //!
-//! Each facet counts one column of each segment over the set that its own filter leaves alone, by ordinal; only
-//! the values that occur are then spelled out and merged. Prices have rules of their own, in
+//! Each facet counts one column of each segment over the set that its own filter leaves alone, by ordinal
+//! ([`groups`](crate::groups)); only the values that occur are then spelled out and merged. Prices have rules of their own, in
 //! [`price_facet`].
 
 use std::{cmp::Reverse, collections::HashMap};
@@ -12,6 +12,7 @@ use crate::{
     compile::Matches,
     error::Error,
     generation::Generation,
+    groups::tally,
     hits::{Availability, CategoryCount, Facets, RatingCount, ValueCount},
     price_facet,
     query::{Facet, Query},
@@ -54,22 +55,10 @@ pub(crate) fn most_frequent(mut counts: Vec<ValueCount>, selected: &[String]) ->
     counts
 }
 
-/// How often each ordinal occurs among the matches; the last place is that of "none".
-fn count_ords(ords: &[u32], values: usize, facet: &Facet, matches: &Matches) -> Vec<u64> {
-    // Two counters in turn: equal neighbours, which are common, would otherwise wait for each other.
-    let mut even = vec![0_u32; values + 1];
-    let mut odd = even.clone();
-    matches.counted_by(facet).for_each(|doc| {
-        let counts = if doc % 2 == 0 { &mut even } else { &mut odd };
-        counts[ords[doc as usize] as usize] += 1;
-    });
-    even.into_iter().zip(odd).map(|(even, odd)| u64::from(even) + u64::from(odd)).collect()
-}
-
 fn brands(views: &[&SegmentView], matches: &[Matches], selected: &[String]) -> Vec<ValueCount> {
     let mut counts: HashMap<&[u8], u64> = HashMap::new();
     for (view, matches) in views.iter().zip(matches) {
-        let by_ord = count_ords(&view.brands.ords, view.brands.len(), &Facet::Brand, matches);
+        let by_ord = view.by_brand.count(&matches.counted_by(&Facet::Brand));
         for (ord, &count) in (0..).zip(&by_ord[..view.brands.len()]).filter(|(_, count)| **count > 0) {
             *counts.entry(view.brands.get(ord)).or_default() += count;
         }
@@ -84,7 +73,7 @@ fn categories(views: &[&SegmentView], matches: &[Matches]) -> Vec<CategoryCount>
     let mut counts: HashMap<i64, (&Node, u64)> = HashMap::new();
     for (view, matches) in views.iter().zip(matches) {
         let tree = &view.categories;
-        let by_chain = count_ords(&tree.ords, tree.chains.len(), &Facet::Category, matches);
+        let by_chain = tree.by_chain.count(&matches.counted_by(&Facet::Category));
         let mut by_node = vec![0; tree.nodes.len()];
         for (chain, &count) in tree.chains.iter().zip(&by_chain) {
             chain.iter().for_each(|&node| by_node[node as usize] += count);
@@ -112,10 +101,20 @@ fn availability(views: &[&SegmentView], matches: &[Matches]) -> Availability {
 fn ratings(views: &[&SegmentView], matches: &[Matches]) -> Vec<RatingCount> {
     let mut counts = [4, 3, 2, 1].map(|from| RatingCount { from, count: 0 });
     for (view, matches) in views.iter().zip(matches) {
-        matches.counted_by(&Facet::Rating).for_each(|doc| {
-            let rating = view.ratings[doc as usize];
-            counts.iter_mut().for_each(|count| count.count += u64::from(rating >= f64::from(count.from)));
-        });
+        // A class for each number of counts that a rating belongs to.
+        let mut sizes: Vec<u64> =
+            counts.iter().map(|count| view.rated_at_least(count.from).len() as u64).collect();
+        sizes.push(u64::from(view.documents()));
+        let own = (0..sizes.len()).map(|n| sizes[n] - n.checked_sub(1).map_or(0, |n| sizes[n])).collect();
+        let class_of = |doc: u32| {
+            counts.iter().filter(|count| view.ratings[doc as usize] < f64::from(count.from)).count()
+        };
+        let by_class = tally(&matches.counted_by(&Facet::Rating), own, class_of);
+        let mut sum = 0;
+        for (count, of_class) in counts.iter_mut().zip(by_class) {
+            sum += of_class;
+            count.count += sum;
+        }
     }
     counts.to_vec()
 }

@@ -49,7 +49,7 @@
 //! Below lies tantivy: term dictionaries, postings, a document store, atomic commits. On top, every segment is
 //! unpacked into plain columns once it becomes visible ([`segment`]); each filter of a query becomes a bitset
 //! ([`compile`]), their intersection is what matches, a facet counts the intersection without its own filter
-//! ([`facets`]), and the best of a page are selected, never sorted in full ([`sort`]). Text is a filter like the
+//! ([`facets`]), and a page is walked to where the segments are sorted already, or selected ([`sort`]). Text is a filter like the
 //! others, with scores on the side: taken apart ([`parse`]), each word looked up in all its forms ([`lookup`]), read
 //! ([`reading`]), read another way where that finds nothing ([`relax`], [`typo`]), and weighed ([`rank`]).
 //!
@@ -80,6 +80,8 @@ mod writer;
 
 mod bits;
 mod category;
+mod groups;
+mod permutation;
 mod postings;
 mod price;
 mod segment;
@@ -87,8 +89,11 @@ mod segment;
 mod attribute_facet;
 mod compile;
 mod facets;
+mod order;
 mod price_facet;
+mod ranks;
 mod sort;
+mod walk;
 
 mod lookup;
 mod parse;

@@ -1,12 +1,14 @@
 //! Prices in time: the column of prices that holds at an instant, for one segment.
 //!
 //! Most documents cost the same for ever. For those with steps ahead, the segment knows all instants at which
-//! any of its prices changes; between two neighbours the column is constant, is computed once and kept until
-//! somebody asks about another interval. So no job runs when a discount begins or ends.
+//! any of its prices changes; between two neighbours the column, and the order by it, is constant, is computed once
+//! and kept until somebody asks about another interval. So no job runs when a discount begins or ends.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::bits::Bits;
+use tantivy::i64_to_u64;
+
+use crate::{bits::Bits, permutation::Permutation};
 
 /// What each document of a segment costs during one interval.
 #[derive(Clone, Debug)]
@@ -15,8 +17,23 @@ pub(crate) struct PriceColumn {
     pub(crate) prices: Vec<i64>,
     /// Which documents have a discount running.
     pub(crate) sale: Bits,
+    /// The documents by price.
+    pub(crate) order: Permutation,
     /// How many of the segment's boundaries lie behind.
     interval: usize,
+}
+
+impl PriceColumn {
+    /// What costs at least `min` and at most `max`.
+    pub(crate) fn between(&self, min: i64, max: i64) -> Bits {
+        let (start, end) = (self.below(i128::from(min)), self.below(i128::from(max) + 1));
+        Bits::placed(&self.order.ascending, start..end.max(start))
+    }
+
+    /// How many documents cost less.
+    pub(crate) fn below(&self, bound: i128) -> usize {
+        self.order.ascending.partition_point(|&doc| i128::from(self.prices[doc as usize]) < bound)
+    }
 }
 
 /// A document's price from an instant on.
@@ -31,24 +48,27 @@ pub(crate) struct Step {
 /// All prices of a segment, at all times.
 #[derive(Debug)]
 pub(crate) struct Prices {
-    /// What holds before the first boundary.
-    base: Arc<PriceColumn>,
-    /// The later steps, by instant.
+    /// Of every document that has several prices, all of them, by instant.
     steps: Vec<Step>,
-    /// Their distinct instants, ascending.
+    /// The distinct instants at which one begins, ascending.
     boundaries: Vec<i64>,
     /// The interval that was asked for last: nearly always the one that holds now.
     latest: Mutex<Arc<PriceColumn>>,
 }
 
 impl Prices {
-    /// From what each document costs at first, and its later steps in any order.
-    pub(crate) fn new(prices: Vec<i64>, sale: Bits, mut steps: Vec<Step>) -> Self {
+    /// From what each document costs at first, the order by that, and the later steps in any order.
+    pub(crate) fn new(prices: Vec<i64>, sale: Bits, order: Permutation, mut steps: Vec<Step>) -> Self {
         steps.sort_by_key(|step| step.from);
         let mut boundaries: Vec<i64> = steps.iter().map(|step| step.from).collect();
         boundaries.dedup();
-        let base = Arc::new(PriceColumn { prices, sale, interval: 0 });
-        Self { latest: Mutex::new(Arc::clone(&base)), base, steps, boundaries }
+        let mut docs: Vec<u32> = steps.iter().map(|step| step.doc).collect();
+        docs.sort_unstable();
+        docs.dedup();
+        let first = |doc| Step { doc, from: i64::MIN, price: prices[doc as usize], sale: sale.contains(doc) };
+        steps.splice(..0, docs.into_iter().map(first));
+        let latest = Mutex::new(Arc::new(PriceColumn { prices, sale, order, interval: 0 }));
+        Self { steps, boundaries, latest }
     }
 
     /// The last boundary up to `at`.
@@ -57,29 +77,33 @@ impl Prices {
         passed.checked_sub(1).map(|last| self.boundaries[last])
     }
 
-    /// The column that holds at `at`, in microseconds since the epoch. A step holds from its own microsecond.
-    pub(crate) fn at(&self, at: i64) -> Arc<PriceColumn> {
+    /// The column that holds at `at`, in microseconds since the epoch. A step holds from its own microsecond. `ids` are
+    /// the documents', which decide between equal prices.
+    pub(crate) fn at(&self, at: i64, ids: &[i64]) -> Arc<PriceColumn> {
         let interval = self.boundaries.partition_point(|&boundary| boundary <= at);
-        if interval == 0 {
-            return Arc::clone(&self.base);
-        }
         let latest = Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner));
         if latest.interval == interval {
             return latest;
         }
         // Outside the lock: two askers at a boundary may both compute it, neither waits.
-        let column = Arc::new(self.compute(at, interval));
+        let column = Arc::new(self.compute(&latest, at, ids, interval));
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&column);
         column
     }
 
-    fn compute(&self, at: i64, interval: usize) -> PriceColumn {
-        let mut column = PriceColumn { interval, ..PriceColumn::clone(&self.base) };
+    /// Changes the column of another interval, be it earlier or later.
+    fn compute(&self, other: &PriceColumn, at: i64, ids: &[i64], interval: usize) -> PriceColumn {
+        let (mut prices, mut sale) = (other.prices.clone(), other.sale.clone());
         for step in self.steps.iter().take_while(|step| step.from <= at) {
-            column.prices[step.doc as usize] = step.price;
-            column.sale.set(step.doc, step.sale);
+            prices[step.doc as usize] = step.price;
+            sale.set(step.doc, step.sale);
         }
-        column
+        let mut changed = Bits::none(sale.bound());
+        let docs = self.steps.iter().map(|step| step.doc);
+        docs.filter(|&doc| prices[doc as usize] != other.prices[doc as usize])
+            .for_each(|doc| changed.insert(doc));
+        let order = other.order.changed(&changed, ids, |doc| i64_to_u64(prices[doc as usize]));
+        PriceColumn { prices, sale, order, interval }
     }
 }
 
@@ -96,9 +120,14 @@ mod tests {
             step(1, 10, 90, true),
             step(0, 30, 100, false),
         ];
-        let prices = Prices::new(vec![100, 100, 7], Bits::none(3), steps);
+        let ids = [5, 3, 4];
+        let order =
+            |prices: &[i64]| Permutation::new(&[1, 2, 0], |doc| Some(i64_to_u64(prices[doc as usize])));
+        let base = vec![100, 100, 7];
+        let prices = Prices::new(base.clone(), Bits::none(3), order(&base), steps);
         let at = |at| {
-            let column = prices.at(at);
+            let column = prices.at(at, &ids);
+            assert_eq!(column.order, order(&column.prices));
             let sale: Vec<bool> = (0..3).map(|doc| column.sale.contains(doc)).collect();
             (column.prices.clone(), sale)
         };

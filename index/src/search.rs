@@ -47,7 +47,7 @@ impl Generation {
         }
         let (corrected_query, reading) = text.map(|text| (text.corrected, text.reading)).unzip();
         Ok(Hits {
-            total: matches.iter().map(|matches| matches.all.count()).sum(),
+            total: matches.iter().map(|matches| matches.count as u64).sum(),
             hits,
             facets: facets::count(query, self, &matches)?,
             corrected_query: corrected_query.flatten(),

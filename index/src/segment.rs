@@ -2,21 +2,25 @@
 //!
 //! tantivy keeps its columns packed on disk; a scan through its accessors costs ten times one over a plain
 //! slice. So each segment is unpacked once, when it becomes visible, and its [`SegmentView`] serves every later
-//! generation that still holds the segment (about a hundred bytes a document). Segments never change but for
-//! deletions, which are [`generation`](crate::generation)'s business.
+//! generation that still holds the segment. Beside its values, a key that is sorted by has its documents in order,
+//! both ways, and a value that is filtered by has its documents in a list: about a hundred and fifty bytes a document
+//! in all. Segments never change but for deletions, which are [`generation`](crate::generation)'s business.
 
-use std::{fmt::Debug, ops::Range};
+use std::{fmt::Debug, ops::Range, sync::Arc};
 
 use tantivy::{
     SegmentReader,
     columnar::{BytesColumn, Column, DynamicColumn, HasAssociatedColumnType},
+    f64_to_u64, i64_to_u64,
 };
 
 use crate::{
     bits::Bits,
     category::Categories,
     error::Error,
-    price::{Prices, Step},
+    groups::Groups,
+    permutation::Permutation,
+    price::{PriceColumn, Prices, Step},
     rank,
     schema::column,
 };
@@ -43,35 +47,77 @@ pub(crate) struct SegmentView {
     pub(crate) priors: Vec<f32>,
     /// Collation keys.
     pub(crate) names: Values,
+    pub(crate) name_ords: Vec<u32>,
     pub(crate) brands: Values,
+    pub(crate) by_brand: Groups,
     pub(crate) categories: Categories,
-    pub(crate) prices: Prices,
+    prices: Prices,
+    pub(crate) by_id: Vec<u32>,
+    pub(crate) by_name: Permutation,
+    pub(crate) by_date: Permutation,
+    pub(crate) by_rating: Permutation,
+    pub(crate) by_popularity: Permutation,
 }
 
 impl SegmentView {
     /// Unpacks the columns of a segment, deleted documents included.
     pub(crate) fn load(reader: &SegmentReader) -> Result<Self, Error> {
+        let ids: Vec<i64> = numbers(reader, column::ID, 0)?;
+        let mut by_id: Vec<u32> = (0..reader.max_doc()).collect();
+        by_id.sort_by_key(|&doc| ids[doc as usize]);
         let in_stock: Vec<bool> = numbers(reader, column::IN_STOCK, false)?;
-        let popularity = numbers(reader, column::POPULARITY, 0)?;
+        let dates: Vec<i64> = numbers(reader, column::DATE_ADDED, 0)?;
+        let ratings: Vec<f64> = numbers(reader, column::RATING, UNRATED)?;
+        let popularity: Vec<i64> = numbers(reader, column::POPULARITY, 0)?;
         let priors =
             popularity.iter().zip(&in_stock).map(|(&wanted, &stock)| rank::prior(wanted, stock)).collect();
+        let columns = reader.fast_fields();
+        let (names, name_ords) = Values::load(reader, columns.bytes(column::NAME_KEY)?)?;
+        let (brands, brand_ords) = Values::load(reader, columns.str(column::BRAND)?.map(Into::into))?;
+        let (chains, chain_ords) = Values::load(reader, columns.str(column::CATEGORY)?.map(Into::into))?;
+        let rated = |rating: f64| (rating > UNRATED).then(|| f64_to_u64(rating));
+        let sorted =
+            |numbers: &[i64]| Permutation::new(&by_id, |doc| Some(i64_to_u64(numbers[doc as usize])));
         Ok(Self {
-            ids: numbers(reader, column::ID, 0)?,
             active: Bits::of(&numbers(reader, column::ACTIVE, false)?, |active| active),
             in_stock: Bits::of(&in_stock, |stock| stock),
             vendors: numbers(reader, column::VENDOR, NO_VENDOR)?,
-            dates: numbers(reader, column::DATE_ADDED, 0)?,
-            ratings: numbers(reader, column::RATING, UNRATED)?,
-            popularity,
             priors,
-            names: Values::load(reader, reader.fast_fields().bytes(column::NAME_KEY)?)?,
-            brands: Values::load(reader, reader.fast_fields().str(column::BRAND)?.map(Into::into))?,
-            categories: Categories::new(Values::load(
-                reader,
-                reader.fast_fields().str(column::CATEGORY)?.map(Into::into),
-            )?)?,
-            prices: prices(reader)?,
+            by_brand: Groups::new(brand_ords, brands.len()),
+            brands,
+            categories: Categories::new(&chains, chain_ords)?,
+            prices: prices(reader, sorted)?,
+            by_name: Permutation::new(&by_id, |doc| Some(u64::from(name_ords[doc as usize]))),
+            by_date: sorted(&dates),
+            by_rating: Permutation::new(&by_id, |doc| rated(ratings[doc as usize])),
+            by_popularity: sorted(&popularity),
+            by_id,
+            ids,
+            dates,
+            ratings,
+            popularity,
+            names,
+            name_ords,
         })
+    }
+
+    /// Where in the ascending order of ratings those stand that are rated at least so.
+    pub(crate) fn rated_at_least(&self, least: u8) -> Range<usize> {
+        let place = |is_before: &dyn Fn(f64) -> bool| {
+            let ratings = |doc: &u32| self.ratings[*doc as usize];
+            self.by_rating.ascending.partition_point(|doc| ratings(doc) > UNRATED && is_before(ratings(doc)))
+        };
+        place(&|rating| rating < f64::from(least))..place(&|_| true)
+    }
+
+    /// The prices that hold at an instant, in microseconds since the epoch.
+    pub(crate) fn prices_at(&self, at: i64) -> Arc<PriceColumn> {
+        self.prices.at(at, &self.ids)
+    }
+
+    /// The last instant up to `at` at which a price changed.
+    pub(crate) fn last_price_change(&self, at: i64) -> Option<i64> {
+        self.prices.last_change(at)
     }
 
     /// How many documents, deleted ones included.
@@ -80,21 +126,20 @@ impl SegmentView {
     }
 }
 
-/// A column of byte strings: each distinct one once, in order, and by document its place among them.
+/// The byte strings of a column: each distinct one once, in order. A document's is known by its ordinal.
 #[derive(Debug)]
 pub(crate) struct Values {
-    /// By document, an ordinal of `bounds`; the number of values where there is none.
-    pub(crate) ords: Vec<u32>,
     bytes: Vec<u8>,
     /// Where in `bytes` each value ends.
     ends: Vec<usize>,
 }
 
 impl Values {
-    fn load(reader: &SegmentReader, packed: Option<BytesColumn>) -> Result<Self, Error> {
+    /// The values, and by document the ordinal of its own; the number of values where there is none.
+    fn load(reader: &SegmentReader, packed: Option<BytesColumn>) -> Result<(Self, Vec<u32>), Error> {
         let documents = reader.max_doc();
         let Some(packed) = packed else {
-            return Ok(Self { ords: vec![0; documents as usize], bytes: Vec::new(), ends: Vec::new() });
+            return Ok((Self { bytes: Vec::new(), ends: Vec::new() }, vec![0; documents as usize]));
         };
         let mut bytes = Vec::new();
         let mut ends = Vec::with_capacity(packed.num_terms());
@@ -105,7 +150,7 @@ impl Values {
         }
         let ords = unpack(packed.ords(), documents, ends.len() as u64);
         let ords = ords.into_iter().map(|ord| u32::try_from(ord).unwrap_or(u32::MAX)).collect();
-        Ok(Self { ords, bytes, ends })
+        Ok((Self { bytes, ends }, ords))
     }
 
     /// How many distinct values: one more than the largest ordinal, and the ordinal of "none".
@@ -171,7 +216,7 @@ where
     (0..documents).map(|doc| column.first(doc).unwrap_or(missing)).collect()
 }
 
-fn prices(reader: &SegmentReader) -> Result<Prices, Error> {
+fn prices(reader: &SegmentReader, sorted: impl Fn(&[i64]) -> Permutation) -> Result<Prices, Error> {
     let base = numbers(reader, column::PRICE, 0)?;
     let sale = Bits::of(&numbers(reader, column::SALE, false)?, |sale| sale);
     let columns = reader.fast_fields();
@@ -187,5 +232,6 @@ fn prices(reader: &SegmentReader) -> Result<Prices, Error> {
             steps.extend(values.map(|((from, price), sale)| Step { doc, from, price, sale }));
         }
     }
-    Ok(Prices::new(base, sale, steps))
+    let order = sorted(&base);
+    Ok(Prices::new(base, sale, order, steps))
 }

@@ -51,7 +51,7 @@ impl Generation {
         for ((ordinal, view), scores) in (0..).zip(&self.segments).zip(&scores) {
             let shares = view.view.categories.shares(&chain);
             view.offered.for_each(|other| {
-                let share = shares[view.view.categories.ords[other as usize] as usize];
+                let share = shares[view.view.categories.by_chain.ords[other as usize] as usize];
                 let score = scores[other as usize];
                 let is_itself = (ordinal, other) == (segment, doc);
                 if !is_itself && (share > 0.0 || (own > 0.0 && score >= own * ALIKE)) {

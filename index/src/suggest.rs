@@ -18,6 +18,7 @@ use crate::{
     postings,
     query::{Query, SortField, SortKey, SuggestQuery},
     schema::TextField,
+    segment::SegmentView,
     settings::Lexicon,
     text,
 };
@@ -134,8 +135,8 @@ impl Generation {
         let named = self.named(typed, TextField::Brand)?;
         let mut counts: HashMap<&[u8], u64> = HashMap::new();
         for (segment, named) in self.segments.iter().zip(&named) {
-            let brands = &segment.view.brands;
-            named.for_each(|doc| *counts.entry(brands.get(brands.ords[doc as usize])).or_default() += 1);
+            let SegmentView { brands, by_brand, .. } = segment.view.as_ref();
+            named.for_each(|doc| *counts.entry(brands.get(by_brand.ords[doc as usize])).or_default() += 1);
         }
         let mut counts: Vec<ValueCount> = counts
             .into_iter()
@@ -153,8 +154,7 @@ impl Generation {
         let mut counts: BTreeMap<i64, CategoryCount> = BTreeMap::new();
         for (segment, below) in self.segments.iter().zip(&below) {
             let tree = &segment.view.categories;
-            let mut by_chain = vec![0_u64; tree.chains.len() + 1];
-            below.for_each(|doc| by_chain[tree.ords[doc as usize] as usize] += 1);
+            let by_chain = tree.by_chain.count(below);
             for (chain, &count) in tree.chains.iter().zip(&by_chain).filter(|(_, count)| **count > 0) {
                 for node in chain.iter().map(|&node| &tree.nodes[node as usize]) {
                     if typed.names(&node.category.name) {

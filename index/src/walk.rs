@@ -1,0 +1,144 @@
+//! The first matches of one segment, from its beginning or from a place on.
+//!
+//! The segment's documents are sorted already, so that they are walked until there are enough. Where few match, or
+//! by score, every match is looked at, and the best are kept in a buffer twice as large as it must be, cut in half when
+//! it is full: never a full sort.
+
+use crate::{
+    compile::Matches,
+    order::{Behind, Candidate, Order},
+};
+
+/// Passing a document on a walk costs half of what looking at a match does.
+const STEPS: usize = 2;
+
+/// One segment's part of the search for a page.
+pub(crate) struct Walk<'a> {
+    pub(crate) segment: u32,
+    pub(crate) order: &'a Order<'a>,
+    pub(crate) matches: &'a Matches,
+    /// Only what is behind this place.
+    pub(crate) behind: Option<Behind>,
+}
+
+impl Walk<'_> {
+    /// Adds the first `count` matches to `candidates`, in no order.
+    pub(crate) fn first(&self, count: usize, candidates: &mut Vec<Candidate>) {
+        let mut best = Best::new(self.order, count, candidates);
+        // As far as looking at every match would take, and not at all where every match is wanted.
+        let steps = if count < self.matches.count { self.matches.count * STEPS } else { 0 };
+        if !self.walk(self.start(), steps, count, |candidate| best.offer(candidate)) {
+            best.clear();
+            self.for_each(|doc| best.offer(self.order.candidate(self.segment, doc)));
+        }
+        best.finish();
+    }
+
+    /// Where in the sorted documents to begin.
+    pub(crate) fn start(&self) -> usize {
+        let sorted = self.order.sorted.unwrap_or_default();
+        self.behind.as_ref().map_or(0, |behind| self.order.start(sorted, behind))
+    }
+
+    /// Visits matches from a place among the sorted documents on, until the first `count` are among them. Returns
+    /// whether so many steps were enough.
+    pub(crate) fn walk(
+        &self,
+        start: usize,
+        steps: usize,
+        count: usize,
+        mut visit: impl FnMut(Candidate),
+    ) -> bool {
+        let Some(sorted) = self.order.sorted else { return false };
+        let rest = &sorted[start..];
+        let mut found = 0;
+        let mut last = 0;
+        for &doc in rest.iter().take(steps).filter(|doc| self.matches.all.contains(**doc)) {
+            if !self.is_behind(doc) {
+                continue;
+            }
+            let candidate = self.order.candidate(self.segment, doc);
+            if found == count && candidate.key != last {
+                return true;
+            }
+            visit(candidate);
+            if found < count {
+                found += 1;
+                last = candidate.key;
+            }
+            // Where there are more keys, what equals the last one in what is sorted by may still come before it.
+            if found == count && self.order.is_sorted() {
+                return true;
+            }
+        }
+        rest.len() <= steps
+    }
+
+    /// Visits every match.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(u32)) {
+        self.matches.all.for_each(|doc| {
+            if self.is_behind(doc) {
+                visit(doc);
+            }
+        });
+    }
+
+    fn is_behind(&self, doc: u32) -> bool {
+        self.behind.as_ref().is_none_or(|behind| behind.is_behind(self.order, doc))
+    }
+}
+
+/// The best of the candidates that are offered.
+struct Best<'a> {
+    order: &'a Order<'a>,
+    count: usize,
+    candidates: &'a mut Vec<Candidate>,
+    /// Where in `candidates` they begin.
+    start: usize,
+    /// What they are cut down to when there are so many.
+    full: usize,
+    /// Nothing behind it is among the best.
+    worst: Option<Candidate>,
+}
+
+impl<'a> Best<'a> {
+    fn new(order: &'a Order<'a>, count: usize, candidates: &'a mut Vec<Candidate>) -> Self {
+        let (start, full) = (candidates.len(), count.saturating_mul(2));
+        Self { order, count, candidates, start, full, worst: None }
+    }
+
+    #[inline]
+    fn offer(&mut self, candidate: Candidate) {
+        let is_worse =
+            |worst: Candidate| candidate.key > worst.key || self.order.compare(&candidate, &worst).is_ge();
+        if self.worst.is_some_and(is_worse) {
+            return;
+        }
+        self.candidates.push(candidate);
+        if self.candidates.len() - self.start == self.full {
+            self.worst = Some(self.cut());
+        }
+    }
+
+    fn clear(&mut self) {
+        self.candidates.truncate(self.start);
+        self.worst = None;
+    }
+
+    fn finish(&mut self) {
+        if self.candidates.len() - self.start > self.count {
+            self.cut();
+        }
+    }
+
+    /// Keeps the best and returns the last of them.
+    fn cut(&mut self) -> Candidate {
+        let order = self.order;
+        let candidates = &mut self.candidates[self.start..];
+        let (_, last, _) =
+            candidates.select_nth_unstable_by(self.count - 1, |one, other| order.compare(one, other));
+        let last = *last;
+        self.candidates.truncate(self.start + self.count);
+        last
+    }
+}
