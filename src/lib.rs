@@ -30,6 +30,7 @@ pub mod postgres;
 
 // The features: each looks only left, at models and actions.
 pub mod account;
+pub mod address;
 pub mod category;
 pub mod corpus;
 pub mod discount;

@@ -37,8 +37,8 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    account, app::App, cache::encoding::Encoding, category, discount, error, extract::header_text, health,
-    openapi::QueryPaths, params, product, search,
+    account, address, app::App, cache::encoding::Encoding, category, discount, error, extract::header_text,
+    health, openapi::QueryPaths, params, product, search,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -82,6 +82,7 @@ fn api() -> OpenApiRouter<App> {
     document.components = Some(crate::openapi::components());
     OpenApiRouter::with_openapi(document)
         .merge(account::http::routes())
+        .merge(address::http::routes())
         .merge(category::http::routes())
         .merge(search::http::routes())
         .merge(search::settings::http::routes())

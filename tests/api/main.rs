@@ -13,6 +13,7 @@
 mod support;
 
 mod account;
+mod address;
 mod category;
 mod command_line;
 mod discount;
