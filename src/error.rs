@@ -72,6 +72,10 @@ pub enum Kind {
     LastVariant,
     /// There are as many of them as there may be.
     TooMany,
+    /// The shop keeps one administrator.
+    LastAdmin,
+    /// The account is nobody's any more.
+    AccountDeleted,
     /// The row changed since it was read.
     PreconditionFailed,
     /// The body is over the limit.
@@ -112,6 +116,10 @@ impl Kind {
                 ("last-variant", StatusCode::CONFLICT, "A product keeps at least one variant")
             }
             Self::TooMany => ("too-many", StatusCode::CONFLICT, "There are as many as there may be"),
+            Self::LastAdmin => {
+                ("last-admin", StatusCode::CONFLICT, "The shop keeps at least one active administrator")
+            }
+            Self::AccountDeleted => ("account-deleted", StatusCode::CONFLICT, "The account has been deleted"),
             Self::PreconditionFailed => {
                 ("precondition-failed", StatusCode::PRECONDITION_FAILED, "It has changed since it was read")
             }

@@ -37,6 +37,7 @@ pub mod discount;
 pub mod import;
 pub mod product;
 pub mod search;
+pub mod user;
 
 // Those who see everybody.
 pub mod cli;

@@ -1,5 +1,7 @@
 //! What can be done with one's addresses.
 
+use sqlx::PgConnection;
+
 use super::{
     model::{Address, AddressChanges, MOST, NewAddress},
     store,
@@ -62,6 +64,14 @@ pub async fn update(app: &App, user: Customer, id: i64, changes: &AddressChanges
 pub async fn delete(app: &App, user: Customer, id: i64) -> Result<()> {
     let done = store::delete(&app.web, user.user_id(), id).await?;
     done.then_some(()).ok_or_else(not_found)
+}
+
+/// Forgets every address of a user who leaves, in the transaction that makes the user nobody.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forget(db: &mut PgConnection, user_id: i64) -> Result<()> {
+    store::forget(db, user_id).await
 }
 
 fn not_found() -> Error {

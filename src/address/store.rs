@@ -105,3 +105,16 @@ pub(super) async fn delete(db: impl PgExecutor<'_>, owner: i64, id: i64) -> Resu
     );
     Ok(done.execute(db).await?.rows_affected() > 0)
 }
+
+/// [`delete`] of every one of them.
+pub(super) async fn forget(db: &mut PgConnection, owner: i64) -> Result<()> {
+    sqlx::query!(
+        "update address
+         set deleted_at = now(), street = '-', city = '-', region = '', country = '-', postal_code = ''
+         where user_id = $1 and deleted_at is null",
+        owner
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

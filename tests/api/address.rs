@@ -4,7 +4,7 @@ use duka::auth::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestShop, User, with_shop};
+use crate::support::{TestShop, User, with_shop};
 
 fn home() -> Value {
     json!({"street": "Moi Avenue 1", "city": "Nairobi", "country": "Kenya"})
@@ -18,15 +18,6 @@ async fn everybody(shop: &TestShop) -> [Option<User>; 4] {
         Some(shop.user("a-vendor", Role::Vendor).await),
         Some(shop.admin().await),
     ]
-}
-
-async fn send(shop: &TestShop, user: Option<&User>, method: Method, path: &str, body: &Value) -> Answer {
-    let request = shop.request(method, path).json(body);
-    shop.send(match user {
-        Some(user) => request.bearer_auth(&user.access),
-        None => request,
-    })
-    .await
 }
 
 /// Every address that was ever kept, as the database has them.
@@ -71,7 +62,7 @@ async fn an_address_is_kept_read_listed_changed_and_deleted() {
         shop.delete_as(&ada, &path).await.expect(204);
         for (method, body) in [(Method::GET, json!({})), (Method::PATCH, home()), (Method::DELETE, json!({}))]
         {
-            send(shop, Some(&ada), method, &path, &body).await.expect(404);
+            shop.send_as(Some(&ada), method, &path, &body).await.expect(404);
         }
         assert_eq!(shop.get_as(&ada, "/api/address/").await.json["count"], 1);
         assert!(!kept(shop).await.contains("Paulo"), "what is deleted says nothing any more");
@@ -94,8 +85,9 @@ async fn an_address_is_its_owner_s_alone() {
             let unknown = format!("/api/address/{}/", id + 1);
             for method in [Method::GET, Method::PATCH, Method::DELETE] {
                 let told =
-                    send(shop, user.as_ref(), method.clone(), &path, &json!({"city": "Elsewhere"})).await;
-                let other = send(shop, user.as_ref(), method, &unknown, &json!({"city": "Elsewhere"})).await;
+                    shop.send_as(user.as_ref(), method.clone(), &path, &json!({"city": "Elsewhere"})).await;
+                let other =
+                    shop.send_as(user.as_ref(), method, &unknown, &json!({"city": "Elsewhere"})).await;
                 let told = told.expect(status);
                 assert_eq!(told.json["type"], format!("/problems/{slug}"));
                 assert_eq!(

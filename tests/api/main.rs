@@ -29,4 +29,5 @@ mod search_cache;
 mod search_depth;
 mod search_links;
 mod search_settings;
+mod user;
 mod variant;
