@@ -36,6 +36,7 @@ pub mod corpus;
 pub mod discount;
 pub mod import;
 pub mod product;
+pub mod review;
 pub mod search;
 pub mod user;
 

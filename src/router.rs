@@ -38,7 +38,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     account, address, app::App, cache::encoding::Encoding, category, discount, error, extract::header_text,
-    health, openapi::QueryPaths, params, product, search, user,
+    health, openapi::QueryPaths, params, product, review, search, user,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -88,6 +88,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(search::settings::http::routes())
         .merge(product::http::routes())
         .merge(discount::http::routes())
+        .merge(review::http::routes())
         .merge(user::http::routes())
         .merge(health::routes())
 }

@@ -22,6 +22,7 @@ mod mirror;
 mod product;
 mod protocol;
 mod real_catalogs;
+mod review;
 mod schema;
 mod search;
 mod search_aids;
