@@ -44,6 +44,26 @@ pub fn read<T: Form>(value: Value, currency: Currency) -> Result<T> {
     if faults.is_empty() { Ok(form) } else { Err(Error::invalid(faults)) }
 }
 
+/// A body of which nothing is known yet but that it is an object: it is read once it is known who sent it, where
+/// that decides which fields there are.
+pub struct Unread(Map<String, Value>);
+
+impl Form for Unread {
+    fn read(fields: &mut Fields) -> Self {
+        Self(std::mem::take(&mut fields.map))
+    }
+}
+
+impl Unread {
+    /// [`read`]s it.
+    ///
+    /// # Errors
+    /// 422 with an entry for every fault.
+    pub fn read<T: Form>(self, currency: Currency) -> Result<T> {
+        read(Value::Object(self.0), currency)
+    }
+}
+
 /// The fields of one JSON object that nobody has taken yet, and the faults found so far.
 pub struct Fields {
     map: Map<String, Value>,

@@ -76,6 +76,10 @@ pub enum Kind {
     AlreadyRunning,
     /// The job has ended.
     AlreadyFinished,
+    /// The shop keeps one administrator.
+    LastAdmin,
+    /// The account is nobody's any more.
+    AccountDeleted,
     /// The row changed since it was read.
     PreconditionFailed,
     /// The body is over the limit.
@@ -122,6 +126,10 @@ impl Kind {
             Self::AlreadyFinished => {
                 ("already-finished", StatusCode::CONFLICT, "It has come to its end already")
             }
+            Self::LastAdmin => {
+                ("last-admin", StatusCode::CONFLICT, "The shop keeps at least one active administrator")
+            }
+            Self::AccountDeleted => ("account-deleted", StatusCode::CONFLICT, "The account has been deleted"),
             Self::PreconditionFailed => {
                 ("precondition-failed", StatusCode::PRECONDITION_FAILED, "It has changed since it was read")
             }

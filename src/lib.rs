@@ -32,12 +32,15 @@ pub mod postgres;
 
 // The features: each looks only left, at models and actions.
 pub mod account;
+pub mod address;
 pub mod category;
 pub mod corpus;
 pub mod discount;
 pub mod import;
 pub mod product;
+pub mod review;
 pub mod search;
+pub mod user;
 
 // Those who see everybody.
 pub mod cli;

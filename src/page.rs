@@ -1,6 +1,7 @@
 //! Lists: one envelope, two ways to ask for a page: by its number, or by where the one before it ended (`cursor`).
 
 pub mod cursor;
+pub mod newest;
 
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};

@@ -37,8 +37,8 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    account, app::App, cache::encoding::Encoding, category, discount, error, extract::header_text, health,
-    openapi::QueryPaths, params, product, search,
+    account, address, app::App, cache::encoding::Encoding, category, discount, error, extract::header_text,
+    health, openapi::QueryPaths, params, product, review, search, user,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -82,12 +82,15 @@ fn api() -> OpenApiRouter<App> {
     document.components = Some(crate::openapi::components());
     OpenApiRouter::with_openapi(document)
         .merge(account::http::routes())
+        .merge(address::http::routes())
         .merge(category::http::routes())
         .merge(search::http::routes())
         .merge(search::settings::http::routes())
         .merge(search::upkeep::http::routes())
         .merge(product::http::routes())
         .merge(discount::http::routes())
+        .merge(review::http::routes())
+        .merge(user::http::routes())
         .merge(health::routes())
 }
 

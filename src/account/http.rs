@@ -6,7 +6,6 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use serde::Serialize;
-use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{Customer, Role},
+    auth::Customer,
     body::{Fields, Form, secret},
     error::Result,
     extract::{Body, header_text},
@@ -33,38 +32,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(logout))
         .routes(routes!(me, update_me))
         .routes(routes!(change_password))
-}
-
-/// A user. Never the password.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = User)]
-pub struct UserJson {
-    id: i64,
-    username: String,
-    email: String,
-    first_name: String,
-    last_name: String,
-    phone: String,
-    role: Role,
-    is_active: bool,
-    #[serde(with = "time::serde::rfc3339")]
-    date_joined: OffsetDateTime,
-}
-
-impl From<User> for UserJson {
-    fn from(user: User) -> Self {
-        Self {
-            id: user.id,
-            username: user.username,
-            email: user.email,
-            first_name: user.first_name,
-            last_name: user.last_name,
-            phone: user.phone,
-            role: user.role,
-            is_active: user.is_active,
-            date_joined: user.date_joined,
-        }
-    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -106,15 +73,15 @@ struct RegistrationBody {
 ///
 /// It is always a customer's.
 #[utoipa::path(post, path = "/api/auth/register/", tag = "users", request_body = RegistrationBody, responses(
-    (status = 201, description = "Made", body = UserJson),
+    (status = 201, description = "Made", body = User),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn register(
     State(app): State<App>,
     Body(registration): Body<Registration>,
-) -> Result<(StatusCode, Json<UserJson>)> {
+) -> Result<(StatusCode, Json<User>)> {
     let user = actions::register(&app, registration).await?;
-    Ok((StatusCode::CREATED, Json(user.into())))
+    Ok((StatusCode::CREATED, Json(user)))
 }
 
 #[derive(ToSchema)]
@@ -205,11 +172,11 @@ async fn logout(State(app): State<App>, user: Customer, Body(body): Body<Refresh
 
 /// One's own account
 #[utoipa::path(get, path = "/api/auth/me/", tag = "users", security(("bearer" = [])), responses(
-    (status = 200, body = UserJson),
+    (status = 200, body = User),
     (status = "4XX", response = ProblemResponse)
 ))]
-async fn me(State(app): State<App>, user: Customer) -> Result<Json<UserJson>> {
-    Ok(Json(actions::me(&app, user).await?.into()))
+async fn me(State(app): State<App>, user: Customer) -> Result<Json<User>> {
+    Ok(Json(actions::me(&app, user).await?))
 }
 
 #[derive(ToSchema)]
@@ -229,15 +196,15 @@ struct ChangesBody {
 /// Change one's own account
 #[utoipa::path(patch, path = "/api/auth/me/", tag = "users", security(("bearer" = [])),
     request_body = ChangesBody, responses(
-    (status = 200, body = UserJson),
+    (status = 200, body = User),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn update_me(
     State(app): State<App>,
     user: Customer,
     Body(changes): Body<Changes>,
-) -> Result<Json<UserJson>> {
-    Ok(Json(actions::update_me(&app, user, &changes).await?.into()))
+) -> Result<Json<User>> {
+    Ok(Json(actions::update_me(&app, user, &changes).await?))
 }
 
 #[derive(ToSchema)]

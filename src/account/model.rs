@@ -1,17 +1,19 @@
 //! What an account is, and which names, addresses and passwords may stand in one.
 
 use secrecy::SecretString;
+use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 use unicode_normalization::UnicodeNormalization;
+use utoipa::ToSchema;
 
 use crate::{
     auth::Role,
     body::{Fields, Form, Refusal, line, secret},
 };
 
-/// A user as the database keeps it, without the password's hash.
-#[derive(Clone, Debug)]
+/// A user, as the database keeps it and clients read it. Never the password.
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct User {
     /// The row's id.
     pub id: i64,
@@ -30,6 +32,7 @@ pub struct User {
     /// Whether the user may sign in.
     pub is_active: bool,
     /// When the account was made.
+    #[serde(with = "time::serde::rfc3339")]
     pub date_joined: OffsetDateTime,
 }
 

@@ -1,45 +1,12 @@
 //! The SQL of accounts.
 
 use sqlx::PgExecutor;
-use time::OffsetDateTime;
 
 use super::model::{Changes, Registration, User};
 use crate::{
     auth::Role,
     error::{Error, Result, violated},
 };
-
-struct UserRow {
-    id: i64,
-    username: String,
-    email: String,
-    first_name: String,
-    last_name: String,
-    phone: String,
-    role: String,
-    is_active: bool,
-    date_joined: OffsetDateTime,
-}
-
-impl TryFrom<UserRow> for User {
-    type Error = Error;
-
-    fn try_from(row: UserRow) -> Result<Self> {
-        let role =
-            Role::parse(&row.role).ok_or_else(|| Error::internal(format!("unknown role {}", row.role)))?;
-        Ok(Self {
-            id: row.id,
-            username: row.username,
-            email: row.email,
-            first_name: row.first_name,
-            last_name: row.last_name,
-            phone: row.phone,
-            role,
-            is_active: row.is_active,
-            date_joined: row.date_joined,
-        })
-    }
-}
 
 fn taken(error: sqlx::Error) -> Error {
     match violated(&error) {
@@ -58,10 +25,10 @@ pub(super) async fn insert_user(
     role: Role,
 ) -> Result<User> {
     let row = sqlx::query_as!(
-        UserRow,
-        "insert into users (username, email, password_hash, first_name, last_name, phone, role)
-         values ($1, $2, $3, $4, $5, $6, $7)
-         returning id, username, email, first_name, last_name, phone, role, is_active, date_joined",
+        User,
+        r#"insert into users (username, email, password_hash, first_name, last_name, phone, role)
+           values ($1, $2, $3, $4, $5, $6, $7)
+           returning id, username, email, first_name, last_name, phone, role as "role: Role", is_active, date_joined"#,
         new.username,
         new.email,
         password_hash,
@@ -72,29 +39,27 @@ pub(super) async fn insert_user(
     )
     .fetch_one(db)
     .await;
-    row.map_err(taken)?.try_into()
+    row.map_err(taken)
 }
 
 pub(super) async fn user(db: impl PgExecutor<'_>, id: i64) -> Result<Option<User>> {
     let row = sqlx::query_as!(
-        UserRow,
-        "select id, username, email, first_name, last_name, phone, role, is_active, date_joined
-         from users where id = $1",
+        User,
+        r#"select id, username, email, first_name, last_name, phone, role as "role: Role", is_active, date_joined
+           from users where id = $1"#,
         id
-    )
-    .fetch_optional(db)
-    .await?;
-    row.map(TryInto::try_into).transpose()
+    );
+    Ok(row.fetch_optional(db).await?)
 }
 
 pub(super) async fn update_user(db: impl PgExecutor<'_>, id: i64, changes: &Changes) -> Result<Option<User>> {
     let row = sqlx::query_as!(
-        UserRow,
-        "update users
-         set first_name = coalesce($2, first_name), last_name = coalesce($3, last_name),
-             phone = coalesce($4, phone), email = coalesce($5, email)
-         where id = $1
-         returning id, username, email, first_name, last_name, phone, role, is_active, date_joined",
+        User,
+        r#"update users
+           set first_name = coalesce($2, first_name), last_name = coalesce($3, last_name),
+               phone = coalesce($4, phone), email = coalesce($5, email)
+           where id = $1 and anonymised_at is null
+           returning id, username, email, first_name, last_name, phone, role as "role: Role", is_active, date_joined"#,
         id,
         changes.first_name.as_deref(),
         changes.last_name.as_deref(),
@@ -103,7 +68,7 @@ pub(super) async fn update_user(db: impl PgExecutor<'_>, id: i64, changes: &Chan
     )
     .fetch_optional(db)
     .await;
-    row.map_err(taken)?.map(TryInto::try_into).transpose()
+    row.map_err(taken)
 }
 
 pub(super) struct Login {
@@ -136,7 +101,13 @@ pub(super) async fn login_of(db: impl PgExecutor<'_>, user_id: i64) -> Result<Op
 }
 
 pub(super) async fn set_password(db: impl PgExecutor<'_>, user_id: i64, hash: &str) -> Result<()> {
-    sqlx::query!("update users set password_hash = $2 where id = $1", user_id, hash).execute(db).await?;
+    sqlx::query!(
+        "update users set password_hash = $2 where id = $1 and anonymised_at is null",
+        user_id,
+        hash
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -65,7 +65,7 @@ impl FromRequestParts<App> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
         let user = Customer::from_request_parts(parts, app).await?;
-        (user.role == Role::Admin).then_some(Self(user)).ok_or_else(|| forbidden("admins"))
+        user.admin().ok_or_else(|| forbidden("admins"))
     }
 }
 

@@ -15,8 +15,11 @@ use utoipa::ToSchema;
 use crate::{app::App, error::Result};
 
 /// What a user may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema, sqlx::Type,
+)]
 #[serde(rename_all = "lowercase")]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
 pub enum Role {
     /// Buys.
     Customer,
@@ -64,6 +67,11 @@ impl Customer {
     /// The user's role now.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// The same user as an admin, if it is one: for what an admin may do and others may do to their own.
+    pub fn admin(self) -> Option<Admin> {
+        (self.role == Role::Admin).then_some(Admin(self))
     }
 }
 

@@ -13,6 +13,7 @@
 mod support;
 
 mod account;
+mod address;
 mod category;
 mod command_line;
 mod discount;
@@ -22,6 +23,7 @@ mod mirror;
 mod product;
 mod protocol;
 mod real_catalogs;
+mod review;
 mod schema;
 mod search;
 mod search_aids;
@@ -29,4 +31,5 @@ mod search_cache;
 mod search_depth;
 mod search_links;
 mod search_settings;
+mod user;
 mod variant;

@@ -36,9 +36,9 @@ const LOWEST: [(&str, &[&str]); 6] =
     [("clock", &[]), ("money", &[]), ("node", &[]), ("postgres", &[]), ("pricing", &[]), ("text", &[])];
 
 /// The features, in the one line in which they stand: each looks only left.
-const FEATURES: [&str; 13] = [
-    "account", "category", "product", "import", "corpus", "discount", "review", "search", "wishlist", "cart",
-    "order", "payment", "shipment",
+const FEATURES: [&str; 15] = [
+    "account", "address", "category", "product", "import", "corpus", "discount", "review", "search",
+    "wishlist", "cart", "order", "payment", "shipment", "user",
 ];
 
 /// Those who see everybody and are seen by nobody.

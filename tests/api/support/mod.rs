@@ -148,6 +148,16 @@ impl TestShop {
         self.send(self.request(Method::DELETE, path).bearer_auth(&user.access)).await
     }
 
+    /// Sends a body as somebody, or as nobody.
+    pub async fn send_as(&self, user: Option<&User>, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.request(method, path).json(body);
+        self.send(match user {
+            Some(user) => request.bearer_auth(&user.access),
+            None => request,
+        })
+        .await
+    }
+
     /// Makes a user of the role and signs in.
     pub async fn user(&self, name: &str, role: Role) -> User {
         let form = json!({"username": name, "email": format!("{name}@example.com"), "password": PASSWORD});

@@ -1,0 +1,8 @@
+//! Addresses: where a user gets things sent, each user's own book.
+//!
+//! An order copies the address that it goes to. What is changed or deleted here afterwards is not changed there.
+
+pub mod actions;
+pub mod http;
+pub mod model;
+mod store;
