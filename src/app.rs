@@ -40,6 +40,8 @@ pub struct Parts {
     pub cache: Cache,
     /// Places for searches: as many as there are cores, so that a queue forms here and not on the runtime.
     pub searches: Arc<Semaphore>,
+    /// Places for checkouts: in a rush their queue forms here, and leaves connections to everybody else.
+    pub checkouts: Arc<Semaphore>,
     /// Whether new requests are welcome.
     pub ready: AtomicBool,
     /// Cancelled when the shop closes: answers that go on for long end then.

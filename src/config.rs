@@ -34,6 +34,9 @@ pub struct Settings {
     /// [default: 3]
     #[arg(long, env = "DUKA_VERIFY_HOUR", value_name = "HOUR", global = true)]
     pub verify_hour: Option<String>,
+    /// Minutes for which an unpaid order holds its stock [default: 30]
+    #[arg(long, env = "DUKA_ORDER_EXPIRY_MINUTES", value_name = "MINUTES", global = true)]
+    pub order_expiry_minutes: Option<String>,
     /// Which log lines to write, as `level` or `target=level,…` [default: info]
     #[arg(long, env = "DUKA_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -54,6 +57,8 @@ pub struct Settings {
     pub jwt_secret_previous: Option<String>,
 }
 
+/// Long enough for a payment, short enough for whoever wants the stock next.
+const ORDER_EXPIRY_MINUTES: i32 = 30;
 /// Most shops sleep then.
 const VERIFY_HOUR: u8 = 3;
 /// What kept answers to searches may take by default: about two thousand pages of two dozen products.
@@ -76,6 +81,8 @@ pub struct Config {
     pub search_cache_bytes: u64,
     /// When the index is compared with the database each night, in UTC.
     pub verify_hour: Option<u8>,
+    /// For how many minutes an unpaid order holds its stock.
+    pub order_expiry_minutes: i32,
     /// A filter in `tracing_subscriber`'s syntax.
     pub log: String,
     /// Log lines as JSON objects.
@@ -147,6 +154,17 @@ impl Config {
                     0
                 }
             };
+        let order_expiry_minutes = match settings.order_expiry_minutes.as_deref() {
+            None => ORDER_EXPIRY_MINUTES,
+            // A year: whatever is longer is a mistake.
+            Some(given) => {
+                given.parse().ok().filter(|minutes| (1..=525_600).contains(minutes)).unwrap_or_else(|| {
+                    let what = format!("`{given}` is not a number of minutes from 1 to 525600");
+                    fault("--order-expiry-minutes (DUKA_ORDER_EXPIRY_MINUTES)", what);
+                    ORDER_EXPIRY_MINUTES
+                })
+            }
+        };
         // The libraries warn of what is no operator's concern, such as "already exists, skipping" at each start.
         let log = settings
             .log
@@ -195,6 +213,7 @@ impl Config {
                 cors_origins,
                 search_cache_bytes,
                 verify_hour,
+                order_expiry_minutes,
                 log,
                 log_json,
                 jwt_secret,
@@ -242,6 +261,7 @@ mod tests {
             public_url: Some("shop.example".into()),
             cors_origins: Some("https://a.example, https://b.example/path".into()),
             search_cache_bytes: Some("64M".into()),
+            order_expiry_minutes: Some("0".into()),
             log_format: Some("xml".into()),
             jwt_secret: Some("hunter2".into()),
             database_url: Some("mysql://root:hunter2@localhost/x".into()),
@@ -253,6 +273,7 @@ mod tests {
             "DUKA_PUBLIC_URL",
             "b.example/path",
             "DUKA_SEARCH_CACHE_BYTES",
+            "DUKA_ORDER_EXPIRY_MINUTES",
             "DUKA_LOG_FORMAT",
             "DUKA_JWT_SECRET",
             "DATABASE_URL",

@@ -26,6 +26,7 @@ pub mod auth;
 pub mod cache;
 pub mod catalog;
 pub mod database;
+pub mod idempotency;
 pub mod indexing;
 pub mod job;
 pub mod postgres;
@@ -33,13 +34,16 @@ pub mod postgres;
 // The features: each looks only left, at models and actions.
 pub mod account;
 pub mod address;
+pub mod cart;
 pub mod category;
 pub mod corpus;
 pub mod discount;
 pub mod import;
+pub mod order;
 pub mod product;
 pub mod review;
 pub mod search;
+pub mod shipment;
 pub mod user;
 
 // Those who see everybody.

@@ -33,8 +33,11 @@ use crate::{
     database::{Database, DatabaseError},
     indexing::{Indexing, IndexingError},
     job::Jobs,
-    node, router, search, server, telemetry,
+    node, order, router, search, server, telemetry,
 };
+
+/// Half of the connections that requests share.
+const CHECKOUTS: usize = 8;
 
 /// Why a shop did not open.
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +126,7 @@ impl Shop {
             passwords,
             clock,
             searches: Arc::new(Semaphore::new(cores)),
+            checkouts: Arc::new(Semaphore::new(CHECKOUTS)),
             ready: AtomicBool::new(true),
             stopping,
         });
@@ -132,6 +136,7 @@ impl Shop {
         let keeper = database.keep(stop_indexing.clone());
         tokio::spawn(telemetry::upkeep(stop_indexing.clone()));
         tokio::spawn(search::upkeep::worker::run(app.clone()));
+        tokio::spawn(order::worker::run(app.clone()));
         Ok((app, Running { stop_requests, requests, stop_indexing, indexer, keeper }))
     }
 

@@ -37,8 +37,9 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    account, address, app::App, cache::encoding::Encoding, category, discount, error, extract::header_text,
-    health, openapi::QueryPaths, params, product, review, search, user,
+    account, address, app::App, cache::encoding::Encoding, cart, category, discount, error,
+    extract::header_text, health, openapi::QueryPaths, order, params, product, review, search, shipment,
+    user,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -91,6 +92,9 @@ fn api() -> OpenApiRouter<App> {
         .merge(discount::http::routes())
         .merge(review::http::routes())
         .merge(user::http::routes())
+        .merge(cart::http::routes())
+        .merge(order::http::routes())
+        .merge(shipment::http::routes())
         .merge(health::routes())
 }
 
@@ -126,7 +130,15 @@ fn is_uncoded(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions)
 }
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
-    let exposed = ["x-request-id", "x-catalog-version", "etag", "server-timing", "location", "retry-after"];
+    let exposed = [
+        "x-request-id",
+        "x-catalog-version",
+        "etag",
+        "server-timing",
+        "location",
+        "retry-after",
+        "idempotency-replayed",
+    ];
     let allowed = [
         "authorization",
         "content-type",

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The ground: below every feature, above none.
-const GROUND: [&str; 22] = [
+const GROUND: [&str; 23] = [
     "app",
     "attributes",
     "auth",
@@ -18,6 +18,7 @@ const GROUND: [&str; 22] = [
     "database",
     "error",
     "extract",
+    "idempotency",
     "indexing",
     "job",
     "money",

@@ -1,6 +1,8 @@
 //! A shop a test.
 
 mod cluster;
+mod statements;
+mod trade;
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -19,7 +21,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tempfile::TempDir;
 
-pub use self::cluster::TestDatabase;
+pub use self::{cluster::TestDatabase, statements::statements};
 
 /// An open shop, and somebody to speak to it.
 pub struct TestShop {
