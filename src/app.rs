@@ -46,6 +46,8 @@ pub struct Parts {
     pub uploads: Arc<Semaphore>,
     /// The database, for exports: one connection each, for as long as its client reads.
     pub exports: PgPool,
+    /// Places for checkouts: in a rush their queue forms here, and leaves connections to everybody else.
+    pub checkouts: Arc<Semaphore>,
     /// Whether new requests are welcome.
     pub ready: AtomicBool,
     /// Cancelled when the shop closes: answers that go on for long end then.

@@ -55,6 +55,12 @@ impl Form for Unread {
 }
 
 impl Unread {
+    /// The same bytes for the same content, however it was spaced and in whatever order its fields came.
+    pub fn canonical(&self) -> String {
+        // Keys of a map are sorted.
+        Value::Object(self.0.clone()).to_string()
+    }
+
     /// [`read`]s it.
     ///
     /// # Errors

@@ -43,6 +43,9 @@ pub struct Settings {
     /// Rows that such a file may have [default: 1000000]
     #[arg(long, env = "DUKA_IMPORT_MAX_ROWS", value_name = "ROWS", global = true)]
     pub import_max_rows: Option<String>,
+    /// Minutes for which an unpaid order holds its stock [default: 30]
+    #[arg(long, env = "DUKA_ORDER_EXPIRY_MINUTES", value_name = "MINUTES", global = true)]
+    pub order_expiry_minutes: Option<String>,
     /// Which log lines to write, as `level` or `target=level,…` [default: info]
     #[arg(long, env = "DUKA_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -63,6 +66,8 @@ pub struct Settings {
     pub jwt_secret_previous: Option<String>,
 }
 
+/// Long enough for a payment, short enough for whoever wants the stock next.
+const ORDER_EXPIRY_MINUTES: i32 = 30;
 /// Most shops sleep then.
 const VERIFY_HOUR: u8 = 3;
 /// What kept answers to searches may take by default: about two thousand pages of two dozen products.
@@ -101,6 +106,8 @@ pub struct Config {
     pub verify_hour: Option<u8>,
     /// How large an import over HTTP may be.
     pub import: ImportLimits,
+    /// For how many minutes an unpaid order holds its stock.
+    pub order_expiry_minutes: i32,
     /// A filter in `tracing_subscriber`'s syntax.
     pub log: String,
     /// Log lines as JSON objects.
@@ -161,6 +168,17 @@ impl Config {
                 );
                 None
             }),
+        };
+        let order_expiry_minutes = match settings.order_expiry_minutes.as_deref() {
+            None => ORDER_EXPIRY_MINUTES,
+            // A year: whatever is longer is a mistake.
+            Some(given) => {
+                given.parse().ok().filter(|minutes| (1..=525_600).contains(minutes)).unwrap_or_else(|| {
+                    let what = format!("`{given}` is not a number of minutes from 1 to 525600");
+                    fault("--order-expiry-minutes (DUKA_ORDER_EXPIRY_MINUTES)", what);
+                    ORDER_EXPIRY_MINUTES
+                })
+            }
         };
         let mut number = |name: &str, given: &Option<String>, default: u64| match given.as_deref() {
             None => default,
@@ -236,6 +254,7 @@ impl Config {
                 search_cache_bytes,
                 verify_hour,
                 import,
+                order_expiry_minutes,
                 log,
                 log_json,
                 jwt_secret,
@@ -284,6 +303,7 @@ mod tests {
             cors_origins: Some("https://a.example, https://b.example/path".into()),
             search_cache_bytes: Some("64M".into()),
             import_max_rows: Some("-1".into()),
+            order_expiry_minutes: Some("0".into()),
             log_format: Some("xml".into()),
             jwt_secret: Some("hunter2".into()),
             database_url: Some("mysql://root:hunter2@localhost/x".into()),
@@ -296,6 +316,7 @@ mod tests {
             "b.example/path",
             "DUKA_SEARCH_CACHE_BYTES",
             "DUKA_IMPORT_MAX_ROWS",
+            "DUKA_ORDER_EXPIRY_MINUTES",
             "DUKA_LOG_FORMAT",
             "DUKA_JWT_SECRET",
             "DATABASE_URL",

@@ -5,15 +5,20 @@
 //! `application/problem+json`, so that a refusal of the router's own (404, 405) reads the same as ours. A
 //! cause (a database error, a broken index) is logged once, here, and never sent.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
+
+mod refusal;
+
+pub use self::refusal::Error;
 
 /// The result of everything that a request runs.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -80,6 +85,20 @@ pub enum Kind {
     LastAdmin,
     /// The account is nobody's any more.
     AccountDeleted,
+    /// Fewer pieces are in stock than are wanted.
+    OutOfStock,
+    /// It costs something else than the client thinks.
+    PriceChanged,
+    /// A first request with the same idempotency key has not been answered yet.
+    KeyInUse,
+    /// It has gone too far, or not far enough, for that.
+    WrongState,
+    /// There is nothing in the cart.
+    EmptyCart,
+    /// The discount's code cannot be used for this cart.
+    DiscountNotApplicable,
+    /// The idempotency key was sent with another body.
+    KeyReused,
     /// The row changed since it was read.
     PreconditionFailed,
     /// The body is over the limit.
@@ -130,6 +149,23 @@ impl Kind {
                 ("last-admin", StatusCode::CONFLICT, "The shop keeps at least one active administrator")
             }
             Self::AccountDeleted => ("account-deleted", StatusCode::CONFLICT, "The account has been deleted"),
+            Self::OutOfStock => ("out-of-stock", StatusCode::CONFLICT, "Not that many are in stock"),
+            Self::PriceChanged => ("price-changed", StatusCode::CONFLICT, "The total is another one now"),
+            Self::KeyInUse => {
+                ("idempotency-key-in-use", StatusCode::CONFLICT, "The first such request is still running")
+            }
+            Self::WrongState => ("wrong-state", StatusCode::CONFLICT, "Its state does not allow that"),
+            Self::EmptyCart => ("empty-cart", StatusCode::UNPROCESSABLE_ENTITY, "The cart is empty"),
+            Self::DiscountNotApplicable => (
+                "discount-not-applicable",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The discount does not apply to this cart",
+            ),
+            Self::KeyReused => (
+                "idempotency-key-reused",
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "The idempotency key belongs to another request",
+            ),
             Self::PreconditionFailed => {
                 ("precondition-failed", StatusCode::PRECONDITION_FAILED, "It has changed since it was read")
             }
@@ -162,158 +198,11 @@ impl Kind {
     }
 }
 
-/// A refusal, or a failure. A clone is for another request that the same thing befell.
-#[derive(Clone, Debug)]
-pub struct Error {
-    kind: Kind,
-    detail: String,
-    faults: Vec<Fault>,
-    cause: Option<Arc<dyn std::error::Error + Send + Sync>>,
-}
-
-impl Error {
-    /// An error of `kind` with a sentence for a person.
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), faults: Vec::new(), cause: None }
-    }
-
-    /// 422 with one entry for each fault.
-    pub fn invalid(faults: Vec<Fault>) -> Self {
-        Self {
-            faults,
-            ..Self::new(Kind::Invalid, "Correct the fields that `errors` names and send it again.")
-        }
-    }
-
-    /// 422 for one field.
-    pub fn field(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Self {
-        Self::invalid(vec![Fault::field(pointer, code, detail)])
-    }
-
-    /// 400 with one entry for each query parameter at fault; the detail names them too.
-    pub fn parameters(faults: Vec<Fault>) -> Self {
-        let detail = faults.iter().map(|fault| {
-            format!("Query parameter `{}` {}.", fault.parameter.as_deref().unwrap_or_default(), fault.detail)
-        });
-        Self { detail: detail.collect::<Vec<_>>().join(" "), faults, ..Self::new(Kind::InvalidParameter, "") }
-    }
-
-    /// 409: the value of the field at `pointer` belongs to another row.
-    pub fn taken(pointer: &'static str, detail: impl Into<String>) -> Self {
-        let detail = detail.into();
-        let faults = vec![Fault::field(pointer, "taken", detail.clone())];
-        Self { faults, ..Self::new(Kind::AlreadyTaken, detail) }
-    }
-
-    /// 409: other rows need this one.
-    pub fn in_use(detail: impl Into<String>) -> Self {
-        Self::new(Kind::InUse, detail)
-    }
-
-    /// 409: the product would be left without a variant.
-    pub fn last_variant() -> Self {
-        Self::new(Kind::LastVariant, "It is the product's last variant; delete the product instead.")
-    }
-
-    /// 404 for the named thing, whether it is not there or not the caller's.
-    pub fn not_found(what: &str) -> Self {
-        Self::new(Kind::NotFound, format!("There is no such {what}."))
-    }
-
-    /// 400: what was sent cannot be read.
-    pub fn malformed(why: impl fmt::Display) -> Self {
-        Self::new(Kind::Malformed, why.to_string())
-    }
-
-    /// 503, to be tried again in a second.
-    pub fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(Kind::Unavailable, detail)
-    }
-
-    /// 500; the cause is logged and not sent.
-    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        let detail = "The error is logged under this request's id; trying again may help.";
-        Self::new(Kind::Internal, detail).with_cause(cause)
-    }
-
-    /// What is wrong this time, for a person.
-    pub fn detail(&self) -> &str {
-        &self.detail
-    }
-
-    /// Which row of the table it is.
-    pub fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    fn with_cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        self.cause = Some(cause.into().into());
-        self
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind.slug(), self.detail)?;
-        for fault in &self.faults {
-            let name = fault.pointer.as_deref().or(fault.parameter.as_deref()).unwrap_or_default();
-            write!(f, "\n  {name}: {}", fault.detail)?;
-        }
-        self.cause.iter().try_for_each(|cause| write!(f, "\n  caused by: {cause}"))
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl From<sqlx::Error> for Error {
-    fn from(error: sqlx::Error) -> Self {
-        use sqlx::Error as Db;
-        // query_canceled, lock_not_available, and the classes "insufficient resources" and "operator
-        // intervention": the statement may be sent again as it is.
-        let passing = |code: &str| {
-            matches!(code, "57014" | "55P03" | "40001" | "40P01")
-                || code.starts_with("53")
-                || code.starts_with("57P")
-        };
-        let away = match &error {
-            Db::PoolTimedOut | Db::PoolClosed | Db::Io(_) | Db::Tls(_) | Db::WorkerCrashed => true,
-            Db::Database(db) => db.code().is_some_and(|code| passing(&code)),
-            _ => false,
-        };
-        if away {
-            Self::unavailable("The database cannot answer right now.").with_cause(error)
-        } else {
-            Self::internal(error)
-        }
-    }
-}
-
-impl From<duka_index::Error> for Error {
-    fn from(error: duka_index::Error) -> Self {
-        Self::internal(error)
-    }
-}
-
 /// `sqlx::Error`'s constraint name, where one was violated.
 pub fn violated(error: &sqlx::Error) -> Option<&str> {
     match error {
         sqlx::Error::Database(db) => db.constraint(),
         _ => None,
-    }
-}
-
-impl IntoResponse for Error {
-    /// An empty body; [`finish`] writes the problem once it knows the request's id.
-    fn into_response(self) -> Response {
-        match (&self.cause, self.kind) {
-            (Some(cause), Kind::Internal) => tracing::error!(error = %cause, "request failed"),
-            (Some(cause), _) => tracing::warn!(error = %cause, "request refused"),
-            (None, _) => {}
-        }
-        let mut response = self.kind.status().into_response();
-        let problem = Problem::new(self.kind, self.detail, self.faults);
-        response.extensions_mut().insert(problem);
-        response
     }
 }
 
@@ -335,13 +224,18 @@ pub struct Problem {
     /// The fields or parameters at fault, if any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+    /// What else programs need to go on, by the kind of error: `available`, `total`, …
+    #[serde(flatten)]
+    #[schema(ignore)]
+    members: BTreeMap<&'static str, Value>,
 }
 
 impl Problem {
     fn new(kind: Kind, detail: String, errors: Vec<Fault>) -> Self {
         let (slug, status, title) = kind.row();
         let instance = String::new();
-        Self { kind: format!("/problems/{slug}"), title, status: status.as_u16(), detail, instance, errors }
+        let (kind, status, members) = (format!("/problems/{slug}"), status.as_u16(), BTreeMap::new());
+        Self { kind, title, status, detail, instance, errors, members }
     }
 
     fn of_status(status: StatusCode) -> Self {

@@ -33,11 +33,13 @@ use crate::{
     database::{Database, DatabaseError},
     indexing::{Indexing, IndexingError},
     job::Jobs,
-    node, router, search, server, telemetry,
+    node, order, router, search, server, telemetry,
 };
 
 /// Files of imports that wait or are brought in, at a time.
 const UPLOADS: usize = 4;
+/// Half of the connections that requests share.
+const CHECKOUTS: usize = 8;
 
 /// Why a shop did not open.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +131,7 @@ impl Shop {
             imports: database.work_pool("duka import"),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             exports: database.work_pool("duka export"),
+            checkouts: Arc::new(Semaphore::new(CHECKOUTS)),
             ready: AtomicBool::new(true),
             stopping,
         });
@@ -138,6 +141,7 @@ impl Shop {
         let keeper = database.keep(stop_indexing.clone());
         tokio::spawn(telemetry::upkeep(stop_indexing.clone()));
         tokio::spawn(search::upkeep::worker::run(app.clone()));
+        tokio::spawn(order::worker::run(app.clone()));
         Ok((app, Running { stop_requests, requests, stop_indexing, indexer, keeper }))
     }
 

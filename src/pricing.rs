@@ -70,7 +70,7 @@ pub struct Discount {
 
 impl Discount {
     /// Whether its window is open.
-    fn runs(&self, at: i64) -> bool {
+    pub fn runs(&self, at: i64) -> bool {
         self.start_date <= at && self.end_date.is_none_or(|end| at < end)
     }
 

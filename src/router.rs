@@ -36,9 +36,9 @@ use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    account, address, app::App, audit, cache::encoding::Encoding, category, discount, error, export,
-    extract::header_text, health, import, openapi::QueryPaths, params, product, review, search, user,
-    wishlist,
+    account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
+    extract::header_text, health, import, openapi::QueryPaths, order, params, product, review, search,
+    shipment, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -95,6 +95,9 @@ fn api() -> OpenApiRouter<App> {
         .merge(user::http::routes())
         .merge(import::http::routes())
         .merge(export::http::routes())
+        .merge(cart::http::routes())
+        .merge(order::http::routes())
+        .merge(shipment::http::routes())
         .merge(health::routes())
 }
 
@@ -130,7 +133,15 @@ fn is_uncoded(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions)
 }
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
-    let exposed = ["x-request-id", "x-catalog-version", "etag", "server-timing", "location", "retry-after"];
+    let exposed = [
+        "x-request-id",
+        "x-catalog-version",
+        "etag",
+        "server-timing",
+        "location",
+        "retry-after",
+        "idempotency-replayed",
+    ];
     let allowed = [
         "authorization",
         "content-type",

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::Customer,
+    auth::{self, Customer},
     error::{Error, Kind, Result},
     page::Page,
 };
@@ -36,7 +36,7 @@ pub async fn one(app: &App, user: Customer, id: i64) -> Result<Address> {
 /// 409 when the book is full.
 pub async fn create(app: &App, user: Customer, new: &NewAddress) -> Result<Address> {
     let owner = user.user_id();
-    let mut transaction = app.web.begin().await?;
+    let mut transaction = auth::begin(&app.web, user).await?;
     if !store::lock_owner(&mut transaction, owner).await? {
         return Err(Error::new(Kind::NotAuthenticated, "This account has been closed."));
     }

@@ -29,12 +29,20 @@ impl CatalogWrite {
         Ok(Self { transaction: auth::begin(&app.web, author).await? })
     }
 
+    /// The version that this write will have, for an answer that is kept in it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn version(&mut self) -> Result<Version> {
+        version(&mut self.transaction).await
+    }
+
     /// Commits, tells the mirror, and returns the version that a search can wait for.
     ///
     /// # Errors
     /// When the database does not answer: then whether it is committed is unknown.
     pub async fn commit(mut self, app: &App) -> Result<Version> {
-        let version = version(&mut self.transaction).await?;
+        let version = self.version().await?;
         self.transaction.commit().await?;
         app.indexing.changed();
         Ok(version)

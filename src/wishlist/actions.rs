@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::Customer,
+    auth::{self, Customer},
     error::{Error, Kind, Result},
     indexing,
 };
@@ -46,7 +46,7 @@ pub async fn read(app: &App, user: Customer) -> Result<Wishlist> {
 /// 404 for a product that is not on offer, 409 when the list is full.
 pub async fn add(app: &App, user: Customer, new: &NewWish) -> Result<(Wish, i64, bool)> {
     let (at, owner) = (app.clock.micros(), user.user_id());
-    let mut transaction = app.web.begin().await?;
+    let mut transaction = auth::begin(&app.web, user).await?;
     let product = indexing::documents(&mut transaction, &[new.product_id]).await?.pop();
     let product = product.filter(|product| product.is_active).ok_or_else(|| Error::not_found("product"))?;
     // Before the lock too: whoever says it again need not wait for a turn.

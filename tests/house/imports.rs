@@ -18,6 +18,7 @@ const GROUND: [&str; 23] = [
     "database",
     "error",
     "extract",
+    "idempotency",
     "indexing",
     "job",
     "money",

@@ -414,7 +414,7 @@ async fn every_table_and_column_has_been_thought_of() {
     .fetch_all(&database.pool)
     .await
     .unwrap();
-    assert_eq!(audited.len(), 6, "{audited:?}");
+    assert_eq!(audited.len(), 9, "{audited:?}");
     let tables: Vec<String> = sqlx::query_scalar(
         "select relname::text from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
     )

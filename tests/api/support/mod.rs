@@ -2,6 +2,7 @@
 
 mod cluster;
 mod statements;
+mod trade;
 
 use std::{io::Read, panic::AssertUnwindSafe, time::Duration};
 

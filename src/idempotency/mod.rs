@@ -1,0 +1,112 @@
+//! Requests that may be sent again: the first answer to an `Idempotency-Key` is kept, and given again.
+//!
+//! [`begin`] claims the key in the transaction that does the work, and [`finish`] keeps the answer in it: work and
+//! answer are there together or not at all. Whoever sends the same key meanwhile waits for that transaction, and then
+//! gets its answer. Refusals are not kept: they changed nothing, and the same request may do better later.
+
+pub mod http;
+mod store;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sqlx::{PgConnection, PgPool};
+
+use crate::error::{Error, Kind, Result};
+
+/// The longest key, in characters.
+pub const LONGEST_KEY: usize = 255;
+
+/// A request that names a key.
+#[derive(Clone, Debug)]
+pub struct Request {
+    user_id: i64,
+    route: String,
+    key: String,
+    hash: [u8; 32],
+}
+
+impl Request {
+    /// `route` is its method and path, `body` its canonical text.
+    pub fn new(user_id: i64, route: impl Into<String>, key: String, body: &str) -> Self {
+        Self { user_id, route: route.into(), key, hash: Sha256::digest(body).into() }
+    }
+}
+
+/// An answer, ready to be sent and sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers that belong to it.
+    pub headers: Vec<Header>,
+    /// The bytes.
+    pub body: Vec<u8>,
+}
+
+/// A header of an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// In lower case.
+    pub name: String,
+    /// Visible ASCII.
+    pub value: String,
+}
+
+/// What is to be sent.
+#[derive(Clone, Debug)]
+pub enum Answered {
+    /// To the first such request.
+    First(Kept),
+    /// To one that repeats it.
+    Again(Kept),
+}
+
+/// What [`begin`] found.
+#[derive(Debug)]
+pub enum Begun {
+    /// Nobody has sent it before: do the work, then [`finish`].
+    First(Claim),
+    /// The first answer.
+    Again(Kept),
+}
+
+/// A key that this transaction holds.
+#[derive(Debug)]
+pub struct Claim(Option<i64>);
+
+/// Claims the request's key, waiting for a transaction that holds it. A request without one is always the first.
+///
+/// # Errors
+/// 422 when the key came with another body, 409 when the first request takes too long.
+pub async fn begin(db: &mut PgConnection, request: Option<&Request>) -> Result<Begun> {
+    let Some(request) = request else { return Ok(Begun::First(Claim(None))) };
+    if let Some(id) = store::claim(db, request).await? {
+        return Ok(Begun::First(Claim(Some(id))));
+    }
+    let running = || Error::new(Kind::KeyInUse, "The first request with this key has not been answered yet.");
+    let known = store::known(db, request).await?.ok_or_else(running)?;
+    if known.hash != request.hash {
+        let detail = "This Idempotency-Key came with another body before; use a new key for a new request.";
+        return Err(Error::new(Kind::KeyReused, detail));
+    }
+    known.answer.map(Begun::Again).ok_or_else(running)
+}
+
+/// Keeps the answer with the work.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn finish(db: &mut PgConnection, claim: &Claim, answer: &Kept) -> Result<()> {
+    match claim.0 {
+        Some(id) => store::keep(db, id, answer).await,
+        None => Ok(()),
+    }
+}
+
+/// Forgets the keys of more than seven days ago.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forget_old(db: &PgPool) -> Result<()> {
+    store::forget_old(db).await
+}
