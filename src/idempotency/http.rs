@@ -34,7 +34,7 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
         let mut given = parts.headers.get_all("idempotency-key").iter();
         let Some(value) = given.next() else { return Ok(Self(None)) };
         let visible = |byte: &u8| (b' '..=b'~').contains(byte);
-        let text = value.to_str().ok().filter(|text| text.as_bytes().iter().all(|byte| visible(byte)));
+        let text = value.to_str().ok().filter(|text| text.as_bytes().iter().all(visible));
         let text = text.map(str::trim).filter(|text| (1..=LONGEST_KEY).contains(&text.len()));
         match (text, given.next()) {
             (Some(text), None) => Ok(Self(Some(text.to_owned()))),

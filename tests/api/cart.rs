@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::support::{TestShop, User, statements, with_clock, with_shop};
+use crate::support::{TestShop, User, statements_of, with_clock, with_shop};
 
 async fn stock(shop: &TestShop, variant: i64, stock: i32) {
     sqlx::query("update variant set stock = $2 where id = $1")
@@ -139,7 +139,8 @@ async fn what_has_changed_is_told() {
         shop.delete_as(&admin, &path).await.expect(204);
         assert_eq!(look().await, (json!(["out-of-stock"]), json!(false), json!("10.00")));
         let item = shop.get_as(&ada, "/api/cart/").await.json["items"][0]["id"].clone();
-        let told = shop.patch_as(&ada, &format!("/api/cart/update/{item}/"), json!({"quantity": 1}));
+        let path = format!("/api/cart/update/{item}/");
+        let told = shop.patch_as(&ada, &path, json!({"quantity": 1}));
         assert_eq!(told.await.expect(409).json["available"], 0);
         shop.delete_as(&ada, &format!("/api/cart/remove/{item}/")).await.expect(204);
     })
@@ -249,20 +250,20 @@ async fn a_full_cart_costs_as_many_statements_as_a_small_one() {
         shop.put(&ada, tea, 1).await.expect(201);
         shop.post_as(&ada, "/api/cart/discount/", json!({"code": "X"})).await.expect(200);
         let small =
-            statements(&["cart"], async || drop(shop.get_as(&ada, "/api/cart/").await.expect(200))).await;
+            statements_of(&["cart"], async || drop(shop.get_as(&ada, "/api/cart/").await.expect(200))).await;
         sqlx::query(
             "with made as (
                  insert into variant (product_id, variant_name, sku, price, stock)
                  select $1, 'V' || n, 'V' || n, 1, 5 from generate_series(1, 100) n returning id
              )
              insert into cart_item (cart_id, variant_id, quantity, price)
-             select (select id from cart), id, 1, 1 from made order by id limit 99",
+             select (select id from cart), made.id, 1, 1 from made order by made.id limit 99",
         )
         .bind(product)
         .execute(&shop.db)
         .await
         .unwrap();
-        let large = statements(&["cart"], async || {
+        let large = statements_of(&["cart"], async || {
             let cart = shop.get_as(&ada, "/api/cart/").await.expect(200).json;
             assert_eq!((cart["items"].as_array().unwrap().len(), &cart["total"]), (100, &json!("100.50")));
         })

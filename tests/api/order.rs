@@ -6,7 +6,7 @@ use duka::{auth::Role, config::Settings};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestShop, User, statements, with_settings, with_shop};
+use crate::support::{Answer, TestShop, User, statements_of, with_settings, with_shop};
 
 async fn coupon(shop: &TestShop, admin: &User, body: Value) -> i64 {
     shop.post_as(admin, "/api/discount/", body).await.expect(201).id()
@@ -347,8 +347,10 @@ async fn large_orders_and_long_lists_cost_as_many_statements_as_small_ones() {
         let (product, tea) = shop.shelve(&admin, "TEA", "2.50", 10).await;
         let home = shop.home_of(&ada).await;
         shop.put(&ada, tea, 1).await.expect(201);
-        let small = statements(WORDS, async || drop(shop.order(&ada, home, "card").await.expect(201))).await;
-        let one = statements(WORDS, async || drop(shop.get_as(&ada, "/api/order/").await.expect(200))).await;
+        let small =
+            statements_of(WORDS, async || drop(shop.order(&ada, home, "card").await.expect(201))).await;
+        let one =
+            statements_of(WORDS, async || drop(shop.get_as(&ada, "/api/order/").await.expect(200))).await;
         sqlx::query(
             "with made as (
                  insert into variant (product_id, variant_name, sku, price, stock)
@@ -362,7 +364,7 @@ async fn large_orders_and_long_lists_cost_as_many_statements_as_small_ones() {
         .execute(&shop.db)
         .await
         .unwrap();
-        let large = statements(WORDS, async || {
+        let large = statements_of(WORDS, async || {
             let order = shop.order(&ada, home, "card").await.expect(201).json;
             assert_eq!(
                 (order["items"].as_array().unwrap().len(), &order["total_amount"]),
@@ -375,7 +377,8 @@ async fn large_orders_and_long_lists_cost_as_many_statements_as_small_ones() {
             shop.put(&ada, tea, 1).await.expect(201);
             shop.order(&ada, home, "card").await.expect(201);
         }
-        let many = statements(WORDS, async || drop(shop.get_as(&ada, "/api/order/").await.expect(200))).await;
+        let many =
+            statements_of(WORDS, async || drop(shop.get_as(&ada, "/api/order/").await.expect(200))).await;
         assert!(one > 0 && one == many, "{one} and {many}");
     })
     .await;

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The ground: below every feature, above none.
-const GROUND: [&str; 23] = [
+const GROUND: [&str; 24] = [
     "app",
     "attributes",
     "auth",

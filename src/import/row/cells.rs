@@ -1,5 +1,6 @@
 //! The values of a row, one reader a kind: each says what it makes of a JSON value or a CSV cell, or why it
 //! refuses it. [`Fields`] hands the values out by name and gathers the faults.
+// over 400 lines: one reader a kind of value, read side by side
 
 use std::{borrow::Cow, fmt, str::FromStr};
 

@@ -21,7 +21,10 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tempfile::TempDir;
 
-pub use self::{cluster::TestDatabase, statements::statements};
+pub use self::{
+    cluster::TestDatabase,
+    statements::{statements, statements_of},
+};
 
 /// An open shop, and somebody to speak to it.
 pub struct TestShop {

@@ -39,6 +39,12 @@ pub async fn statements<T>(work: impl Future<Output = T>) -> (T, Vec<String>) {
     (done, statements)
 }
 
+/// How many of the statements that ran meanwhile name one of these words.
+pub async fn statements_of(words: &[&str], work: impl AsyncFnOnce()) -> usize {
+    let ((), statements) = statements(work()).await;
+    statements.iter().filter(|text| words.iter().any(|word| text.contains(word))).count()
+}
+
 fn listener(seen: &Arc<Mutex<Vec<String>>>) -> Dispatch {
     Dispatch::new(tracing_subscriber::registry().with(Record(Arc::clone(seen))))
 }
