@@ -368,8 +368,8 @@ const UNTOLD: [(&str, &[&str]); 6] = [
             "catalog_version",
         ],
     ),
-    // A secret, and what `is_active` says already.
-    ("user", &["password_hash", "date_joined", "anonymised_at"]),
+    // A secret, what `is_active` says already, and what the names are found by.
+    ("user", &["password_hash", "date_joined", "anonymised_at", "search_words"]),
     // Fixed when it was placed, by its buyer; and what follows from the status.
     (
         "order",
