@@ -1,10 +1,12 @@
 //! What a match is worth.
 //!
-//! A word is worth what it is rare, times how much a document is about it: its occurrences in every field, each
-//! counted by the field's weight and the less the longer the text is, add up and saturate together (BM25F:
-//! Robertson, Zaragoza, Taylor, "Simple BM25 extension to multiple weighted fields", 2004). So a name that says it
-//! beats a description that does, and both together beat either. Unlike there, a text is long by what it is, not
-//! by what others are: what a document scores depends on itself and on how rare the words are, on nothing else.
+//! A word is worth what it is rare, times how much a document is about it. In a field, a word counts by the field's
+//! weight, and the less the longer the text is. The field that says it best decides, and each further one adds a
+//! tenth (a maximum plus a tie breaker, as Lucene's `DisjunctionMaxQuery` combines fields): a catalog repeats itself,
+//! and a name, a tagline and an attribute that say the same do not make a product three times as fit. That saturates
+//! (BM25: Robertson, Zaragoza, "The probabilistic relevance framework", 2009), slowly. Unlike there, a text is long by
+//! what it is, not by what others are: what a document scores depends on itself and on how rare the words are, on
+//! nothing else.
 //!
 //! The words add up; words that stand side by side as they were asked for add a little, and what is *called* so (by
 //! its category, or an attribute that says what type it is) gains on what merely mentions it. A gentle prior decides
@@ -13,9 +15,9 @@
 //! Matching walks the postings of one word after the other and keeps scores in plain columns: for a shop's
 //! catalog that beats a tree of scorers, and gives the set of matches, which every facet needs, for nothing.
 
-use std::sync::LazyLock;
+use std::{mem::take, sync::LazyLock};
 
-use tantivy::{fieldnorm::FieldNormReader, schema::IndexRecordOption};
+use tantivy::schema::IndexRecordOption;
 
 use crate::{
     bits::Bits,
@@ -27,16 +29,20 @@ use crate::{
     settings::Weights,
 };
 
-/// How fast further occurrences stop counting: a name of five words is worth half of all that a word can be. Judged
-/// queries hardly care.
-const SATURATION: f32 = 4.0;
+/// How slowly it stops counting how much a document is about a word: far above what a field can say, so that of two
+/// words the one that is said better counts for more, and yet none of them alone beats both.
+const SATURATION: f32 = 24.0;
 
-/// What saying it e times adds, of what saying it once is worth: a little, or texts that only repeat it would win.
-const REPEATED: f32 = 0.5;
+/// What each further field adds, of what it says by itself.
+const FURTHER_FIELD: f32 = 0.1;
+
+/// What saying it e times adds, of what saying it once is worth. Texts are counted by length, so that one which only
+/// repeats a word does not win by it.
+const REPEATED: f32 = 0.9;
 
 /// How much of a name is in its head. What stands behind it counts less than a category does: a case for a phone is
 /// no phone.
-const HEAD: f32 = 0.75;
+const HEAD: f32 = 2.0 / 3.0;
 
 /// What out of stock costs: it loses between equals, and nothing more.
 const OUT_OF_STOCK: f32 = 0.95;
@@ -45,15 +51,16 @@ const OUT_OF_STOCK: f32 = 0.95;
 const POPULARITY_DOUBLED: f32 = 0.005;
 
 /// Scores are multiples of this fraction, so that sums are exact in whatever order words are looked at.
-const GRAIN: f32 = 512.0;
+const GRAIN: f32 = 2048.0;
 
 /// The number of words at which a text's words count half.
 const fn half_length(field: TextField) -> f32 {
     match field {
         // A short name is about little else: "Phone X" before "Leather case for Phone X".
-        TextField::Head | TextField::Name => 6.0,
+        TextField::Head => 5.0,
+        TextField::Name => 6.0,
         // One of a hundred attributes says less than one of three.
-        TextField::Attributes | TextField::Variants => 6.0,
+        TextField::Attributes | TextField::Variants => 12.0,
         TextField::Description => 20.0,
         // A few words, all of them meant.
         TextField::Brand | TextField::Sku | TextField::Category => f32::INFINITY,
@@ -106,6 +113,8 @@ fn most(forms: &[(Form, f32)], worths: &[f32]) -> f32 {
 
 struct Posting {
     field: TextField,
+    /// Of a longer word, which counts only where the word itself does not stand.
+    is_longer: bool,
     source: Source,
     weight: f32,
 }
@@ -152,11 +161,16 @@ impl Word {
             for found in found {
                 word.documents += found.source.documents();
                 let weight = worth * weight(weights, found.field);
-                let posting = Posting { field: found.field, source: found.source, weight };
+                let is_longer = matches!(form, Form::Begun(_));
+                let posting = Posting { field: found.field, is_longer, source: found.source, weight };
                 word.postings[found.ordinal].push(posting);
             }
         }
         word.worth = most(forms, &word.worths);
+        // What stands in one text is weighed together.
+        word.postings
+            .iter_mut()
+            .for_each(|postings| postings.sort_by_key(|posting| (posting.text(), posting.is_longer)));
         Ok(word)
     }
 
@@ -178,19 +192,32 @@ impl Word {
         Ok(docs)
     }
 
-    /// Adds to `about`, which is 0 everywhere, how much each document of `within` is about the word, and returns
-    /// those that have it; [`Word::score_of`] says what that is worth.
+    /// Writes into `sheet.about`, which is 0 everywhere, how much each document of `within` is about the word, and
+    /// returns those that have it; [`Word::score_of`] says what that is worth.
     fn weigh(
         &self,
         generation: &Generation,
         ordinal: usize,
         within: &Bits,
-        about: &mut [f32],
+        sheet: &mut Sheet,
     ) -> Result<Bits, Error> {
         let segment = &generation.segments[ordinal];
         let mut found = Bits::none(segment.view.documents());
-        for posting in &self.postings[ordinal] {
-            posting.weigh(generation, segment, within, &mut found, about)?;
+        for postings in self.postings[ordinal].chunk_by(|one, other| one.text() == other.text()) {
+            let mut here = Bits::none(segment.view.documents());
+            let (itself, longer) = postings.split_at(postings.partition_point(|posting| !posting.is_longer));
+            for posting in itself {
+                posting.weigh(generation, segment, within, &mut here, &mut sheet.here)?;
+            }
+            if !longer.is_empty() {
+                let mut without = within.clone();
+                without.and_not(&here);
+                for posting in longer {
+                    posting.weigh(generation, segment, &without, &mut here, &mut sheet.here)?;
+                }
+            }
+            here.for_each(|doc| sheet.take_text(doc as usize));
+            found.or(&here);
         }
         Ok(found)
     }
@@ -204,6 +231,11 @@ impl Word {
 }
 
 impl Posting {
+    /// Which text of a document it is in: the head of a name is in the name.
+    fn text(&self) -> TextField {
+        if self.field == TextField::Head { TextField::Name } else { self.field }
+    }
+
     fn collect(&self, generation: &Generation, segment: &Segment, docs: &mut Bits) -> Result<(), Error> {
         match &self.source {
             Source::Term(term) => {
@@ -223,16 +255,17 @@ impl Posting {
         segment: &Segment,
         within: &Bits,
         found: &mut Bits,
-        about: &mut [f32],
+        here: &mut [f32],
     ) -> Result<(), Error> {
         let field = generation.fields.text[self.field as usize];
-        let norms: FieldNormReader = segment.reader.get_fieldnorms_reader(field)?;
-        let lengths = &LENGTHS[self.field as usize];
+        let lengths = &segment.view.lengths;
+        let left = &LEFT[self.field as usize];
         let mut visit = |doc: u32, freq: f32| {
             if within.contains(doc) {
                 found.insert(doc);
                 let repeated = 1.0 + REPEATED * freq.ln();
-                about[doc as usize] += self.weight * repeated * lengths[norms.fieldnorm_id(doc) as usize];
+                here[doc as usize] +=
+                    self.weight * repeated * left[usize::from(lengths[doc as usize].of(self.field))];
             }
         };
         match &self.source {
@@ -253,14 +286,19 @@ impl Posting {
 /// The scores of one segment's documents, while they are added up.
 pub(crate) struct Sheet {
     pub(crate) scores: Vec<f32>,
-    /// How much each is about the word at hand; zero again after each word.
-    about: Vec<f32>,
+    /// How much each is about the word at hand by the text that says it best, and by all of them; zero again after
+    /// each word.
+    best: Vec<f32>,
+    all: Vec<f32>,
+    /// The same by the text at hand; zero again after each text.
+    here: Vec<f32>,
 }
 
 impl Sheet {
     /// All zero.
     pub(crate) fn new(documents: u32) -> Self {
-        Self { scores: vec![0.0; documents as usize], about: vec![0.0; documents as usize] }
+        let zeros = || vec![0.0; documents as usize];
+        Self { scores: zeros(), best: zeros(), all: zeros(), here: zeros() }
     }
 
     /// Adds a share of what a word is worth to the documents of `within` that have it, which are returned.
@@ -272,12 +310,19 @@ impl Sheet {
         ordinal: usize,
         within: &Bits,
     ) -> Result<Bits, Error> {
-        let found = word.weigh(generation, ordinal, within, &mut self.about)?;
+        let found = word.weigh(generation, ordinal, within, self)?;
         found.for_each(|doc| {
-            let about = std::mem::take(&mut self.about[doc as usize]);
-            self.scores[doc as usize] += word.score_of(about, share);
+            let (best, all) = (take(&mut self.best[doc as usize]), take(&mut self.all[doc as usize]));
+            self.scores[doc as usize] += word.score_of(best + FURTHER_FIELD * (all - best), share);
         });
         Ok(found)
+    }
+
+    /// Ends a text of a document.
+    fn take_text(&mut self, doc: usize) {
+        let here = take(&mut self.here[doc]);
+        self.best[doc] = self.best[doc].max(here);
+        self.all[doc] += here;
     }
 }
 
@@ -286,12 +331,9 @@ fn grain(score: f32) -> f32 {
     (score * GRAIN).round() / GRAIN
 }
 
-/// By field, what each encoded length leaves of a word.
-static LENGTHS: LazyLock<Vec<Vec<f32>>> = LazyLock::new(|| {
-    let of = |field| {
-        let left = |id| 1.0 / (1.0 + FieldNormReader::id_to_fieldnorm(id) as f32 / half_length(field));
-        (0..=u8::MAX).map(left).collect()
-    };
+/// By field, what each length leaves of a word.
+static LEFT: LazyLock<Vec<Vec<f32>>> = LazyLock::new(|| {
+    let of = |field| (0..=u8::MAX).map(|words| 1.0 / (1.0 + f32::from(words) / half_length(field))).collect();
     TextField::ALL.into_iter().map(of).collect()
 });
 
@@ -318,19 +360,17 @@ mod tests {
 
     #[test]
     fn where_a_word_stands_decides_first() {
-        // Seven words, of which it is one; of a description, sixty.
-        let about = |field: TextField, words: usize| {
-            let length = FieldNormReader::fieldnorm_to_id(words as u32);
-            weight(&Weights::default(), field) * LENGTHS[field as usize][length as usize]
-        };
+        let about =
+            |field: TextField, words: usize| weight(&Weights::default(), field) * LEFT[field as usize][words];
         let name_of = |words| about(TextField::Head, words) + about(TextField::Name, words);
-        let name = name_of(7);
         let (brand, category) = (about(TextField::Brand, 2), about(TextField::Category, 5));
-        assert!(name_of(5) > brand && brand > category);
+        assert!(name_of(3) > brand && brand > category, "a short name is about nothing else");
         assert!(about(TextField::Name, 3) < category, "what it is for");
-        assert!(name > category && category > about(TextField::Attributes, 1));
-        assert!(about(TextField::Attributes, 3) > about(TextField::Description, 60));
-        assert!(name > about(TextField::Description, 1));
+        assert!(category > about(TextField::Attributes, 1));
+        assert!(name_of(5) > about(TextField::Attributes, 2), "among the first words of many");
+        assert!(name_of(5) > about(TextField::Description, 3), "a tagline");
+        assert!(name_of(12) > about(TextField::Description, 60), "prose");
+        assert!(about(TextField::Attributes, 3) > about(TextField::Description, 10));
     }
 
     #[test]

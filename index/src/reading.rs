@@ -21,27 +21,27 @@ use crate::{
 /// What a form is worth beside the word itself.
 pub(crate) mod factor {
     /// `batteries` for `battery`.
-    pub(crate) const STEM: f32 = 0.8;
+    pub(crate) const STEM: f32 = 0.85;
     /// That it is not only of the stem, but as it was typed.
     pub(crate) const WHOLE: f32 = 1.0 - STEM;
     /// `smart watch` for `smartwatch`, and back.
     pub(crate) const SPELLING: f32 = 0.9;
     /// Set by the shop, which knows; still, whoever types a word prefers it.
     pub(crate) const SYNONYM: f32 = 0.85;
-    /// A word that is only begun may become another one. In a name it stands below the whole word as a category,
-    /// and above the whole word as a property.
-    pub(crate) const BEGUN: f32 = 0.35;
+    /// A word that is only begun may become another one. It counts where the word itself does not stand, and stands
+    /// in a name below the whole word in any field.
+    pub(crate) const BEGUN: f32 = 0.45;
 }
 
 /// What words that stand side by side as asked for add, of what they are worth.
-const SIDE_BY_SIDE: f32 = 0.3;
+const SIDE_BY_SIDE: f32 = 0.7;
 
 /// Pairs of words beyond these are not looked at.
 const MAX_PAIRS: usize = 6;
 
 /// What is called as it was asked for, by the end of its name or its type, gains this over what only mentions it:
 /// for `mouse` a wireless mouse before a mouse pad.
-const CALLED_SO: f32 = 1.25;
+const CALLED_SO: f32 = 1.28;
 
 /// The largest prior; see [`rank::prior`](crate::rank::prior).
 const MAX_PRIOR: f32 = 1.1;

@@ -9,7 +9,7 @@ use crate::{
     collation::Collation,
     document::{AttributeValue, Document},
     error::Error,
-    schema::{Fields, TextField, attribute_term},
+    schema::{Fields, Lengths, TextField, attribute_term},
     text,
 };
 
@@ -71,9 +71,11 @@ fn check(document: &Document) -> Result<(), &'static str> {
 }
 
 fn add_texts(record: &mut TantivyDocument, document: &Document, fields: &Fields) {
+    let mut lengths = Lengths::default();
     let mut add = |field: TextField, text: &str| {
         if !text.is_empty() {
             record.add_text(fields.text[field as usize], text);
+            lengths.add(field, text::count(text));
         }
     };
     add(TextField::Head, text::head(&document.name));
@@ -101,6 +103,7 @@ fn add_texts(record: &mut TantivyDocument, document: &Document, fields: &Fields)
         }
     }
     texts.iter().for_each(|text| add(TextField::Attributes, text));
+    record.add_u64(fields.lengths, lengths.0);
 }
 
 fn add_terms(record: &mut TantivyDocument, document: &Document, fields: &Fields) {
@@ -120,7 +123,10 @@ fn add_terms(record: &mut TantivyDocument, document: &Document, fields: &Fields)
     }
 }
 
-/// What kind of thing it is called, by its type and by its name.
+/// A description of so few words is a tagline, which says what the thing is as its name does.
+const MAX_TAGLINE_WORDS: usize = 12;
+
+/// What kind of thing it is called, by its type, by its name and by its tagline.
 fn kinds(document: &Document) -> BTreeSet<String> {
     let is_type = |name: &str| TYPE_ATTRIBUTES.iter().any(|known| known.eq_ignore_ascii_case(name));
     let (types, others): (Vec<_>, Vec<_>) = document.attribute_texts().partition(|(name, _)| is_type(name));
@@ -129,7 +135,10 @@ fn kinds(document: &Document) -> BTreeSet<String> {
         others.iter().map(|(_, value)| text::read(value)).filter(|words| words.len() <= MAX_QUALITY_WORDS);
     let qualities: BTreeSet<String> = others.flatten().chain(text::read(&document.brand)).collect();
     let types = types.iter().map(|(_, value)| text::whole_phrase(value));
-    types.chain(text::nouns(&document.name, &qualities)).collect()
+    let tagline = Some(&document.description).filter(|text| text::count(text) <= MAX_TAGLINE_WORDS);
+    let called =
+        std::iter::once(&document.name).chain(tagline).flat_map(|text| text::nouns(text, &qualities));
+    types.chain(called).collect()
 }
 
 fn add_columns(

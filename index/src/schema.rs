@@ -17,10 +17,10 @@ use tantivy::{
 use crate::{collation::Collation, document::Document, text};
 
 /// Raise it when the same document would be indexed differently by code that the probes below do not touch.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// The kinds of searched text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TextField {
     /// The name up to what it is for, or comes with; see [`text::head`].
     Head,
@@ -91,6 +91,8 @@ pub(crate) mod column {
     pub(crate) const STEP_FROM: &str = "step_from";
     pub(crate) const STEP_PRICE: &str = "step_price";
     pub(crate) const STEP_SALE: &str = "step_on_sale";
+    /// How many words each text has; see [`Lengths`](super::Lengths).
+    pub(crate) const LENGTHS: &str = "lengths";
 }
 
 /// The schema and its fields.
@@ -121,6 +123,26 @@ pub(crate) struct Fields {
     pub(crate) step_from: Field,
     pub(crate) step_price: Field,
     pub(crate) step_sale: Field,
+    pub(crate) lengths: Field,
+}
+
+/// How many words each searched text of a document has, a byte each: beyond 255 nothing would change. tantivy's own
+/// lengths count stems as well, so that inflected words would make a text longer than numbers do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Lengths(pub(crate) u64);
+
+impl Lengths {
+    /// Adds words to a text.
+    pub(crate) fn add(&mut self, field: TextField, words: usize) {
+        let shift = 8 * field as u32;
+        let length = usize::from(self.of(field)).saturating_add(words).min(usize::from(u8::MAX));
+        self.0 = self.0 & !(u64::from(u8::MAX) << shift) | (length as u64) << shift;
+    }
+
+    /// The words of a text.
+    pub(crate) const fn of(self, field: TextField) -> u8 {
+        self.0.to_le_bytes()[field as usize]
+    }
 }
 
 impl Fields {
@@ -133,7 +155,7 @@ impl Fields {
                     .set_tokenizer(if field.has_stems() { WORDS_AND_STEMS } else { WORDS })
                     // Positions tell phrases apart.
                     .set_index_option(IndexRecordOption::WithFreqsAndPositions)
-                    .set_fieldnorms(true),
+                    .set_fieldnorms(false),
             )
         };
         let term = TextOptions::default().set_indexing_options(
@@ -164,6 +186,7 @@ impl Fields {
             step_from: schema.add_i64_field(column::STEP_FROM, fast()),
             step_price: schema.add_i64_field(column::STEP_PRICE, fast()),
             step_sale: schema.add_bool_field(column::STEP_SALE, fast()),
+            lengths: schema.add_u64_field(column::LENGTHS, fast()),
             schema: schema.build(),
         }
     }
@@ -234,6 +257,17 @@ mod tests {
     fn a_fingerprint_is_stable_and_tells_schemas_apart() {
         assert_eq!(fingerprint(), fingerprint_of(&Fields::new().schema));
         assert_ne!(fingerprint(), fingerprint_of(&Schema::builder().build()));
+    }
+
+    #[test]
+    fn lengths_stand_side_by_side() {
+        let mut lengths = Lengths::default();
+        lengths.add(TextField::Name, 7);
+        lengths.add(TextField::Description, 200);
+        lengths.add(TextField::Description, 200);
+        lengths.add(TextField::Name, 1);
+        let of = TextField::ALL.map(|field| lengths.of(field));
+        assert_eq!(of, [0, 8, 0, 0, 0, 0, 0, 255]);
     }
 
     #[test]

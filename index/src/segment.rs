@@ -22,7 +22,7 @@ use crate::{
     permutation::Permutation,
     price::{PriceColumn, Prices, Step},
     rank,
-    schema::column,
+    schema::{Lengths, column},
 };
 
 /// Stands for "no vendor": below every id that a database hands out.
@@ -45,6 +45,7 @@ pub(crate) struct SegmentView {
     pub(crate) popularity: Vec<i64>,
     /// What a text match is multiplied with; see [`rank::prior`].
     pub(crate) priors: Vec<f32>,
+    pub(crate) lengths: Vec<Lengths>,
     /// Collation keys.
     pub(crate) names: Values,
     pub(crate) name_ords: Vec<u32>,
@@ -83,6 +84,7 @@ impl SegmentView {
             in_stock: Bits::of(&in_stock, |stock| stock),
             vendors: numbers(reader, column::VENDOR, NO_VENDOR)?,
             priors,
+            lengths: numbers(reader, column::LENGTHS, 0)?.into_iter().map(Lengths).collect(),
             by_brand: Groups::new(brand_ords, brands.len()),
             brands,
             categories: Categories::new(&chains, chain_ords)?,

@@ -114,17 +114,17 @@ impl Default for Weights {
     fn default() -> Self {
         Self {
             // What the product is called is what it is.
-            name: 8.0,
+            name: 6.3,
             // Words that name a maker or an article are chosen deliberately, but a name that says so says it
             // better.
-            brand: 4.2,
-            sku: 4.2,
+            brand: 4.0,
+            sku: 4.0,
             // What kind of thing it is, or which properties it has.
-            category: 3.4,
-            attributes: 3.2,
-            variants: 3.2,
+            category: 3.8,
+            attributes: 3.6,
+            variants: 3.6,
             // Prose mentions many things in passing.
-            description: 3.0,
+            description: 3.4,
         }
     }
 }

@@ -31,6 +31,12 @@ pub(crate) fn read(text: &str) -> Vec<String> {
     words
 }
 
+/// How many words a text has.
+pub(crate) fn count(text: &str) -> usize {
+    let mut stream = WordStream::new(text);
+    std::iter::from_fn(|| stream.advance().then_some(())).count()
+}
+
 /// Reads all words of a text, in order, each with its byte range.
 pub(crate) fn read_with_ranges(text: &str) -> Vec<(String, Range<usize>)> {
     let mut stream = WordStream::new(text);
@@ -52,7 +58,7 @@ pub(crate) fn head(name: &str) -> &str {
     end.map_or(name, |(_, range)| &name[..range.start])
 }
 
-/// What a name calls the thing: the words at the end of its head, as [`whole_phrase`]s of one to three words.
+/// What a name or a tagline calls the thing: the words at the end of its head, as [`whole_phrase`]s of one to three words.
 /// Numbers, units, and `qualities` of the thing come behind that and are passed over.
 pub(crate) fn nouns(name: &str, qualities: &BTreeSet<String>) -> Vec<String> {
     let head = head(name);

@@ -57,7 +57,7 @@ async fn at_first_the_defaults_hold() {
         assert_eq!(first.json["version"], 0);
         assert_eq!(first.json["synonyms"], json!([]));
         assert_eq!(first.json["stop_words"], json!(defaults.stop_words));
-        let weights = r#""weights":{"name":8.0,"brand":4.2,"sku":4.2,"category":3.4,"attributes":3.2,"variants":3.2,"description":3.0}"#;
+        let weights = r#""weights":{"name":6.3,"brand":4.0,"sku":4.0,"category":3.8,"attributes":3.6,"variants":3.6,"description":3.4}"#;
         assert!(first.text.contains(weights), "{}", first.text);
         assert_eq!((&first.json["updated_at"], &first.json["rebuild_needed"]), (&json!(null), &json!(false)));
         assert!(!first.header("etag").is_empty());

@@ -107,7 +107,7 @@ impl Reading<'_> {
                 let joined = format!("{head}{tail}");
                 forms.extend(either(&joined, 0.9));
                 if self.is_begun(last) {
-                    forms.push((Form::Begun(joined), 0.9 * 0.35));
+                    forms.push((Form::Begun(joined), 0.9 * 0.45));
                 }
             }
         }
@@ -126,7 +126,7 @@ impl Reading<'_> {
             }
         }
         if self.is_begun(place) {
-            forms.push((Form::Begun(word.clone()), 0.35));
+            forms.push((Form::Begun(word.clone()), 0.45));
         }
         forms
     }
@@ -280,15 +280,15 @@ impl Reading<'_> {
             (0..self.words_asked()).filter_map(|place| self.word(place)).map(String::as_str).collect();
         let kind = text::kind(&all.join(" "));
         let worth: f32 = self.words.iter().map(|word| word.worth).sum();
-        let most = (worth + pairs.iter().map(|pair| pair.worth * 0.3).sum::<f32>()) * 1.25;
+        let most = (worth + pairs.iter().map(|pair| pair.worth * 0.7).sum::<f32>()) * 1.28;
         let scored: Vec<usize> =
             (0..self.words_asked()).filter(|place| !self.optional[*place] || self.left_out[*place]).collect();
         let by_words = |item: usize| {
             let mut score: f32 = scored.iter().map(|place| self.words[*place].score(item, 1.0)).sum();
-            score += pairs.iter().map(|pair| pair.score(item, 0.3)).sum::<f32>();
+            score += pairs.iter().map(|pair| pair.score(item, 0.7)).sum::<f32>();
             let shelved = &self.shelf.items[item];
             if kind.as_ref().is_some_and(|kind| shelved.kinds.contains(kind)) {
-                score *= 1.25;
+                score *= 1.28;
             }
             if self.left_out.contains(&true) && scored.iter().all(|place| self.words[*place].has(item)) {
                 score += most;

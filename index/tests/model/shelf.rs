@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use duka_index::{Document, Settings, Synonym, Weights};
-use tantivy::fieldnorm::FieldNormReader;
 
 use crate::text::{self, BRAND, FIELDS, SKU, Synonyms, edits, has_stems, is_numeric, stem};
 
@@ -48,7 +47,8 @@ pub(crate) struct Word {
     pub(crate) documents: usize,
     pub(crate) worth: f32,
     /// By item, how much it is about the word.
-    pub(crate) about: BTreeMap<usize, f32>,
+    /// By item and field.
+    pub(crate) about: BTreeMap<usize, [f32; FIELDS.len()]>,
 }
 
 impl Rules {
@@ -76,7 +76,7 @@ impl Rules {
 
 /// A form and its stem, worth a factor together; what English does not inflect is just itself.
 pub(crate) fn either(word: &str, factor: f32) -> Vec<(Form, f32)> {
-    let stem = 0.8_f32;
+    let stem = 0.85_f32;
     if !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return vec![(Form::Whole(word.to_owned()), factor)];
     }
@@ -107,10 +107,9 @@ impl<'a> Shelf<'a> {
                 .collect();
             let mut left = Vec::new();
             for (field, texts) in fields.iter().enumerate() {
-                let mut length = 0;
+                let length = texts.iter().flatten().count().min(255);
                 for word in texts.iter().flatten() {
                     let mut add = |term: String| {
-                        length += 1;
                         *shelf.index[field].entry(term).or_default().entry(number).or_default() += 1.0;
                     };
                     add(word.clone());
@@ -118,10 +117,8 @@ impl<'a> Shelf<'a> {
                         add(format!("~{}", stem(word)));
                     }
                 }
-                let half = [6.0, 6.0, f32::INFINITY, f32::INFINITY, f32::INFINITY, 6.0, 6.0, 20.0][field];
-                // Lengths are kept in a byte.
-                let kept = FieldNormReader::id_to_fieldnorm(FieldNormReader::fieldnorm_to_id(length));
-                left.push(1.0 / (1.0 + kept as f32 / half));
+                let half = [5.0, 6.0, f32::INFINITY, f32::INFINITY, f32::INFINITY, 12.0, 12.0, 20.0][field];
+                left.push(1.0 / (1.0 + length as f32 / half));
             }
             let (codes, kinds) = (text::codes(document), text::kinds(document));
             shelf.items.push(Item { document, fields, left, codes, kinds });
@@ -199,8 +196,8 @@ impl<'a> Shelf<'a> {
     /// A word in all its forms, each with a factor; and its worth, if that is known.
     pub(crate) fn word(&self, forms: &[(Form, f32)], worth: Option<f32>, weights: &Weights) -> Word {
         let weight = [
-            weights.name * 0.75,
-            weights.name * 0.25,
+            weights.name * 2.0 / 3.0,
+            weights.name / 3.0,
             weights.brand,
             weights.sku,
             weights.category,
@@ -211,6 +208,7 @@ impl<'a> Shelf<'a> {
         let mut word = Word { forms: Vec::new(), documents: 0, worth: 0.0, about: BTreeMap::new() };
         let (mut common, mut is_name) = (0, false);
         let mut before = 0.0;
+        let (mut itself, mut begun) = (BTreeMap::new(), BTreeMap::new());
         for (form, factor) in forms {
             let form = match form {
                 Form::Stem(word) if is_name => Form::Whole(word.clone()),
@@ -240,9 +238,11 @@ impl<'a> Shelf<'a> {
             word.worth = word.worth.max(together);
             for (field, items) in &found {
                 word.documents += items.len();
+                let said = if matches!(form, Form::Begun(_)) { &mut begun } else { &mut itself };
                 for (item, times) in items {
-                    let saying = 1.0 + 0.5 * times.ln();
-                    *word.about.entry(*item).or_default() +=
+                    let saying = 1.0 + 0.9 * times.ln();
+                    // The head of a name is in the name.
+                    *said.entry((*item, (*field).max(1))).or_insert(0.0) +=
                         here * weight[*field] * saying * self.items[*item].left[*field];
                 }
             }
@@ -251,6 +251,11 @@ impl<'a> Shelf<'a> {
                 // Kept for its place; it marks nothing.
                 *word.forms.last_mut().unwrap() = Form::Phrase(Vec::new());
             }
+        }
+        // What is only begun counts where the word itself does not stand.
+        begun.extend(itself);
+        for ((item, text), said) in begun {
+            word.about.entry(item).or_default()[text] = said;
         }
         word
     }
@@ -309,8 +314,11 @@ impl Word {
 
     /// What a share of it adds to an item's score.
     pub(crate) fn score(&self, item: usize, share: f32) -> f32 {
-        let about = self.about.get(&item).map_or(0.0, |about| about / self.worth);
-        (share * self.worth * about / (about + 4.0) * 512.0).round() / 512.0
+        let about = self.about.get(&item).map_or(0.0, |fields| {
+            let (best, all) = (fields.iter().copied().fold(0.0, f32::max), fields.iter().sum::<f32>());
+            (best * 0.9 + all * 0.1) / self.worth
+        });
+        (share * self.worth * about / (about + 24.0) * 2048.0).round() / 2048.0
     }
 }
 

@@ -148,13 +148,21 @@ pub(crate) fn kinds(document: &Document) -> Vec<String> {
         let value = words(&value);
         qualities.extend(if value.len() <= 2 { value } else { Vec::new() });
     }
-    let beginning = head(&document.name).split([',', '(', ';', '|']).next().unwrap_or_default();
-    let mut called = words(beginning);
-    while called.last().is_some_and(|word| word.len() <= 2 || is_numeric(word) || qualities.contains(word)) {
-        called.pop();
+    let mut kinds: Vec<String> = types.into_iter().filter_map(|(_, value)| kind(&value)).collect();
+    let is_tagline = words(&document.description).len() <= 12;
+    for text in [Some(&document.name), is_tagline.then_some(&document.description)].into_iter().flatten() {
+        let beginning = head(text).split([',', '(', ';', '|']).next().unwrap_or_default();
+        let mut called = words(beginning);
+        while called
+            .last()
+            .is_some_and(|word| word.len() <= 2 || is_numeric(word) || qualities.contains(word))
+        {
+            called.pop();
+        }
+        let nouns = (1..=called.len().min(3)).map(|count| called[called.len() - count..].join(" "));
+        kinds.extend(nouns.filter_map(|text| kind(&text)));
     }
-    let nouns = (1..=called.len().min(3)).map(|count| called[called.len() - count..].join(" "));
-    types.into_iter().map(|(_, value)| value).chain(nouns).filter_map(|text| kind(&text)).collect()
+    kinds
 }
 
 /// One thing that is asked for: a word, or words in quotation marks.
