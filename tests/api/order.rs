@@ -1,6 +1,7 @@
 //! Orders: what is taken is taken once, whoever races.
 
 mod races;
+mod rings;
 
 use duka::{auth::Role, config::Settings};
 use reqwest::Method;
