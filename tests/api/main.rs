@@ -23,6 +23,7 @@ mod export;
 mod import;
 mod import_jobs;
 mod job;
+mod list_cost;
 mod lists;
 mod mirror;
 mod order;

@@ -1,5 +1,6 @@
 //! Orders: what is taken is taken once, whoever races.
 
+mod ledger;
 mod races;
 mod rings;
 

@@ -260,7 +260,7 @@ async fn everybody_may_do_what_the_policy_says_and_nothing_else() {
         let (mut deviations, mut asked) = (Vec::new(), 0);
         for (operation, expected) in &policy {
             for (asking, expected) in ASKING.into_iter().zip(expected) {
-                let name = format!("t{asked}");
+                let name = format!("thing{asked}");
                 let is_live = operation.starts_with("DELETE /api/admin/");
                 let thing = Thing::make(shop, &cast, &name, is_live).await;
                 for token in thing.tokens(shop, &cast, asking, ended, open) {
