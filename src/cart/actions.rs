@@ -91,7 +91,9 @@ pub async fn set_code(app: &App, user: Customer, typed: &TypedCode) -> Result<Ca
     if let Err(refusal) = applied.shares {
         return Err(refused(refusal));
     }
-    store::set_discount(&mut transaction, cart.head.id, Some(id)).await?;
+    if !store::set_discount(&mut transaction, cart.head.id, Some(id)).await? {
+        return Err(refused(Refusal::Unknown));
+    }
     transaction.commit().await?;
     Ok(cart)
 }

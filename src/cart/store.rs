@@ -8,7 +8,7 @@ use super::{
     model::{Head, Line},
 };
 use crate::{
-    error::Result,
+    error::{Result, violated},
     money::Amount,
     pricing::{self, Discount},
 };
@@ -213,13 +213,18 @@ pub(super) async fn empty(db: &mut PgConnection, cart_id: i64) -> Result<()> {
     Ok(())
 }
 
+/// False when the discount has been deleted meanwhile.
 pub(super) async fn set_discount(
     db: &mut PgConnection,
     cart_id: i64,
     discount_id: Option<i64>,
-) -> Result<()> {
-    sqlx::query!("update cart set discount_id = $2 where id = $1", cart_id, discount_id).execute(db).await?;
-    Ok(())
+) -> Result<bool> {
+    let done = sqlx::query!("update cart set discount_id = $2 where id = $1", cart_id, discount_id);
+    match done.execute(db).await {
+        Ok(_) => Ok(true),
+        Err(error) if violated(&error) == Some("cart_discount_id_fkey") => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The discount that reads so, in whatever case.

@@ -37,6 +37,15 @@ impl CatalogWrite {
         version(&mut self.transaction).await
     }
 
+    /// Takes everything back, and what it held is free when this returns. One that is dropped is taken back too, but
+    /// later.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.transaction.rollback().await?)
+    }
+
     /// Commits, tells the mirror, and returns the version that a search can wait for.
     ///
     /// # Errors

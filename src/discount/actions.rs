@@ -75,6 +75,8 @@ pub async fn update(
 /// 404.
 pub async fn delete(app: &App, admin: Admin, id: i64) -> Result<Version> {
     let mut write = CatalogWrite::begin(app, admin).await?;
+    store::lock_carts(&mut write, id).await?;
+    store::lock_orders(&mut write, id).await?;
     if !store::delete(&mut write, id).await? {
         return Err(not_found());
     }

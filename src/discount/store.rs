@@ -191,6 +191,25 @@ pub(super) async fn update(db: &mut PgConnection, id: i64, terms: &Terms) -> Res
 }
 
 /// Takes a discount and its links away; carts and orders let go of it. False when there is none.
+/// Locks the carts that a code is on, in the order of their ids. Before the discount: a checkout has its cart, and
+/// comes for the code last.
+pub(super) async fn lock_carts(db: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!("select id from cart where discount_id = $1 order by id for no key update", id)
+        .fetch_all(db)
+        .await?;
+    Ok(())
+}
+
+/// Locks the orders that used a code, in the order of their ids. Before the discount: a cancellation has its order,
+/// and gives the use of the code back last.
+pub(super) async fn lock_orders(db: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!("select id from orders where discount_id = $1 order by id for no key update", id)
+        .fetch_all(db)
+        .await?;
+    Ok(())
+}
+
+/// Deletes it; what points at it forgets it, and is locked by then.
 pub(super) async fn delete(db: &mut PgConnection, id: i64) -> Result<bool> {
     let done = sqlx::query!("delete from discount where id = $1", id).execute(db).await?;
     Ok(done.rows_affected() > 0)

@@ -1,8 +1,8 @@
 //! Requests that may be sent again: the first answer to an `Idempotency-Key` is kept, and given again.
 //!
 //! [`begin`] claims the key in the transaction that does the work, and [`finish`] keeps the answer in it: work and
-//! answer are there together or not at all. Whoever sends the same key meanwhile waits for that transaction, and then
-//! gets its answer. Refusals are not kept: they changed nothing, and the same request may do better later.
+//! answer are there together or not at all. Whoever sends the same key meanwhile is told so at once, and gets the
+//! answer later. Refusals are not kept: they changed nothing, and the same request may do better later.
 
 pub mod http;
 mod store;
@@ -29,6 +29,13 @@ impl Request {
     /// `route` is its method and path, `body` its canonical text.
     pub fn new(user_id: i64, route: impl Into<String>, key: String, body: &str) -> Self {
         Self { user_id, route: route.into(), key, hash: Sha256::digest(body).into() }
+    }
+
+    /// The number of the lock that stands for the key while a request with it runs.
+    fn lock(&self) -> i64 {
+        let name = format!("{} {} {}", self.user_id, self.route, self.key);
+        let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = Sha256::digest(name).into();
+        i64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 }
 
@@ -74,16 +81,21 @@ pub enum Begun {
 #[derive(Debug)]
 pub struct Claim(Option<i64>);
 
-/// Claims the request's key, waiting for a transaction that holds it. A request without one is always the first.
+/// Claims the request's key until the transaction ends. A request without one is always the first.
+///
+/// Whoever refuses the request afterwards rolls back before it answers: until then the key is in use.
 ///
 /// # Errors
-/// 422 when the key came with another body, 409 when the first request takes too long.
+/// 409 while another transaction holds the key, 422 when it came with another body.
 pub async fn begin(db: &mut PgConnection, request: Option<&Request>) -> Result<Begun> {
     let Some(request) = request else { return Ok(Begun::First(Claim(None))) };
+    let running = || Error::new(Kind::KeyInUse, "The first request with this key has not been answered yet.");
+    if !store::hold(db, request.lock()).await? {
+        return Err(running());
+    }
     if let Some(id) = store::claim(db, request).await? {
         return Ok(Begun::First(Claim(Some(id))));
     }
-    let running = || Error::new(Kind::KeyInUse, "The first request with this key has not been answered yet.");
     let known = store::known(db, request).await?.ok_or_else(running)?;
     if known.hash != request.hash {
         let detail = "This Idempotency-Key came with another body before; use a new key for a new request.";

@@ -3,9 +3,15 @@
 use sqlx::{PgConnection, PgExecutor, types::Json};
 
 use super::{Header, Kept, Request};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 
-/// Claims the key for this transaction; `None` when it is known. Waits for one that has not ended.
+/// Takes the lock of this number until the transaction ends; false when another transaction has it.
+pub(super) async fn hold(db: &mut PgConnection, lock: i64) -> Result<bool> {
+    let is_held = sqlx::query_scalar!(r#"select pg_try_advisory_xact_lock($1) as "is_held!""#, lock);
+    Ok(is_held.fetch_one(db).await?)
+}
+
+/// Claims the key for this transaction, which holds its lock; `None` when it is known.
 pub(super) async fn claim(db: &mut PgConnection, request: &Request) -> Result<Option<i64>> {
     let id = sqlx::query_scalar!(
         "insert into idempotency_key (user_id, route, key, request_hash) values ($1, $2, $3, $4)
@@ -16,13 +22,7 @@ pub(super) async fn claim(db: &mut PgConnection, request: &Request) -> Result<Op
         request.key,
         &request.hash[..]
     );
-    id.fetch_optional(db).await.map_err(|error| match &error {
-        // lock_not_available: it waited, and the other one is still at it.
-        sqlx::Error::Database(said) if said.code().is_some_and(|code| code == "55P03") => {
-            Error::new(Kind::KeyInUse, "The first request with this key has not been answered yet.")
-        }
-        _ => error.into(),
-    })
+    Ok(id.fetch_optional(db).await?)
 }
 
 /// What is known of a key.

@@ -83,21 +83,35 @@ pub async fn place(
     let place = timeout(PATIENCE, app.checkouts.acquire()).await;
     let _place = place.map_err(|_| Error::unavailable("Too many are ordering at once; try again."))?;
     let mut write = CatalogWrite::begin(app, user).await?;
-    let claim = match idempotency::begin(&mut write, request).await? {
+    match answered(app, &mut write, user.user_id(), new, request, answer).await {
+        Ok(Answered::First(kept)) => write.commit(app).await.map(|_| Answered::First(kept)),
+        // Before it is answered: whoever sends the key again then is not told that it is still in use.
+        other => write.rollback().await.and(other),
+    }
+}
+
+/// What is sent to the request: of the order that it makes, or of the one that it has made.
+async fn answered(
+    app: &App,
+    write: &mut CatalogWrite,
+    user_id: i64,
+    new: &NewOrder,
+    request: Option<&Request>,
+    answer: impl FnOnce(&Order, Version) -> Result<Kept>,
+) -> Result<Answered> {
+    let claim = match idempotency::begin(write, request).await? {
         Begun::First(claim) => claim,
         Begun::Again(kept) => return Ok(Answered::Again(kept)),
     };
     let at = app.clock.micros();
-    let user_id = user.user_id();
-    let cart = cart::actions::take_up(&mut write, user_id, new.discount_code.as_deref(), at).await?;
-    let address = acceptable(app, &mut write, user_id, &cart, new).await?;
-    let order_id = insert(app, &mut write, user_id, &cart, new, &address).await?;
-    cart::actions::empty(&mut write, cart.head.id).await?;
-    let order = whole(&mut write, Scope::Own(user_id), order_id).await?;
+    let cart = cart::actions::take_up(write, user_id, new.discount_code.as_deref(), at).await?;
+    let address = acceptable(app, write, user_id, &cart, new).await?;
+    let order_id = insert(app, write, user_id, &cart, new, &address).await?;
+    cart::actions::empty(write, cart.head.id).await?;
+    let order = whole(write, Scope::Own(user_id), order_id).await?;
     let version = write.version().await?;
     let kept = answer(&order, version)?;
-    idempotency::finish(&mut write, &claim, &kept).await?;
-    write.commit(app).await?;
+    idempotency::finish(write, &claim, &kept).await?;
     Ok(Answered::First(kept))
 }
 
@@ -257,13 +271,15 @@ fn may_cancel(state: State, admin: Option<Admin>) -> Result<()> {
     }
 }
 
-/// Cancels one order that was not paid in time; false when there is none.
+/// Cancels one order that was not paid in time and is not among those that were `tried`, to which it is added; false
+/// when there is none.
 ///
 /// # Errors
-/// When the database does not answer.
-pub(super) async fn expire_one(app: &App) -> Result<bool> {
+/// When the database does not answer, or the order's stock is held.
+pub(super) async fn expire_one(app: &App, tried: &mut Vec<i64>) -> Result<bool> {
     let mut write = CatalogWrite::begin(app, Author::SHOP).await?;
-    let Some(id) = store::lock_expired(&mut write).await? else { return Ok(false) };
+    let Some(id) = store::lock_expired(&mut write, tried).await? else { return Ok(false) };
+    tried.push(id);
     give_up(&mut write, id, CancelReason::Expired, None).await?;
     write.commit(app).await?;
     Ok(true)

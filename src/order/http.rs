@@ -192,7 +192,8 @@ struct NewBody {
 /// gives its stock back at `expires_at`; cash on delivery confirms at once, and so does an order that costs nothing.
 #[utoipa::path(post, path = "/api/order/", tag = "orders", security(("bearer" = [])), request_body = NewBody,
     params(("Idempotency-Key" = Option<String>, Header,
-        description = "The same key and body again is answered as at first, for seven days", max_length = 255)),
+        description = "The same key and body again is answered as at first, for seven days; 409 while the first runs",
+        max_length = 255)),
     responses(
     (status = 201, body = OrderJson, headers(("X-Catalog-Version" = String), ("Idempotency-Replayed" = String))),
     (status = "4XX", response = ProblemResponse)

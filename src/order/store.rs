@@ -230,13 +230,14 @@ pub(super) async fn lock(db: &mut PgConnection, id: i64, owner: Option<i64>) -> 
     Ok(row.map(|row| (row.user_id, state(row.status, row.payment_status, row.payment_method))))
 }
 
-/// Locks an order that was not paid in time, passing by those that somebody else is at.
-pub(super) async fn lock_expired(db: &mut PgConnection) -> Result<Option<i64>> {
+/// Locks an order that was not paid in time, passing by those that somebody else is at and those that were `tried`.
+pub(super) async fn lock_expired(db: &mut PgConnection, tried: &[i64]) -> Result<Option<i64>> {
     let id = sqlx::query_scalar!(
         "select id from orders
-         where status = 'pending' and expires_at <= now()
+         where status = 'pending' and expires_at <= now() and id <> all($1)
          order by expires_at limit 1
-         for no key update skip locked"
+         for no key update skip locked",
+        tried
     );
     Ok(id.fetch_optional(db).await?)
 }

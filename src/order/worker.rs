@@ -9,6 +9,8 @@ use crate::{app::App, idempotency};
 
 /// How often orders are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How many orders may fail at one look: each may have waited for a lock.
+const MOST_FAILED: usize = 20;
 /// How often old keys are.
 const TIDY: Duration = Duration::from_secs(3600);
 
@@ -26,15 +28,23 @@ pub async fn run(app: App) {
     }
 }
 
-/// A transaction an order: one that fails holds no other up, and locks are held shortly.
+/// A transaction an order: one that fails is passed by until the next look, and locks are held shortly.
 async fn expire(app: &App) {
+    let mut failed = Vec::new();
     while !app.stopping.is_cancelled() {
-        match actions::expire_one(app).await {
-            Ok(true) => metrics::counter!("duka_orders_expired_total").increment(1),
+        let before = failed.len();
+        match actions::expire_one(app, &mut failed).await {
+            Ok(true) => {
+                failed.truncate(before);
+                metrics::counter!("duka_orders_expired_total").increment(1);
+            }
             Ok(false) => return,
             Err(error) => {
                 tracing::warn!(%error, "an order that was not paid is cancelled later");
-                return;
+                // No order was to blame, or so many that it is none of theirs.
+                if failed.len() == before || failed.len() > MOST_FAILED {
+                    return;
+                }
             }
         }
     }

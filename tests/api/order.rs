@@ -1,6 +1,8 @@
 //! Orders: what is taken is taken once, whoever races.
 
+mod ledger;
 mod races;
+mod rings;
 
 use duka::{auth::Role, config::Settings};
 use reqwest::Method;
@@ -380,6 +382,42 @@ async fn large_orders_and_long_lists_cost_as_many_statements_as_small_ones() {
         let many =
             statements_of(WORDS, async || drop(shop.get_as(&ada, "/api/order/").await.expect(200))).await;
         assert!(one > 0 && one == many, "{one} and {many}");
+    })
+    .await;
+}
+
+/// What each vendor is shown of an order sums to what the buyer pays, to the cent, whatever a code takes off.
+#[tokio::test]
+async fn vendors_see_their_share_of_a_code() {
+    with_shop(async |shop| {
+        let (admin, ada) = (shop.admin().await, shop.user("ada", Role::Customer).await);
+        let sellers = [
+            shop.user("vera", Role::Vendor).await,
+            shop.user("otto", Role::Vendor).await,
+            shop.user("anna", Role::Vendor).await,
+        ];
+        let home = shop.home_of(&ada).await;
+        coupon(shop, &admin, json!({"code": "ONE", "discount_type": "fixed", "discount_value": "1"})).await;
+        for (seller, price) in sellers.iter().zip(["3.33", "3.33", "3.35"]) {
+            let (_, variant) = shop.shelve(seller, &seller.name, price, 5).await;
+            shop.put(&ada, variant, 1).await.expect(201);
+        }
+        let body = json!({"address_id": home, "payment_method": "card", "discount_code": "one"});
+        let order = shop.post_as(&ada, "/api/order/", body).await.expect(201);
+        assert_eq!((&order.json["subtotal"], &order.json["total_amount"]), (&json!("10.01"), &json!("9.01")));
+        let path = format!("/api/order/{}/", order.id());
+        for (seller, (subtotal, discount, total)) in
+            sellers.iter().zip([("3.33", "0.33", "3.00"), ("3.33", "0.33", "3.00"), ("3.35", "0.34", "3.01")])
+        {
+            let seen = shop.get_as(seller, &path).await.expect(200).json;
+            assert_eq!(seen["items"].as_array().unwrap().len(), 1);
+            assert_eq!(seen["items"][0]["sku"], seller.name);
+            assert_eq!(
+                (&seen["subtotal"], &seen["discount_total"], &seen["total_amount"]),
+                (&json!(subtotal), &json!(discount), &json!(total))
+            );
+            assert_eq!(shop.get_as(seller, "/api/order/").await.json["results"], json!([seen]));
+        }
     })
     .await;
 }

@@ -1,9 +1,14 @@
 //! What holds for every route: errors, ids, paths, limits, doors.
 
+use std::collections::BTreeSet;
+
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{with_settings, with_shop};
+use crate::{
+    rights::operations,
+    support::{with_settings, with_shop},
+};
 use duka::config::Settings;
 
 #[tokio::test]
@@ -159,6 +164,87 @@ async fn answers_are_compressed_on_request() {
         let request = shop.request(Method::GET, "/api/openapi.json").header("accept-encoding", "gzip");
         let answer = request.send().await.unwrap();
         assert_eq!(answer.headers()["content-encoding"], "gzip");
+    })
+    .await;
+}
+
+/// The path of an operation, with `id` for each of its ids.
+fn with_id(operation: &str, id: &str) -> (Method, String) {
+    let (method, template) = operation.split_once(' ').unwrap();
+    let parts = template.split('/').map(|part| if part.starts_with('{') { id } else { part });
+    (method.parse().unwrap(), parts.collect::<Vec<_>>().join("/"))
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_lacks_is_405_with_those_that_it_has() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let operations = operations();
+        let paths: BTreeSet<&str> = operations.iter().map(|one| one.split_once(' ').unwrap().1).collect();
+        let mut tried = 0;
+        for path in paths {
+            for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+                if operations.contains(&format!("{method} {path}")) {
+                    continue;
+                }
+                // By another operation's method this path may be one with an id: `GET /api/product/suggest/`.
+                let (_, filled) = with_id(&format!("{method} {path}"), "1");
+                let answer =
+                    shop.send(shop.request(method.clone(), &filled).bearer_auth(&admin.access)).await;
+                assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text);
+                assert_eq!(answer.json["type"], "/problems/method-not-allowed");
+                let allowed: BTreeSet<&str> = answer.header("allow").split(',').map(str::trim).collect();
+                let own = operations.iter().filter_map(|one| one.split_once(' '));
+                let mut own: BTreeSet<&str> = own.filter(|one| one.1 == path).map(|one| one.0).collect();
+                if own.contains("GET") {
+                    own.insert("HEAD");
+                }
+                assert_eq!(allowed, own, "{method} {path}");
+                tried += 1;
+            }
+        }
+        assert!(tried > 100, "only {tried}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn parameters_that_nobody_knows_are_refused_everywhere() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        for operation in operations() {
+            let (method, path) = with_id(&operation, "1");
+            let request = shop.request(method.clone(), &format!("{path}?surely_unknown=1"));
+            let request = if method == Method::GET { request } else { request.json(&json!({})) };
+            let answer = shop.send(request.bearer_auth(&admin.access)).await;
+            assert_eq!(answer.status, 400, "{operation}: {}", answer.text);
+            assert!(answer.faults().contains(&"surely_unknown"), "{operation}: {}", answer.text);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn ids_that_no_row_can_have_are_not_found() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let mut tried = 0;
+        for operation in operations().iter().filter(|operation| operation.contains('{')) {
+            for id in ["0", "-1", "9223372036854775808", "99999999999999999999999", "1.0", "abc", "%00", "１"]
+            {
+                let (method, path) = with_id(operation, id);
+                let request = shop.request(method.clone(), &path);
+                let request = match method {
+                    Method::GET | Method::DELETE => request,
+                    _ => request.json(&json!({})),
+                };
+                let answer = shop.send(request.bearer_auth(&admin.access)).await;
+                assert_eq!(answer.status, 404, "{operation} {id}: {}", answer.text);
+                assert_eq!(answer.json["type"], "/problems/not-found");
+                tried += 1;
+            }
+        }
+        assert!(tried > 100, "only {tried}");
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! A shop a test.
 
 mod cluster;
+mod crowd;
 mod statements;
 mod trade;
 
@@ -23,6 +24,7 @@ use tempfile::TempDir;
 
 pub use self::{
     cluster::TestDatabase,
+    crowd::{Buyer, rounds},
     statements::{statements, statements_of},
 };
 
