@@ -30,6 +30,7 @@ mod product;
 mod protocol;
 mod real_catalogs;
 mod review;
+mod sandbox;
 mod schema;
 mod search;
 mod search_aids;

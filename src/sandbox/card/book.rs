@@ -233,8 +233,7 @@ impl Book {
         form.ignore(&["expand"]);
         let missing = || Refusal::missing("payment_intent", "payment_intent", &id);
         let intent = self.intents.get_mut(&id).ok_or_else(missing)?;
-        let refund = Refund::make(intent, &mut form)?;
-        form.end()?;
+        let refund = Refund::make(intent, form)?;
         let mut rest = Rest::default();
         if refund.status == refund::Status::Succeeded {
             rest.events.push(refund.succeeded(intent));

@@ -33,8 +33,8 @@ pub(super) enum Status {
 }
 
 impl Refund {
-    /// Refunds what the form says of an intent, and counts it in the charge.
-    pub(super) fn make(intent: &mut Intent, form: &mut Form) -> Result<Self, Refusal> {
+    /// Refunds what the form says of an intent, and counts it in the charge once nothing can be wrong any more.
+    pub(super) fn make(intent: &mut Intent, mut form: Form) -> Result<Self, Refusal> {
         let (id, currency) = (intent.id.clone(), intent.currency.clone());
         let kind = intent.card.as_ref().map_or(outcome::Refund::Done, |(card, _)| card.refund);
         let Some(charge) = intent.paid() else {
@@ -61,6 +61,7 @@ impl Refund {
             return Err(Refusal::param("parameter_invalid_enum", "reason", message));
         }
         let metadata = form.metadata()?;
+        form.end()?;
         charge.refunded += amount;
         let status = if kind == outcome::Refund::Pending { Status::Pending } else { Status::Succeeded };
         Ok(Self {
