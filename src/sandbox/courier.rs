@@ -163,11 +163,12 @@ impl Courier {
     }
 }
 
+/// By name or by address. A shop that listens on all addresses may say `0.0.0.0`, which leads here as well.
 fn is_here(url: &Url) -> bool {
     use std::net::IpAddr;
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback() || address.is_unspecified())
 }
 
 #[cfg(test)]
@@ -180,8 +181,13 @@ mod tests {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let courier = Courier::new(allowed, Pace::default(), 1, tasks, stop).unwrap();
         let goes = |url: &str| courier.goes_to(&Url::parse(url).unwrap());
-        for url in ["http://127.0.0.1:8000/x", "https://localhost/x", "http://[::1]:1/", "http://shop:8000/y"]
-        {
+        for url in [
+            "http://127.0.0.1:8000/x",
+            "https://localhost/x",
+            "http://[::1]:1/",
+            "http://0.0.0.0:8000/",
+            "http://shop:8000/y",
+        ] {
             assert!(goes(url), "{url}");
         }
         for url in [

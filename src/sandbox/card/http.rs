@@ -22,6 +22,7 @@ use super::{
     form::Form,
     intent::{ALPHABET, Status},
     outcome::News,
+    refund::Refund,
     refusal::{Kind, Refusal},
 };
 
@@ -38,6 +39,7 @@ pub(in crate::sandbox) fn routes() -> Router<Arc<Desk>> {
         .route("/v1/refunds/{id}", get(one_refund))
         .route("/v1/charges/{id}", get(charge))
         .route("/v1/events/{id}", get(one_event))
+        .method_not_allowed_fallback(async |uri: Uri| nothing_here(uri.path()))
         .layer(browsers)
 }
 
@@ -325,9 +327,8 @@ async fn refunds(State(desk): State<Arc<Desk>>, uri: Uri, headers: HeaderMap) ->
         let of = form.take("payment_intent");
         let limit = form.whole("limit")?.unwrap_or(10).min(100);
         form.end()?;
-        let wanted = |refund: &&super::refund::Refund| of.as_ref().is_none_or(|of| *of == refund.intent);
-        let mut found: Vec<Value> =
-            book.refunds.newest().filter(wanted).map(|refund| refund.object()).collect();
+        let wanted = |refund: &&Refund| of.as_ref().is_none_or(|of| *of == refund.intent);
+        let mut found: Vec<Value> = book.refunds.newest().filter(wanted).map(Refund::object).collect();
         let limit = usize::try_from(limit).unwrap_or(100);
         let has_more = found.len() > limit;
         found.truncate(limit);
@@ -342,7 +343,7 @@ async fn one_refund(
     headers: HeaderMap,
 ) -> Asked {
     look(&desk, &headers, &uri, |book, _| {
-        let refund = book.refunds.get(&id).map(super::refund::Refund::object);
+        let refund = book.refunds.get(&id).map(Refund::object);
         refund.ok_or_else(|| Refusal::missing("refund", "id", &id))
     })
 }

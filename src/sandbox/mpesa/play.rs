@@ -87,7 +87,7 @@ async fn call(desk: &Desk, checkout_request: &str) {
 /// What came of a reversal.
 enum Reversed {
     /// Of the payment of this prompt.
-    Done(Prompt),
+    Done(Box<Prompt>),
     /// A number, as most are, or a text such as `R000002`.
     Refused(Value, &'static str),
     TimedOut,
@@ -164,7 +164,7 @@ fn reverse(desk: &Desk, request: &ReversalRequest, receipt: &str) -> Reversed {
     let prompt = prompt.clone();
     drop(book);
     locked(&desk.ledger).write(movement("refund", receipt.to_owned(), &prompt, request.amount));
-    Reversed::Done(prompt)
+    Reversed::Done(Box::new(prompt))
 }
 
 fn parameters(desk: &Desk, request: &ReversalRequest, prompt: &Prompt) -> Value {

@@ -96,7 +96,9 @@ async fn an_intent_is_checked_and_what_is_wrong_with_it_is_named() {
         send(json.json(&json!({"amount": 5, "currency": "usd"}))).await.expect(400);
         let missing = rig.look("/v1/payment_intents/pi_nothing").await.expect(404).json;
         assert_eq!(missing["error"]["code"], "resource_missing");
-        for path in ["/v1/refunds/re_x", "/v1/charges/ch_x", "/v1/events/evt_x", "/v1/nothing"] {
+        for path in
+            ["/v1/payment_intents", "/v1/refunds/re_x", "/v1/charges/ch_x", "/v1/events/evt_x", "/v1/nothing"]
+        {
             assert_eq!(rig.look(path).await.expect(404).json["error"]["type"], "invalid_request_error");
         }
 

@@ -117,7 +117,8 @@ async fn a_push_is_checked_and_what_is_wrong_with_it_is_named() {
 
 /// What each number comes to: the callbacks' results in their order, the query's, and what is in the ledger of
 /// a push over 12 shillings.
-const OUTCOMES: [(&str, &[u64], Option<&str>, &[u64]); 20] = [
+type Outcome = (&'static str, &'static [u64], Option<&'static str>, &'static [u64]);
+const OUTCOMES: [Outcome; 20] = [
     ("00", &[0], Some("0"), &[1200]),
     ("01", &[1], Some("1"), &[]),
     ("17", &[17], Some("17"), &[]),
@@ -169,7 +170,7 @@ async fn each_number_has_its_outcome() {
             let answer = rig.query(&token, id).await;
             match queried {
                 None => {
-                    assert_eq!(answer.expect(500).json["errorMessage"], "The transaction is being processed")
+                    assert_eq!(answer.expect(500).json["errorMessage"], "The transaction is being processed");
                 }
                 Some(result) => {
                     let answer = answer.expect(200).json;
