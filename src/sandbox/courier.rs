@@ -203,4 +203,16 @@ mod tests {
             assert!(!goes(url), "{url}");
         }
     }
+
+    #[tokio::test]
+    async fn what_may_not_be_called_is_not_called() {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let pace = Pace { tries: 1, ..Pace::default() };
+        let courier = Arc::new(Courier::new(Vec::new(), pace, 1, tasks, stop).unwrap());
+        let url = Url::parse("http://shop.invalid/").unwrap();
+        let letter = Letter { url, about: "evt_1".to_owned(), body: "{}".to_owned(), secret: None };
+        courier.deliver(letter).await;
+        let error = courier.deliveries()[0].error.clone().unwrap();
+        assert!(error.contains("not allowed"), "{error}");
+    }
 }

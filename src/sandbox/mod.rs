@@ -111,7 +111,7 @@ impl Default for Pace {
 pub struct Settings {
     /// Who may use it.
     pub credentials: Credentials,
-    /// Where events of cards go; none are sent without it.
+    /// Where events of cards go; none are sent without it. Callbacks may go to that machine, too.
     pub webhook_url: Option<Target>,
     /// Where callbacks may go, beside this machine.
     pub allowed: Vec<Target>,
@@ -188,7 +188,8 @@ impl Desk {
     fn new(settings: Settings, base: String, stop: CancellationToken) -> io::Result<Self> {
         let remember = if settings.remember == 0 { REMEMBER } else { settings.remember };
         let tasks = TaskTracker::new();
-        let courier = Courier::new(settings.allowed, settings.pace, remember, tasks.clone(), stop.clone())?;
+        let allowed = settings.allowed.into_iter().chain(settings.webhook_url.clone()).collect();
+        let courier = Courier::new(allowed, settings.pace, remember, tasks.clone(), stop.clone())?;
         Ok(Self {
             credentials: settings.credentials,
             pace: settings.pace,

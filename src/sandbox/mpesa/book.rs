@@ -157,7 +157,7 @@ impl Book {
         prompt
     }
 
-    /// Decides, if nothing was decided that is final: what was paid stays paid. True when it was decided now.
+    /// Decides, if nothing was decided that is final: what was paid stays paid. The prompt, when it was decided now.
     pub(super) fn decide(&mut self, checkout_request: &str, code: u32, amount: u64) -> Option<Prompt> {
         let prompt = self.prompts.get_mut(checkout_request)?;
         if prompt.verdict.as_ref().is_some_and(|verdict| verdict.payment.is_some() || verdict.code == code) {
@@ -203,4 +203,29 @@ pub(super) fn conversation() -> (String, String) {
     let day = nairobi().format(format_description!("[year][month][day]")).unwrap_or_default();
     let originator = format!("{}-{}-1", random_text(DIGITS, 5), random_text(DIGITS, 8));
     (originator, format!("AG_{day}_{}", random_text(b"0123456789abcdef", 20)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_paid_stays_paid_and_is_paid_once() {
+        let mut book = Book::new(10);
+        let push = Push {
+            amount: 7,
+            phone: "254700000044".to_owned(),
+            callback: "http://127.0.0.1/".parse().unwrap(),
+            reference: "1".to_owned(),
+            description: "Order 1".to_owned(),
+        };
+        let id = book.accept(push, Number::of("254700000044")).checkout_request;
+        assert!(book.decide(&id, 1037, 7).is_some() && book.decide(&id, 1037, 7).is_none());
+        let paid =
+            book.decide(&id, 0, 7).and_then(|prompt| prompt.verdict).and_then(|verdict| verdict.payment);
+        let receipt = paid.unwrap().receipt;
+        assert!(book.decide(&id, 0, 7).is_none() && book.decide(&id, 1032, 7).is_none());
+        let standing = book.paid_with(&receipt).unwrap().verdict.as_ref().unwrap();
+        assert_eq!((standing.code, &standing.payment.as_ref().unwrap().receipt), (0, &receipt));
+    }
 }
