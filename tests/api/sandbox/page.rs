@@ -164,23 +164,33 @@ fn the_readme_has_both_tables() {
     }
 }
 
+/// Ends with the test, however that goes.
+struct Process(std::process::Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 #[tokio::test]
 async fn the_command_says_where_it_is_and_ends_when_told() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_duka"));
     command.args(["sandbox", "--listen", "127.0.0.1:0"]).env_clear().current_dir(std::env::temp_dir());
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut child = Process(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut out = BufReader::new(child.0.stdout.take().unwrap());
     let mut line = String::new();
     out.read_line(&mut line).unwrap();
     let base = line.trim().strip_prefix("listening on ").unwrap().to_owned();
     let client = http_client().build().unwrap();
     let page = client.get(format!("{base}/")).send().await.unwrap();
     assert_eq!(page.status(), 200);
-    let pid = rustix::process::Pid::from_raw(child.id().try_into().unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(child.0.id().try_into().unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
     for told in
         ["sk_test_duka_sandbox", "whsec_duka_sandbox", "174379", "duka-sandbox-passkey", "No real money"]
     {
