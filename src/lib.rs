@@ -56,3 +56,6 @@ pub mod health;
 pub mod lifecycle;
 pub mod router;
 pub mod server;
+
+// Somebody else's machine.
+pub mod sandbox;

@@ -3,7 +3,7 @@
 //! `axum::serve` waits for ever for a client that sends nothing, half a header, or no second request. This loop
 //! gives a header five seconds, the time between two requests included.
 
-use std::{convert::Infallible, io, pin::pin, time::Duration};
+use std::{error::Error, io, pin::pin, time::Duration};
 
 use axum::{
     body::Body,
@@ -27,11 +27,13 @@ const HEADER_BYTES: usize = 16 * 1024;
 /// runtimes kill.
 const DRAIN: Duration = Duration::from_secs(8);
 
-/// Serves until `stop` is cancelled, then lets the requests that have begun come to their end.
+/// Serves until `stop` is cancelled, then lets the requests that have begun come to their end. A service that
+/// fails has its connection closed without an answer.
 pub async fn serve<S>(listener: TcpListener, service: S, stop: CancellationToken)
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
     S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES);

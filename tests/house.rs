@@ -113,6 +113,11 @@ fn nobody_looks_at_the_top() {
 }
 
 #[test]
+fn the_sandbox_and_the_shop_are_strangers() {
+    keep(&["src/"], imports::the_sandbox_is_a_stranger);
+}
+
+#[test]
 fn features_look_left_at_models_and_actions() {
     keep(&["src/"], imports::features_look_left);
 }

@@ -8,6 +8,7 @@ mod maintenance;
 mod output;
 mod reindex;
 mod relevance;
+mod sandbox;
 mod serve;
 
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
@@ -58,6 +59,8 @@ enum Command {
     Admin(admin::Admin),
     /// Print the OpenAPI document
     Openapi(maintenance::Openapi),
+    /// Stand in for the payment gateways, for trying a shop without an account
+    Sandbox(sandbox::Sandbox),
     /// Keep a PostgreSQL for tests until its last user is gone
     #[command(hide = true)]
     Supervise {
@@ -106,6 +109,7 @@ pub fn main() -> ExitCode {
             Command::Relevance(command) => command.run(config).await,
             Command::Admin(command) => command.run(config).await,
             Command::Openapi(command) => command.run(),
+            Command::Sandbox(command) => command.run().await,
             Command::Supervise { .. } => Ok(ExitCode::SUCCESS),
         }
     });

@@ -32,6 +32,7 @@ mod protocol;
 mod real_catalogs;
 mod review;
 mod rights;
+mod sandbox;
 mod schema;
 mod search;
 mod search_aids;

@@ -44,7 +44,11 @@ const FEATURES: [&str; 17] = [
 ];
 
 /// Those who see everybody and are seen by nobody.
-const TOP: [&str; 8] = ["cli", "graphql", "health", "lifecycle", "main", "router", "server", "storefront"];
+const TOP: [&str; 9] =
+    ["cli", "graphql", "health", "lifecycle", "main", "router", "sandbox", "server", "storefront"];
+
+/// The stand-in for somebody else's machine, and the only one of this crate whom it imports.
+const STRANGER: (&str, &str) = ("sandbox", "server");
 
 /// What a file of a feature is for, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,6 +224,21 @@ pub(crate) fn the_edge_is_the_routers(source: &Source) -> Vec<Breach> {
     })
 }
 
+/// The sandbox knows a shop by its protocols alone, and a shop the sandbox.
+pub(crate) fn the_sandbox_is_a_stranger(source: &Source) -> Vec<Breach> {
+    let (stranger, allowed) = STRANGER;
+    each(source, |module, reference| {
+        let (inside, to) = (module.first().is_some_and(|first| first == stranger), reference.path.first()?);
+        let wrong =
+            if inside { to != stranger && to != allowed } else { to == stranger && module.first()? != "cli" };
+        wrong.then(|| {
+            format!(
+                "`{stranger}` stands for somebody else's machine: it imports `{allowed}` alone, and only `cli` starts it"
+            )
+        })
+    })
+}
+
 // Made-up houses that are refused ------------------------------------------------------------------------------
 
 #[test]
@@ -249,6 +268,16 @@ fn looking_at_the_top_is_refused() {
     assert_eq!(refused("src/product/actions.rs", "use crate::{lifecycle, cli::main};"), 2);
     assert_eq!(refused("src/app.rs", "use crate::router::service;"), 1);
     assert_eq!(refused("src/cli/serve.rs", "use crate::lifecycle::Shop;"), 0);
+}
+
+#[test]
+fn a_sandbox_that_knows_its_shop_is_refused() {
+    let refused = |path: &str, text: &str| the_sandbox_is_a_stranger(&Source::new(path, text)).len();
+    assert_eq!(refused("src/sandbox/card/book.rs", "use crate::money::Currency;"), 1);
+    assert_eq!(refused("src/sandbox/mod.rs", "use crate::{payment::model::State, config::Config};"), 2);
+    assert_eq!(refused("src/sandbox/mod.rs", "use crate::server;\nuse self::card::CARDS;\nmod card;"), 0);
+    assert_eq!(refused("src/lifecycle.rs", "use crate::sandbox::Settings;"), 1);
+    assert_eq!(refused("src/cli/demo.rs", "use crate::sandbox::Settings;"), 0);
 }
 
 #[test]

@@ -62,7 +62,7 @@ pub async fn with_clock(settings: Settings, clock: Clock, test: impl AsyncFnOnce
     let config = Config::new(&settings).unwrap();
     let shop = Shop::open(config, "127.0.0.1:0", clock).await.unwrap();
     let base = format!("http://{}", shop.address);
-    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(30)).build().unwrap();
+    let client = http_client().timeout(Duration::from_secs(30)).build().unwrap();
     let database_url = database.url.clone();
     let shop = TestShop { shop, base, db: database.pool.clone(), database_url, data_dir, client };
     let outcome = AssertUnwindSafe(test(&shop)).catch_unwind().await;
@@ -71,6 +71,13 @@ pub async fn with_clock(settings: Settings, clock: Clock, test: impl AsyncFnOnce
     if let Err(panic) = outcome {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// A client that speaks to nobody but whom it is told.
+pub fn http_client() -> reqwest::ClientBuilder {
+    // The library has no cryptography of its own. Whoever came first has chosen; either way there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy()
 }
 
 /// What came back.

@@ -1,0 +1,8 @@
+//! The sandbox alone, over real HTTP: both protocols, both tables of outcomes, lost answers, the page.
+
+mod cards;
+mod faults;
+mod mpesa;
+mod page;
+mod rig;
+mod telling;
