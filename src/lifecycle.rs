@@ -113,9 +113,9 @@ impl Shop {
         let cores = available_parallelism().map_or(2, usize::from);
         let passwords = Passwords::new(cores).map_err(StartError::Passwords)?;
         let stop_indexing = CancellationToken::new();
-        let pool = database.work_pool("duka indexer");
+        let pool = database.index_pool();
         let (indexing, indexer) =
-            Indexing::start(pool, config.data_dir.clone(), stop_indexing.clone()).await?;
+            Indexing::resume(pool, config.data_dir.clone(), stop_indexing.clone()).await?;
         let (web, stopping) = (database.web_pool(), CancellationToken::new());
         let app = App::new(Parts {
             cache: Cache::new(config.search_cache_bytes),

@@ -55,8 +55,36 @@ impl Engine {
     /// [`Error::Directory`] when the directory cannot be used, [`Error::Corrupt`] or [`Error::Engine`] when what
     /// is in it cannot be read.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        let fields = Arc::new(Fields::new());
-        let index = open_index(directory, &fields)?;
+        let fields = Fields::new();
+        let index = match find_index(directory)? {
+            Some(index) => index,
+            None => Index::create(files(directory)?, fields.schema.clone(), IndexSettings::default())?,
+        };
+        Self::of(directory, index, fields)
+    }
+
+    /// Opens the index in a directory that must hold one.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`Error::Corrupt`] when there is none.
+    pub fn open_existing(directory: &Path) -> Result<Self, Error> {
+        let index = match directory.is_dir() {
+            true => find_index(directory)?,
+            false => None,
+        };
+        let missing = || Error::Corrupt(format!("{} holds no index", directory.display()));
+        Self::of(directory, index.ok_or_else(missing)?, Fields::new())
+    }
+
+    fn of(directory: &Path, index: Index, fields: Fields) -> Result<Self, Error> {
+        if index.schema() != fields.schema {
+            return Err(Error::Schema {
+                found: schema::fingerprint_of(&index.schema()),
+                expected: schema::fingerprint().to_owned(),
+            });
+        }
+        schema::register_tokenizers(index.tokenizers());
+        let fields = Arc::new(fields);
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let (searcher, payload) = last_commit(&index, &reader)?;
         let generation = Generation::new(searcher, payload, Arc::clone(&fields), None)?;
@@ -230,21 +258,15 @@ fn last_commit(index: &Index, reader: &IndexReader) -> Result<(Searcher, Option<
     }
 }
 
-fn open_index(directory: &Path, fields: &Fields) -> Result<Index, Error> {
+/// A directory's files; it is made when it is missing.
+fn files(directory: &Path) -> Result<MmapDirectory, Error> {
     fs::create_dir_all(directory)
         .map_err(|source| Error::Directory { path: directory.to_owned(), source })?;
-    let files = MmapDirectory::open(directory).map_err(tantivy::TantivyError::from)?;
-    let index = if Index::exists(&files).map_err(tantivy::TantivyError::from)? {
-        Index::open(files)?
-    } else {
-        Index::create(files, fields.schema.clone(), IndexSettings::default())?
-    };
-    if index.schema() != fields.schema {
-        return Err(Error::Schema {
-            found: schema::fingerprint_of(&index.schema()),
-            expected: schema::fingerprint().to_owned(),
-        });
-    }
-    schema::register_tokenizers(index.tokenizers());
-    Ok(index)
+    Ok(MmapDirectory::open(directory).map_err(tantivy::TantivyError::from)?)
+}
+
+fn find_index(directory: &Path) -> Result<Option<Index>, Error> {
+    let files = files(directory)?;
+    let exists = Index::exists(&files).map_err(tantivy::TantivyError::from)?;
+    Ok(exists.then(|| Index::open(files)).transpose()?)
 }

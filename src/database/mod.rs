@@ -102,13 +102,23 @@ impl Database {
             .connect_lazy_with(options)
     }
 
-    /// A pool for work that nobody waits for: the indexer, an import. Statements take as long as they take.
+    /// A pool for work that nobody waits for, such as an import. Statements take as long as they take.
     pub fn work_pool(&self, name: &str) -> PgPool {
+        // An import waits for its file, however slow that arrives.
+        self.patient_pool(name, "0")
+    }
+
+    /// A pool for the indexer, which waits for nobody: a process that is frozen in the middle of its reading must not
+    /// keep PostgreSQL from cleaning up for as long as it sleeps.
+    pub fn index_pool(&self) -> PgPool {
+        self.patient_pool("duka indexer", "5min")
+    }
+
+    fn patient_pool(&self, name: &str, idle_in_transaction: &str) -> PgPool {
         let options = self.options.clone().application_name(name).options([
             // The log's view is estimated far too high for a poll: compiling it would take longer than running it.
             ("jit", "off"),
-            // An import waits for its file, however slow that arrives.
-            ("idle_in_transaction_session_timeout", "0"),
+            ("idle_in_transaction_session_timeout", idle_in_transaction),
         ]);
         PgPoolOptions::new()
             // A rebuild reads with several hands beside the indexer.

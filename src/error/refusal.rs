@@ -153,7 +153,7 @@ impl From<duka_index::Error> for Error {
 }
 
 impl IntoResponse for Error {
-    /// An empty body; [`finish`] writes the problem once it knows the request's id.
+    /// An empty body; `error::finish` writes the problem once it knows the request's id.
     fn into_response(self) -> Response {
         match (&self.cause, self.kind) {
             (Some(cause), Kind::Internal) => tracing::error!(error = %cause, "request failed"),

@@ -23,7 +23,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{IndexingError, mirror::Payload, projection, store};
+use super::{IndexingError, follow::begin_lasting, mirror::Payload, projection, store};
 
 /// Products that are read and indexed at a time: enough to make a round trip cheap, few enough to hold.
 pub(super) const CHUNK: usize = 1_000;
@@ -50,8 +50,7 @@ pub(super) async fn build(
     // One more than there are cores: each waits for the database now and then.
     let hands = (available_parallelism().map_or(2, usize::from) + 1).min(MAX_HANDS);
     super::analyze(pool).await;
-    let mut snapshot = store::begin(pool).await?;
-    let present = store::present(&mut snapshot).await?;
+    let (mut snapshot, present) = begin_lasting(pool).await?;
     let exported = store::export_snapshot(&mut snapshot).await?;
     let total = store::count_live(&mut snapshot).await?.unsigned_abs();
     progress(0, total);

@@ -1,10 +1,10 @@
 //! A mirror that follows the change log: what it holds, and one step of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use duka_index::{Document, Engine, Writer};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::sleep};
 
 use super::{
     Applied, IndexingError, Snapshot,
@@ -16,6 +16,10 @@ use super::{
 
 /// What the writer may hold before it writes a segment: more than any batch of changes needs.
 const WRITER_BYTES: usize = 64 << 20;
+/// Between two looks whether the server has written its log.
+const WRITTEN_SOON: Duration = Duration::from_millis(5);
+/// Between two looks whether another writer has been closed.
+const LET_GO_SOON: Duration = Duration::from_millis(100);
 
 /// An index, and how far it is.
 pub(super) struct Mirror {
@@ -41,23 +45,34 @@ impl Mirror {
     }
 
     /// Opens the writer already, which finds out whether the index can be written.
-    pub(super) async fn writable(mut self) -> Result<Self, IndexingError> {
-        let engine = self.engine.clone();
-        self.writer = Some(spawn_blocking(move || engine.writer(WRITER_BYTES)).await??);
-        Ok(self)
+    pub(super) async fn prepare_to_write(&mut self) -> Result<(), IndexingError> {
+        let mut patience = 50;
+        loop {
+            let engine = self.engine.clone();
+            match spawn_blocking(move || engine.writer(WRITER_BYTES)).await? {
+                // One that was told to stop in the middle of a commit lets go when that is done.
+                Err(duka_index::Error::WriterBusy(_)) if patience > 0 => {
+                    patience -= 1;
+                    sleep(LET_GO_SOON).await;
+                }
+                opened => {
+                    self.writer = Some(opened?);
+                    return Ok(());
+                }
+            }
+        }
     }
 
     /// Opens a snapshot of the database, and makes sure that the log leads there from the mirror.
     pub(super) async fn look(&self, pool: &PgPool) -> Result<Look, IndexingError> {
-        let mut transaction = store::begin(pool).await?;
-        let present = store::present(&mut transaction).await?;
+        let (transaction, present) = begin_lasting(pool).await?;
         let payload =
             Payload::of(&self.engine).ok_or(IndexingError::Outlived("its commit has no payload"))?;
         if !payload.same_history(&present) {
             return Err(IndexingError::Outlived("it mirrors another history than this database's"));
         }
         let (since, snapshot): (_, Snapshot) = (&self.applied.snapshot, present.snapshot.parse()?);
-        if snapshot.xmin() < since.xmin() {
+        if !snapshot.reaches(since) {
             // A primary does not go back, unless it was restored from an older copy of itself.
             let restored = IndexingError::Outlived("the database is older than it");
             return Err(if present.is_standby { IndexingError::Lagging } else { restored });
@@ -151,6 +166,28 @@ impl Mirror {
         }
         matches!(closed, Ok(Ok(())))
     }
+}
+
+/// Opens a snapshot that sees only what outlasts a crash of the server. What was rolled back, or committed without
+/// waiting for the disk, can be seen before it is written; a server that is killed forgets it, and gives the numbers
+/// of those transactions out again. A mirror that had taken note of them would take the new ones for old.
+pub(super) async fn begin_lasting(
+    pool: &PgPool,
+) -> Result<(Transaction<'static, Postgres>, Present), IndexingError> {
+    let mut transaction = store::begin(pool).await?;
+    let present = store::present(&mut transaction).await?;
+    if let Some(place) = &present.unwritten {
+        // Whoever commits writes it. Where nobody does, it may take long, so this does.
+        sleep(WRITTEN_SOON).await;
+        if !store::is_written(&mut transaction, place).await? {
+            store::write_log(pool).await?;
+        }
+        // Unless commits do not wait for the disk: then the server's own writer does it, a few times a second.
+        while !store::is_written(&mut transaction, place).await? {
+            sleep(WRITTEN_SOON).await;
+        }
+    }
+    Ok((transaction, present))
 }
 
 /// How far the index's last commit is: where a restart begins.

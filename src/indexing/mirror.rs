@@ -121,6 +121,15 @@ impl Folder {
         Ok(())
     }
 
+    /// Makes `path` the current index, in place of one that is of no use: then there is none before it.
+    pub(super) fn fall_back(&self, path: &Path) -> io::Result<()> {
+        self.name("current", path)?;
+        match fs::remove_file(self.root.join("previous")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     fn name(&self, name: &str, path: &Path) -> io::Result<()> {
         let next = self.root.join(format!("{name}.next"));
         let mut file = File::create(&next)?;

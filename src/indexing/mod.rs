@@ -15,6 +15,7 @@ mod follow;
 mod mirror;
 mod projection;
 mod rebuild;
+mod reopen;
 mod snapshot;
 mod store;
 mod tuning;
@@ -32,10 +33,13 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot, watch},
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{follow::Mirror, mirror::Folder, rebuild::Successor, verify::Report, worker::Order};
+use self::{
+    follow::Mirror, mirror::Folder, rebuild::Successor, reopen::Demand, verify::Report, worker::Order,
+};
 pub use self::{
     snapshot::{Snapshot, Version},
     tuning::Tuning,
@@ -112,6 +116,23 @@ pub async fn analyze(pool: &PgPool) {
     }
 }
 
+/// Cuts what no node needs any more from the change log: below the lowest cursor of those that were heard of within
+/// a week, and older than that. How many entries.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn cut_log(pool: &PgPool) -> sqlx::Result<u64> {
+    let mut all = 0;
+    loop {
+        // A piece at a time: whoever writes meanwhile is not held up.
+        let cut = store::cut_log(pool).await?;
+        if cut == 0 {
+            return Ok(all);
+        }
+        all += cut;
+    }
+}
+
 /// The documents of those of `ids` that are live in the transaction's snapshot, in id order: what the index
 /// holds of them, or will.
 ///
@@ -150,6 +171,9 @@ impl Applied {
         Version { epoch: self.epoch, xid: self.snapshot.xmin().saturating_sub(1) }
     }
 }
+
+/// How often it is measured how far the mirror is behind.
+const MEASURE: Duration = Duration::from_secs(5);
 
 /// How far a mirror is behind.
 #[derive(Clone, Copy, Debug)]
@@ -197,9 +221,28 @@ impl Indexing {
         data_dir: PathBuf,
         stop: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>), IndexingError> {
-        let worker = worker::Worker::open(pool, data_dir, stop).await?;
+        let worker = worker::Worker::open(pool, data_dir, stop, Demand::Level).await?;
+        Ok(Self::work(worker))
+    }
+
+    /// As [`start`](Self::start), but for those who answer searches meanwhile: an index that cannot be caught up, since
+    /// the database was restored, another took over from it or the log was cut, answers until the worker has built
+    /// another one.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn resume(
+        pool: PgPool,
+        data_dir: PathBuf,
+        stop: CancellationToken,
+    ) -> Result<(Self, JoinHandle<()>), IndexingError> {
+        let worker = worker::Worker::open(pool, data_dir, stop, Demand::Something).await?;
+        Ok(Self::work(worker))
+    }
+
+    fn work(worker: worker::Worker) -> (Self, JoinHandle<()>) {
         let door = worker.door();
-        Ok((door, tokio::spawn(worker.run())))
+        (door, tokio::spawn(worker.run()))
     }
 
     fn new(mirror: &Mirror, pool: PgPool, folder: Arc<Folder>, orders: mpsc::Sender<Order>) -> Self {
@@ -304,6 +347,13 @@ impl Indexing {
             seconds: backlog.seconds,
             horizon_seconds: backlog.horizon_seconds,
         })
+    }
+
+    /// Measures how far the mirror is behind until `stop`, whatever the worker is at: it may be stuck.
+    async fn measure(self, stop: CancellationToken) {
+        while timeout(MEASURE, stop.cancelled()).await.is_err() {
+            self.measure_lag().await;
+        }
     }
 
     async fn measure_lag(&self) {

@@ -53,7 +53,7 @@ pub(super) async fn reopen(
 ) -> Result<Mirror, IndexingError> {
     let path = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || {
-        let engine = Engine::open(&path)?;
+        let engine = Engine::open_existing(&path)?;
         engine.validate_checksums()?;
         Ok::<_, duka_index::Error>(engine)
     });
@@ -61,7 +61,8 @@ pub(super) async fn reopen(
 }
 
 async fn ready(pool: &PgPool, engine: Engine, stop: &CancellationToken) -> Result<Mirror, IndexingError> {
-    let mut mirror = Mirror::new(engine)?.writable().await?;
+    let mut mirror = Mirror::new(engine)?;
+    mirror.prepare_to_write().await?;
     // The last few changes are applied by the one who lets it take over.
     while mirror.follow(pool).await? >= CHUNK {
         if stop.is_cancelled() {

@@ -16,6 +16,13 @@ impl Snapshot {
         self.xmin
     }
 
+    /// Whether it sees all that an earlier one of the same history saw.
+    pub fn reaches(&self, earlier: &Self) -> bool {
+        self.xmin >= earlier.xmin
+            && self.xmax >= earlier.xmax
+            && self.in_progress.iter().all(|xid| !earlier.sees(*xid))
+    }
+
     /// Whether the snapshot sees what this transaction wrote, given that it committed
     /// (`pg_visible_in_snapshot`).
     pub fn sees(&self, xid: u64) -> bool {
@@ -93,6 +100,20 @@ mod tests {
         let snapshot: Snapshot = "100:105:100,103".parse().unwrap();
         let seen: Vec<u64> = (98..108).filter(|xid| snapshot.sees(*xid)).collect();
         assert_eq!(seen, [98, 99, 101, 102, 104]);
+    }
+
+    #[test]
+    fn reaches_what_sees_no_more() {
+        let snapshot = |text: &str| text.parse::<Snapshot>().unwrap();
+        let earlier = snapshot("100:110:100,105");
+        for later in ["100:110:100,105", "100:110:100", "105:112:105,111", "110:110:", "100:120:100,105,110"]
+        {
+            assert!(snapshot(later).reaches(&earlier), "{later}");
+        }
+        // Those of a standby that lags: fewer have begun, one that had ended is still open, or the oldest is.
+        for lagging in ["100:104:100", "100:110:100,105,107", "99:110:99,100,105", "100:100:"] {
+            assert!(!snapshot(lagging).reaches(&earlier), "{lagging}");
+        }
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) struct Present {
     pub(super) timeline: i32,
     pub(super) floor: String,
     pub(super) is_standby: bool,
+    /// Where the server's own log ended right after the snapshot was taken, unless it is written to disk that far.
+    pub(super) unwritten: Option<String>,
     /// The newest version of the search settings; 0 when nobody has set any.
     pub(super) settings_version: i64,
 }
@@ -44,11 +46,34 @@ pub(super) async fn present(db: &mut PgConnection) -> sqlx::Result<Present> {
                   c.timeline_id as "timeline!",
                   f.floor::text as "floor!",
                   pg_is_in_recovery() as "is_standby!",
+                  case when not pg_is_in_recovery() then (
+                      select inserted::text
+                      from (
+                          select pg_current_wal_flush_lsn() as flushed, pg_current_wal_insert_lsn() as inserted
+                          offset 0
+                      ) w
+                      where inserted > flushed
+                  ) end as unwritten,
                   (select coalesce(max(version), 0) from search_settings) as "settings_version!"
            from index_epoch e, change_floor f, pg_control_system() s, pg_control_checkpoint() c"#
     )
     .fetch_one(db)
     .await
+}
+
+/// Whether the server has written its own log to disk as far as this.
+pub(super) async fn is_written(db: &mut PgConnection, place: &str) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"select pg_current_wal_flush_lsn() >= ($1::text)::pg_lsn as "written!""#, place)
+        .fetch_one(db)
+        .await
+}
+
+/// Makes the server write its own log to disk, by a commit of nothing.
+pub(super) async fn write_log(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
+    sqlx::query!("select pg_logical_emit_message(true, 'duka', '')::text as place")
+        .fetch_one(db)
+        .await
+        .map(drop)
 }
 
 /// The search settings of a version, as they are kept.
@@ -206,11 +231,11 @@ pub(super) async fn heartbeat(db: impl PgExecutor<'_>, node: &str, applied: &Sna
     .map(drop)
 }
 
-/// Cuts the log: below the lowest cursor of a node heard of within a week, and only what is older than a week, a
-/// piece at a time. The floor and the cut move together.
+/// Cuts a piece of the log, and says how many entries it had: below the lowest cursor of a node heard of within a
+/// week, and only what is older than a week. The floor and the cut move together.
 pub(super) async fn cut_log(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
-    let cut = sqlx::query!(
-        "with target as (
+    let cut = sqlx::query_scalar!(
+        r#"with target as (
              select min(cursor) as floor from index_consumer where heartbeat_at > now() - interval '7 days'
          ), old as (
              select l.xid, l.seq from change_log l, target t
@@ -221,12 +246,15 @@ pub(super) async fn cut_log(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
              returning l.xid
          ), forgotten as (
              delete from index_consumer where heartbeat_at <= now() - interval '7 days'
+         ), raised as (
+             update change_floor f
+             set floor = greatest(f.floor, ((select max(xid)::text::numeric from cut) + 1)::text::xid8),
+                 cut_at = now()
+             where exists (select from cut)
          )
-         update change_floor f
-         set floor = greatest(f.floor, ((select max(xid)::text::numeric from cut) + 1)::text::xid8), cut_at = now()
-         where exists (select from cut)"
+         select count(*) as "cut!" from cut"#
     )
-    .execute(db)
+    .fetch_one(db)
     .await?;
-    Ok(cut.rows_affected())
+    Ok(cut.unsigned_abs())
 }

@@ -80,13 +80,11 @@ fn name(ids: &mut Vec<i64>, id: i64) {
 /// # Errors
 /// When there is none, or it cannot be read.
 pub async fn open(data_dir: &Path) -> Result<Engine, IndexingError> {
-    // An index that is just being replaced is not opened half: opening what is not there would make it.
-    let current = mirror::current_of(data_dir).filter(|path| path.join("meta.json").exists());
-    let path = current.ok_or_else(|| {
+    let path = mirror::current_of(data_dir).ok_or_else(|| {
         let hint = format!("{} holds no index yet; `duka serve` builds one", data_dir.display());
         std::io::Error::new(std::io::ErrorKind::NotFound, hint)
     })?;
-    Ok(tokio::task::spawn_blocking(move || Engine::open(&path)).await??)
+    Ok(tokio::task::spawn_blocking(move || Engine::open_existing(&path)).await??)
 }
 
 /// Compares every document of `engine` with the database; `progress` hears how many are done.

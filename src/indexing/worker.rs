@@ -2,7 +2,6 @@
 
 use std::{panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
 
-use duka_index::Engine;
 use futures_util::FutureExt;
 use sqlx::{PgConnection, PgPool, postgres::PgListener};
 use tokio::{
@@ -14,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Indexing, IndexingError,
     follow::{Mirror, committed},
-    mirror::{Folder, Lock, Payload},
+    mirror::{Folder, Lock},
     rebuild::{self, Successor},
+    reopen::{Demand, forget_foreign_log, reopen},
     store, tuning,
 };
 use crate::node;
@@ -32,6 +32,8 @@ const CUT: Duration = Duration::from_secs(3600);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// After an error the next try waits this long.
 const AFTER_ERROR: Duration = Duration::from_millis(500);
+/// After so many errors of the index, its files are looked at.
+const LOOK_CLOSER: u32 = 3;
 
 /// What the worker is asked to do between two turns.
 pub(super) enum Order {
@@ -52,7 +54,9 @@ pub(super) struct Worker {
     /// The version of the search settings that was looked at last, good or not; `None`: look again.
     settings_seen: Option<i64>,
     heartbeat_at: Option<Instant>,
-    cut_at: Instant,
+    cut_at: Option<Instant>,
+    /// Turns that the index failed, one after the other.
+    failed_turns: u32,
     /// Builds that failed one after the other.
     failed_builds: u32,
     node: String,
@@ -63,33 +67,20 @@ impl Worker {
         pool: PgPool,
         data_dir: PathBuf,
         stop: CancellationToken,
+        demand: Demand,
     ) -> Result<Self, IndexingError> {
         let (folder, lock) = Folder::take(&data_dir)?;
         let folder = Arc::new(folder);
-        let mut transaction = store::begin(&pool).await?;
-        let foreign = store::has_foreign_log(&mut transaction).await?;
-        transaction.rollback().await?;
-        if foreign {
-            tracing::warn!("the change log is another server's, from a dump; it starts anew");
-            store::forget_log(&pool).await?;
-        }
-        let opened = match folder.current() {
-            Some(path) => match reopen(&pool, path, folder.left_unclean).await {
-                Ok(opened) => Some(opened),
-                Err(error @ IndexingError::Database(_)) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "the index cannot be used and is built anew");
-                    None
-                }
-            },
-            None => None,
-        };
+        forget_foreign_log(&pool).await?;
+        let opened = reopen(&pool, &folder, demand).await?;
         folder.sweep();
         let mirror = match opened {
             Some(mirror) => mirror,
             None => {
                 let built = rebuild::prepare(&pool, &folder, &stop, &log_progress()).await?;
-                folder.promote(&built.path)?;
+                // What could not be used before is no way back.
+                folder.fall_back(&built.path)?;
+                folder.sweep();
                 built.mirror
             }
         };
@@ -105,7 +96,8 @@ impl Worker {
             orders,
             settings_seen: None,
             heartbeat_at: None,
-            cut_at: Instant::now(),
+            cut_at: None,
+            failed_turns: 0,
             failed_builds: 0,
             node: node::name(&data_dir),
         };
@@ -120,6 +112,7 @@ impl Worker {
     /// Follows the log until it is told to stop; then commits nothing more, and notes that all is well.
     pub(super) async fn run(mut self) {
         let teller = tokio::spawn(tell(self.pool.clone(), self.door.clone(), self.stop.clone()));
+        tokio::spawn(self.door.clone().measure(self.stop.clone()));
         let mut listener = None;
         while !self.stop.is_cancelled() {
             // A panic is an error like any other: a mirror that nobody keeps would go stale in silence.
@@ -130,7 +123,10 @@ impl Worker {
             };
             self.measure();
             match turn {
-                Ok(()) => self.wait(&mut listener).await,
+                Ok(()) => {
+                    self.failed_turns = 0;
+                    self.wait(&mut listener).await;
+                }
                 Err(error) => self.recover(error).await,
             }
         }
@@ -204,13 +200,12 @@ impl Worker {
         if let Err(error) = store::heartbeat(&self.pool, &self.node, &committed.snapshot).await {
             tracing::warn!(%error, "the other nodes do not hear of this one");
         }
-        if self.cut_at.elapsed() >= CUT {
-            self.cut_at = Instant::now();
-            if let Err(error) = store::cut_log(&self.pool).await {
+        if self.cut_at.is_none_or(|at| at.elapsed() >= CUT) {
+            self.cut_at = Some(Instant::now());
+            if let Err(error) = super::cut_log(&self.pool).await {
                 tracing::warn!(%error, "the change log was not cut");
             }
         }
-        self.door.measure_lag().await;
         Ok(())
     }
 
@@ -286,15 +281,15 @@ impl Worker {
     async fn recover(&mut self, error: IndexingError) {
         match error {
             IndexingError::Outlived(_) | IndexingError::Index(duka_index::Error::Corrupt(_)) => {
-                tracing::warn!(%error, "the index is rebuilt; the old one answers meanwhile");
-                match self.rebuild().await {
-                    Ok(()) => self.failed_builds = 0,
-                    Err(error) => {
-                        tracing::error!(%error, "the rebuild failed");
-                        self.failed_builds += 1;
-                        let pause = AFTER_ERROR * 2_u32.saturating_pow(self.failed_builds.min(10));
-                        self.pause(pause.min(LONGEST_PAUSE)).await;
-                    }
+                self.replace(&error).await;
+            }
+            IndexingError::Index(error) => {
+                tracing::error!(%error, "indexing failed and will be tried again");
+                metrics::counter!("duka_index_errors_total").increment(1);
+                self.failed_turns += 1;
+                match self.damage().await {
+                    Some(damage) => self.replace(&damage).await,
+                    None => self.pause(AFTER_ERROR).await,
                 }
             }
             IndexingError::Lagging => {
@@ -309,6 +304,31 @@ impl Worker {
         }
     }
 
+    /// Builds an index in place of one that is of no use any more.
+    async fn replace(&mut self, why: &IndexingError) {
+        tracing::warn!(error = %why, "the index is rebuilt; the old one answers meanwhile");
+        match self.rebuild().await {
+            Ok(()) => self.failed_builds = 0,
+            Err(error) => {
+                tracing::error!(%error, "the rebuild failed");
+                self.failed_builds += 1;
+                let pause = AFTER_ERROR * 2_u32.saturating_pow(self.failed_builds.min(10));
+                self.pause(pause.min(LONGEST_PAUSE)).await;
+            }
+        }
+    }
+
+    /// What is wrong with the files of an index that fails again and again. Nothing when the disk is full: then it is
+    /// the index's last commit that is there to go on from.
+    async fn damage(&self) -> Option<IndexingError> {
+        if self.failed_turns != LOOK_CLOSER {
+            return None;
+        }
+        let engine = self.mirror.engine.clone();
+        let checked = tokio::task::spawn_blocking(move || engine.validate_checksums()).await;
+        checked.map_err(IndexingError::Task).and_then(|checked| Ok(checked?)).err()
+    }
+
     async fn rebuild(&mut self) -> Result<(), IndexingError> {
         let door = self.door.clone();
         // Somebody builds one already, which will do: it comes as an order.
@@ -318,6 +338,7 @@ impl Worker {
             }
             return Ok(());
         };
+        forget_foreign_log(&self.pool).await?;
         let successor = rebuild::prepare(&self.pool, &self.folder, &self.stop, &log_progress()).await?;
         self.take_over(successor).await
     }
@@ -325,22 +346,6 @@ impl Worker {
     async fn pause(&self, length: Duration) {
         let _ = timeout(length, self.stop.cancelled()).await;
     }
-}
-
-/// Opens an index that was built before, if it can be caught up.
-async fn reopen(pool: &PgPool, path: PathBuf, check: bool) -> Result<Mirror, IndexingError> {
-    let opened = tokio::task::spawn_blocking(move || {
-        let engine = Engine::open(&path)?;
-        if check {
-            engine.validate_checksums()?;
-        }
-        Ok::<_, duka_index::Error>(engine)
-    });
-    let mirror = Mirror::new(opened.await??)?.writable().await?;
-    let mut transaction = store::begin(pool).await?;
-    let present = store::present(&mut transaction).await?;
-    let known = Payload::of(&mirror.engine).is_some_and(|payload| payload.same_history(&present));
-    known.then_some(mirror).ok_or(IndexingError::Outlived("it mirrors another history"))
 }
 
 /// Says in the log how far a build is that nobody watches.

@@ -49,6 +49,12 @@ async fn compare(app: &App) {
             metrics::counter!("duka_index_differences_total").increment(missing + stale + surplus);
         }
         Err(IndexingError::Cancelled) => {}
+        Err(error @ (IndexingError::Index(_) | IndexingError::Task(_))) => {
+            tracing::error!(%error, "the index cannot be read and is rebuilt; the old one answers meanwhile");
+            if let Err(error) = app.indexing.rebuild(&app.stopping, |_, _| {}).await {
+                tracing::error!(%error, "the rebuild failed");
+            }
+        }
         Err(error) => tracing::warn!(%error, "the nightly comparison failed"),
     }
 }

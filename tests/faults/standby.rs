@@ -1,0 +1,193 @@
+//! The mirror follows a standby, which may be behind the index.
+
+use std::{
+    fs,
+    os::unix::{
+        fs::{MetadataExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use duka::{indexing::Indexing, postgres::Endpoint};
+use sqlx::PgPool;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::{self, SOON, Shop, blocking, connect, until};
+
+/// A hot standby of a shop's database.
+struct Standby {
+    process: Child,
+    endpoint: Endpoint,
+    _dir: TempDir,
+}
+
+impl Standby {
+    /// `None`, and a line that says why, where this machine lacks what makes one.
+    async fn of(shop: &Shop) -> Option<Self> {
+        let (Some(pg_basebackup), Some(postgres)) =
+            (support::program("pg_basebackup"), support::program("postgres"))
+        else {
+            println!("skipped: there is no pg_basebackup here");
+            return None;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let (data, primary) = (dir.path().join("data"), shop.endpoint());
+        let mut backup = Command::new(pg_basebackup);
+        backup.arg("-D").arg(&data).arg("-h").arg(&primary.socket_dir).args(["-U", &primary.user]);
+        backup.args(["-p", &primary.port.to_string(), "-R", "-X", "stream", "-c", "fast"]);
+        assert!(blocking(|| backup.status()).unwrap().success());
+        let owner = fs::metadata(shop.dir.path().join("postgres/data")).unwrap();
+        give(dir.path(), owner.uid(), owner.gid());
+        // What the primary's settings include is not part of its data.
+        let conf = fs::read_to_string(data.join("postgresql.conf")).unwrap();
+        fs::write(data.join("postgresql.conf"), conf.replace("include_if_exists", "# include_if_exists"))
+            .unwrap();
+        let mut command = Command::new(postgres.canonicalize().unwrap());
+        command.arg("-D").arg(&data).args(["-c", "listen_addresses=", "-c", "hot_standby=on"]);
+        command.arg("-c").arg(format!("unix_socket_directories={}", dir.path().display()));
+        command.args(["-c", "wal_receiver_status_interval=1"]);
+        if rustix::process::geteuid().is_root() {
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        let log = fs::File::create(dir.path().join("log")).unwrap();
+        let process = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let endpoint = Endpoint { socket_dir: dir.path().to_owned(), ..primary.clone() };
+        let standby = Self { process, endpoint, _dir: dir };
+        until("the standby answers", Duration::from_secs(30), async || {
+            Command::new(support::program("psql").unwrap_or_else(|| PathBuf::from("psql")))
+                .arg("-h")
+                .arg(&standby.endpoint.socket_dir)
+                .args(["-U", &standby.endpoint.user, "-d", "duka", "-c", "select 1"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
+        })
+        .await;
+        Some(standby)
+    }
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        // An immediate shutdown: nobody needs it again.
+        let pid = rustix::process::Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        let _ = self.process.wait();
+    }
+}
+
+fn give(path: &Path, uid: u32, gid: u32) {
+    if rustix::process::geteuid().is_root() {
+        chown(path, Some(uid), Some(gid)).unwrap();
+    }
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        match entry.file_type().unwrap().is_dir() {
+            true => give(&entry.path(), uid, gid),
+            false if rustix::process::geteuid().is_root() => {
+                std::os::unix::fs::lchown(entry.path(), Some(uid), Some(gid)).unwrap();
+            }
+            false => {}
+        }
+    }
+}
+
+/// A mirror in this process, which follows one database.
+struct Follower {
+    indexing: Indexing,
+    stop: CancellationToken,
+    worker: tokio::task::JoinHandle<()>,
+}
+
+impl Follower {
+    async fn of(pool: &PgPool, dir: &Path) -> Self {
+        let stop = CancellationToken::new();
+        let (indexing, worker) = Indexing::start(pool.clone(), dir.to_owned(), stop.clone()).await.unwrap();
+        Self { indexing, stop, worker }
+    }
+
+    async fn close(self) {
+        self.stop.cancel();
+        self.worker.await.unwrap();
+    }
+
+    fn brand(&self, id: i64) -> String {
+        self.indexing.engine().get(id).unwrap().unwrap().brand
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_lags_is_waited_for() {
+    let shop = Shop::open(200).await;
+    let Some(standby) = Standby::of(&shop).await else { return shop.close().await };
+    let (replica, dir) = (connect(&standby.endpoint, "duka").await, tempfile::tempdir().unwrap());
+    let id: i64 = sqlx::query_scalar("select min(id) from product").fetch_one(&shop.db).await.unwrap();
+    let write = async |brand: &str| {
+        sqlx::query("update product set brand = $1 where id = $2")
+            .bind(brand)
+            .bind(id)
+            .execute(&shop.db)
+            .await
+            .unwrap();
+    };
+
+    // Built from the standby and kept by it.
+    let follower = Follower::of(&replica, dir.path()).await;
+    write("first").await;
+    let kept = until("the standby's mirror follows", SOON, async || follower.brand(id) == "first").await;
+    follower.close().await;
+
+    // The primary takes it further than the standby has come, with a transaction open that hides in both.
+    let mut open = shop.db.begin().await.unwrap();
+    sqlx::query("update product set brand = 'open' where id = $1 + 1")
+        .bind(id)
+        .execute(&mut *open)
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    sqlx::raw_sql("select pg_wal_replay_pause()").execute(&replica).await.unwrap();
+    until("the replay is paused", SOON, async || {
+        let state = sqlx::query_scalar::<_, String>("select pg_get_wal_replay_pause_state()");
+        state.fetch_one(&replica).await.unwrap() == "paused"
+    })
+    .await;
+    let follower = Follower::of(&shop.db, dir.path()).await;
+    write("second").await;
+    until("the primary's mirror follows", SOON, async || follower.brand(id) == "second").await;
+    let ahead = follower.indexing.applied();
+    follower.close().await;
+
+    // Back on the standby: it does not go back, and does not take the standby for a database that was restored.
+    let follower = Follower::of(&replica, dir.path()).await;
+    let index = fs::read_to_string(dir.path().join("index/current")).unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(follower.brand(id), "second", "it went back");
+    let now = follower.indexing.applied().snapshot;
+    assert!(
+        (0..ahead.snapshot.xmin() + 10).all(|xid| !ahead.snapshot.sees(xid) || now.sees(xid)),
+        "it forgot what it holds: {now} after {}",
+        ahead.snapshot
+    );
+    assert_eq!(fs::read_to_string(dir.path().join("index/current")).unwrap(), index, "it was built anew");
+    open.commit().await.unwrap();
+    write("third").await;
+    sqlx::raw_sql("select pg_wal_replay_resume()").execute(&replica).await.unwrap();
+    let caught_up = until("the mirror goes on", SOON, async || {
+        follower.brand(id) == "third" && follower.brand(id + 1) == "open"
+    })
+    .await;
+    let report = follower.indexing.verify(false).await.unwrap();
+    assert!(report.is_clean() && report.compared == 200, "{report:?}");
+    assert_eq!(fs::read_to_string(dir.path().join("index/current")).unwrap(), index, "it was built anew");
+    println!(
+        "a standby as the source: a write is found after {kept:?}, level {caught_up:?} after its replay goes on"
+    );
+    follower.close().await;
+    replica.close().await;
+    drop(standby);
+    shop.close().await;
+}
