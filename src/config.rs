@@ -46,6 +46,12 @@ pub struct Settings {
     /// Minutes for which an unpaid order holds its stock [default: 30]
     #[arg(long, env = "DUKA_ORDER_EXPIRY_MINUTES", value_name = "MINUTES", global = true)]
     pub order_expiry_minutes: Option<String>,
+    /// Whether the schema of /graphql/ may be asked for: true or false [default: true]
+    #[arg(long, env = "DUKA_GRAPHQL_INTROSPECTION", value_name = "BOOL", global = true)]
+    pub graphql_introspection: Option<String>,
+    /// Whether GET /graphql/ shows an explorer: true or false [default: true]
+    #[arg(long, env = "DUKA_GRAPHQL_EXPLORER", value_name = "BOOL", global = true)]
+    pub graphql_explorer: Option<String>,
     /// Which log lines to write, as `level` or `target=level,…` [default: info]
     #[arg(long, env = "DUKA_LOG", value_name = "FILTER", global = true)]
     pub log: Option<String>,
@@ -108,6 +114,10 @@ pub struct Config {
     pub import: ImportLimits,
     /// For how many minutes an unpaid order holds its stock.
     pub order_expiry_minutes: i32,
+    /// Whether the schema of `/graphql/` may be asked for.
+    pub graphql_introspection: bool,
+    /// Whether `GET /graphql/` shows an explorer.
+    pub graphql_explorer: bool,
     /// A filter in `tracing_subscriber`'s syntax.
     pub log: String,
     /// Log lines as JSON objects.
@@ -180,6 +190,18 @@ impl Config {
                 })
             }
         };
+        let mut switch = |name: &str, given: &Option<String>| match given.as_deref() {
+            None | Some("true") => true,
+            Some("false") => false,
+            Some(given) => {
+                fault(name, format!("`{given}` is neither true nor false"));
+                true
+            }
+        };
+        let graphql_introspection =
+            switch("--graphql-introspection (DUKA_GRAPHQL_INTROSPECTION)", &settings.graphql_introspection);
+        let graphql_explorer =
+            switch("--graphql-explorer (DUKA_GRAPHQL_EXPLORER)", &settings.graphql_explorer);
         let mut number = |name: &str, given: &Option<String>, default: u64| match given.as_deref() {
             None => default,
             Some(given) => given.parse().unwrap_or_else(|_| {
@@ -255,6 +277,8 @@ impl Config {
                 verify_hour,
                 import,
                 order_expiry_minutes,
+                graphql_introspection,
+                graphql_explorer,
                 log,
                 log_json,
                 jwt_secret,

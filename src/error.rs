@@ -107,6 +107,8 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The body is JSON, and says something that cannot be.
     Invalid,
+    /// It asks for more at once than one request may.
+    TooComplex,
     /// The request took too long to arrive.
     RequestTimeout,
     /// The index does not hold yet what the client has written.
@@ -176,6 +178,9 @@ impl Kind {
                 "This type of body is not taken here",
             ),
             Self::Invalid => ("invalid", StatusCode::UNPROCESSABLE_ENTITY, "Some fields are not valid"),
+            Self::TooComplex => {
+                ("too-complex", StatusCode::UNPROCESSABLE_ENTITY, "The request asks for too much at once")
+            }
             Self::RequestTimeout => {
                 ("request-timeout", StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive")
             }

@@ -18,6 +18,7 @@ pub mod page;
 pub mod params;
 pub mod pricing;
 pub mod reply;
+pub mod resolver;
 pub mod telemetry;
 pub mod text;
 
@@ -52,6 +53,7 @@ pub mod wishlist;
 
 // Those who see everybody.
 pub mod cli;
+pub mod graphql;
 pub mod health;
 pub mod lifecycle;
 pub mod router;

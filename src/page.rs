@@ -117,6 +117,11 @@ pub struct Links<'a> {
     pub query: &'a str,
 }
 
+impl Links<'static> {
+    /// Of a list that has no address.
+    pub const NONE: Self = Self { base: "", path: "", query: "" };
+}
+
 impl Links<'_> {
     fn to(&self, page: u32) -> String {
         self.with("page", &page.to_string())

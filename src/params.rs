@@ -36,6 +36,18 @@ pub fn read<T: QueryForm>(query: &str) -> Result<T> {
     Ok(form)
 }
 
+/// Reads parameters that came by other ways than a query string, under the same rules.
+///
+/// # Errors
+/// 400 with an entry for every fault.
+pub fn read_pairs<T: QueryForm>(pairs: impl IntoIterator<Item = (String, String)>) -> Result<T> {
+    let mut params = Params { pairs: Vec::new(), faults: Vec::new() };
+    pairs.into_iter().for_each(|(name, value)| params.take(name, &value));
+    let form = T::read(&mut params);
+    params.finish()?;
+    Ok(form)
+}
+
 /// The parameters that nobody has taken yet, and the faults found so far.
 pub struct Params {
     pairs: Vec<(String, String)>,
@@ -48,21 +60,26 @@ impl Params {
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match (decode(name), decode(value)) {
-                (Some(name), Some(_)) if clean(&name, Shape::Line).is_err() => {
-                    params.fault(
-                        &name.escape_debug().to_string(),
-                        "unknown",
-                        "is not a parameter of this path",
-                    );
-                }
-                (Some(name), Some(value)) => match clean(&value, Shape::Line) {
-                    Ok(value) => params.pairs.push((name, value)),
-                    Err(bad) => params.fault(&name, "format", &bad.to_string()),
-                },
+                (Some(name), Some(value)) => params.take(name, &value),
                 _ => params.fault(name, "format", "is not percent-encoded UTF-8"),
             }
         }
         params
+    }
+
+    /// Puts a parameter among those that nobody has taken yet.
+    fn take(&mut self, name: String, value: &str) {
+        if clean(&name, Shape::Line).is_err() {
+            return self.fault(
+                &name.escape_debug().to_string(),
+                "unknown",
+                "is not a parameter of this path",
+            );
+        }
+        match clean(value, Shape::Line) {
+            Ok(value) => self.pairs.push((name, value)),
+            Err(bad) => self.fault(&name, "format", &bad.to_string()),
+        }
     }
 
     /// Every value of `name`, in order.

@@ -37,8 +37,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
-    extract::header_text, health, import, openapi::QueryPaths, order, params, product, review, search,
-    shipment, user, wishlist,
+    extract::header_text, graphql, health, import, openapi::QueryPaths, order, params, product, review,
+    search, shipment, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -111,6 +111,7 @@ fn router(app: App) -> Router {
     let origins = app.config.cors_origins.clone();
     let refuse = move |request, next| refuse_query(Arc::clone(&with_parameters), request, next);
     routes
+        .merge(graphql::routes(&app))
         .layer(middleware::from_fn(refuse))
         .route(
             "/api/openapi.json",

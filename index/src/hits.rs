@@ -36,6 +36,9 @@ pub struct Hit {
     pub score: f32,
     /// Which words matched, when that was asked for.
     pub highlights: Option<Highlights>,
+    /// Where the hit stands in the query's order, when that was asked for: what stands behind it is asked for with
+    /// [`Query::after`](crate::Query::after).
+    pub place: Option<Cursor>,
 }
 
 /// Which parts of a hit's texts matched the query: byte ranges, ascending and apart from each other, on character

@@ -52,6 +52,8 @@ pub struct Query {
     pub facets: Vec<Facet>,
     /// Whether each hit says which of its words matched; see [`Hit::highlights`](crate::Hit::highlights).
     pub highlight: bool,
+    /// Whether each hit says where it stands; see [`Hit::place`](crate::Hit::place).
+    pub places: bool,
     /// The instant whose prices hold, in microseconds since the epoch.
     pub at: i64,
 }

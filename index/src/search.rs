@@ -35,6 +35,7 @@ impl Generation {
         let page = Page::of(query, &self.segments, &matches);
         let forms = text.as_ref().filter(|_| query.highlight).map(|text| text.forms.as_slice());
         let highlighter = query.highlight.then(|| Highlighter::new(forms.unwrap_or_default()));
+        let reading = text.as_ref().map(|text| text.reading.clone());
         let mut hits = Vec::with_capacity(page.candidates.len());
         for candidate in &page.candidates {
             let scores = &matches[candidate.segment as usize].scores;
@@ -42,15 +43,15 @@ impl Generation {
             hits.push(Hit {
                 highlights: highlighter.as_ref().map(|highlighter| highlighter.of(&document)),
                 score: scores.get(candidate.doc as usize).copied().unwrap_or(0.0),
+                place: query.places.then(|| page.place(candidate, query, reading.clone())),
                 document,
             });
         }
-        let (corrected_query, reading) = text.map(|text| (text.corrected, text.reading)).unzip();
         Ok(Hits {
             total: matches.iter().map(|matches| matches.count as u64).sum(),
             hits,
             facets: facets::count(query, self, &matches)?,
-            corrected_query: corrected_query.flatten(),
+            corrected_query: text.and_then(|text| text.corrected),
             next: page.next(query, reading),
             generation: self.number,
         })

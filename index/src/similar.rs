@@ -69,7 +69,7 @@ impl Generation {
         }
         alike.sort_unstable_by_key(key);
         let hits = alike.into_iter().map(|(segment, doc, score)| {
-            Ok(Hit { document: self.document(segment, doc)?, score, highlights: None })
+            Ok(Hit { document: self.document(segment, doc)?, score, highlights: None, place: None })
         });
         let hits = hits.collect::<Result<Vec<Hit>, Error>>()?;
         Ok(Some(Hits { total: hits.len() as u64, hits, generation: self.number, ..Hits::default() }))

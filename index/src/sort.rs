@@ -129,10 +129,15 @@ impl<'a> Page<'a> {
     /// Where the next page begins, when there is one.
     pub(crate) fn next(&self, query: &Query, reading: Option<Reading>) -> Option<Cursor> {
         let last = self.candidates.last().filter(|_| self.more)?;
-        let (keys, id) = self.orders[last.segment as usize].places(last.doc);
+        Some(self.place(last, query, reading))
+    }
+
+    /// Where a candidate stands.
+    pub(crate) fn place(&self, candidate: &Candidate, query: &Query, reading: Option<Reading>) -> Cursor {
+        let (keys, id) = self.orders[candidate.segment as usize].places(candidate.doc);
         // Only relevance depends on what words are worth, but what matches depends on how they are read.
         let reading = reading.filter(|_| query.text.is_some());
-        Some(Cursor { keys, id, reading })
+        Cursor { keys, id, reading }
     }
 }
 

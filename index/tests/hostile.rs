@@ -234,6 +234,7 @@ fn query(text: &str) -> Query {
         sort: vec![SortKey { field: SortField::Relevance, descending: false }],
         limit: 24,
         highlight: true,
+        places: true,
         facets: vec![
             Facet::Category,
             Facet::Brand,

@@ -5,6 +5,7 @@
 //! and ends the family.
 
 pub mod actions;
+pub mod graphql;
 pub mod http;
 pub mod model;
 mod store;

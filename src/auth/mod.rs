@@ -1,11 +1,12 @@
 //! Who is asking: roles, and proofs of them.
 //!
-//! [`Customer`], [`Vendor`] and [`Admin`] have private fields: only the extractors here make one, from a token
-//! that holds and a session that is alive. An action that takes a proof as its argument cannot be called
+//! [`Customer`], [`Vendor`] and [`Admin`] have private fields: only an [`Actor`] makes one, from a token that holds and
+//! a session that is alive; handlers get theirs by the extractors here, resolvers from the request's actor. An action that takes a proof as its argument cannot be called
 //! without the right. [`Viewer`] is for searches, which never ask the database: it believes the token alone.
 //!
 //! Whoever writes does it in a transaction that [`begin`] has begun with the proof, and is in the audit.
 
+mod actor;
 mod author;
 mod extract;
 pub mod password;
@@ -15,7 +16,10 @@ pub mod token;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use self::author::{Author, RequestId, begin};
+pub use self::{
+    actor::Actor,
+    author::{Author, RequestId, begin},
+};
 
 use crate::{app::App, error::Result};
 

@@ -86,7 +86,7 @@ struct CartDiscount {
 /// A cart, priced at this moment. What an order of it would cost is `total`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Cart)]
-struct CartJson {
+pub(super) struct CartJson {
     id: i64,
     currency: String,
     items: Vec<CartItem>,
@@ -107,7 +107,7 @@ struct CartJson {
 }
 
 impl CartJson {
-    fn new(cart: Cart, currency: Currency) -> Self {
+    pub(super) fn new(cart: Cart, currency: Currency) -> Self {
         let amount = shown(cart.discount_total(), currency);
         let discount =
             |applied: &Applied| CartDiscount { code: applied.code.clone(), amount: amount.clone() };

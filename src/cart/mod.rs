@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod discount;
+pub mod graphql;
 pub mod http;
 pub mod model;
 mod store;

@@ -47,6 +47,22 @@ pub async fn one(app: &App, id: i64) -> Result<Category> {
     store::one(&app.web, id).await?.ok_or_else(|| Error::not_found("category"))
 }
 
+/// One category, by its slug.
+///
+/// # Errors
+/// 404.
+pub async fn with_slug(app: &App, slug: &str) -> Result<Category> {
+    store::with_slug(&app.web, slug).await?.ok_or_else(|| Error::not_found("category"))
+}
+
+/// What hangs right below each of the categories, by name.
+///
+/// # Errors
+/// None of its own.
+pub async fn children(app: &App, parents: &[i64]) -> Result<Vec<Category>> {
+    store::children(&app.web, parents).await
+}
+
 /// Makes a category. Without a slug it gets one from its name, with a number where that one is taken.
 ///
 /// # Errors

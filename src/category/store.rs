@@ -124,6 +124,42 @@ pub(super) async fn one(db: impl PgExecutor<'_>, id: i64) -> Result<Option<Categ
     Ok(row.fetch_optional(db).await?.map(Into::into))
 }
 
+/// [`one`] by its slug.
+pub(super) async fn with_slug(db: impl PgExecutor<'_>, slug: &str) -> Result<Option<Category>> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"with recursive up (parent_id, name, depth) as (
+               select parent_id, name, 0 from category where slug = $1
+               union all
+               select c.parent_id, c.name, u.depth + 1 from up u join category c on c.id = u.parent_id where u.depth < 32
+           )
+           select c.id, c.name, c.slug, c.description, c.parent_id,
+                  (select array_agg(name order by depth desc) from up) as "path!", c.created_at
+           from category c where c.slug = $1"#,
+        slug
+    );
+    Ok(row.fetch_optional(db).await?.map(Into::into))
+}
+
+/// What hangs right below each of the categories, by name.
+pub(super) async fn children(db: impl PgExecutor<'_>, parents: &[i64]) -> Result<Vec<Category>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"with recursive up (id, parent_id, name, depth) as (
+               select id, parent_id, name, 0 from category where parent_id = any($1)
+               union all
+               select u.id, c.parent_id, c.name, u.depth + 1
+               from up u join category c on c.id = u.parent_id where u.depth < 32
+           )
+           select c.id, c.name, c.slug, c.description, c.parent_id,
+                  (select array_agg(u.name order by u.depth desc) from up u where u.id = c.id) as "path!", c.created_at
+           from category c where c.parent_id = any($1)
+           order by c.name, c.id"#,
+        parents
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(Into::into).collect())
+}
+
 /// Makes changes of the tree take turns, before they lock any row of it: moves that cross would wait for each
 /// other, and makers of one slug would not see each other's.
 pub(super) async fn lock_tree(db: &mut PgConnection) -> Result<()> {

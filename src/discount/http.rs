@@ -72,7 +72,7 @@ pub struct DiscountJson {
 }
 
 impl DiscountJson {
-    fn new(discount: Discount, currency: Currency) -> Self {
+    pub(super) fn new(discount: Discount, currency: Currency) -> Self {
         let terms = discount.terms;
         Self {
             id: discount.id,

@@ -4,6 +4,7 @@
 //! view `automatic_discount`'s; here they are written, and linked to products.
 
 pub mod actions;
+pub mod graphql;
 pub mod http;
 pub mod model;
 mod store;

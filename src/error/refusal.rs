@@ -56,6 +56,15 @@ impl Error {
         Self { detail: detail.collect::<Vec<_>>().join(" "), faults, ..Self::new(Kind::InvalidParameter, "") }
     }
 
+    /// 400: a thing is named by the one or the other parameter.
+    pub fn either(name: &str, other: &str) -> Self {
+        Self::parameters(vec![Fault::parameter(
+            name,
+            "required",
+            format!("or `{other}` is given: one of them"),
+        )])
+    }
+
     /// 409: the value of the field at `pointer` belongs to another row.
     pub fn taken(pointer: &'static str, detail: impl Into<String>) -> Self {
         let detail = detail.into();
@@ -102,6 +111,19 @@ impl Error {
     /// Which row of the table it is.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// What a client is told, but for the request's id. The cause, if there is one, is logged: this is done once for
+    /// each error that is answered.
+    pub fn into_problem(self) -> Problem {
+        match (&self.cause, self.kind) {
+            (Some(cause), Kind::Internal) => tracing::error!(error = %cause, "request failed"),
+            (Some(cause), _) => tracing::warn!(error = %cause, "request refused"),
+            (None, _) => {}
+        }
+        let mut problem = Problem::new(self.kind, self.detail, self.faults);
+        problem.members = self.members;
+        problem
     }
 
     fn with_cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -155,14 +177,8 @@ impl From<duka_index::Error> for Error {
 impl IntoResponse for Error {
     /// An empty body; `error::finish` writes the problem once it knows the request's id.
     fn into_response(self) -> Response {
-        match (&self.cause, self.kind) {
-            (Some(cause), Kind::Internal) => tracing::error!(error = %cause, "request failed"),
-            (Some(cause), _) => tracing::warn!(error = %cause, "request refused"),
-            (None, _) => {}
-        }
         let mut response = self.kind.status().into_response();
-        let mut problem = Problem::new(self.kind, self.detail, self.faults);
-        problem.members = self.members;
+        let problem = self.into_problem();
         response.extensions_mut().insert(problem);
         response
     }

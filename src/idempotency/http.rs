@@ -27,20 +27,37 @@ impl IdempotencyKey {
     }
 }
 
+impl IdempotencyKey {
+    /// A key that did not come in the header.
+    ///
+    /// # Errors
+    /// 400 when it is none.
+    pub fn new(key: Option<&str>) -> Result<Self> {
+        let visible = |byte: &u8| (b' '..=b'~').contains(byte);
+        let read = |text: &str| {
+            let text = text.trim();
+            let good = text.as_bytes().iter().all(visible) && (1..=LONGEST_KEY).contains(&text.len());
+            good.then(|| text.to_owned()).ok_or_else(not_a_key)
+        };
+        key.map(read).transpose().map(Self)
+    }
+}
+
+fn not_a_key() -> Error {
+    Error::malformed(format!(
+        "`Idempotency-Key` is given once, with 1 to {LONGEST_KEY} visible ASCII characters."
+    ))
+}
+
 impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         let mut given = parts.headers.get_all("idempotency-key").iter();
         let Some(value) = given.next() else { return Ok(Self(None)) };
-        let visible = |byte: &u8| (b' '..=b'~').contains(byte);
-        let text = value.to_str().ok().filter(|text| text.as_bytes().iter().all(visible));
-        let text = text.map(str::trim).filter(|text| (1..=LONGEST_KEY).contains(&text.len()));
-        match (text, given.next()) {
-            (Some(text), None) => Ok(Self(Some(text.to_owned()))),
-            _ => Err(Error::malformed(format!(
-                "`Idempotency-Key` is given once, with 1 to {LONGEST_KEY} visible ASCII characters."
-            ))),
+        match (value.to_str(), given.next()) {
+            (Ok(text), None) => Self::new(Some(text)),
+            _ => Err(not_a_key()),
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     catalog::version_header,
     error::Result,
     extract::{Body, Id, Query},
-    idempotency::{Kept, http::IdempotencyKey},
+    idempotency::{Answered, Kept, http::IdempotencyKey},
     money::Currency,
     openapi::ProblemResponse,
     page::{DeepList, Links, Page},
@@ -70,7 +70,7 @@ impl OrderItem {
 /// An order. To a vendor who did not place it: the own lines, and their sums.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Order)]
-struct OrderJson {
+pub(super) struct OrderJson {
     id: i64,
     /// What people say on the phone.
     order_number: String,
@@ -102,7 +102,11 @@ struct OrderJson {
 }
 
 impl OrderJson {
-    fn new(order: Order, shop: Currency) -> Self {
+    pub(super) fn id(&self) -> i64 {
+        self.id
+    }
+
+    pub(super) fn new(order: Order, shop: Currency) -> Self {
         let head = order.head;
         // The currency that it was agreed in, whatever the shop's is now.
         let currency: Currency = head.currency.parse().unwrap_or(shop);
@@ -165,7 +169,7 @@ async fn list(
     let raw = raw.unwrap_or_default();
     let links = Links { base: &app.config.public_url, path: "/api/order/", query: &raw };
     let list = filter.list(Scope::of(user));
-    Ok(Json(filter.page.list(&app.keys, &list, (orders, count), |order| order.id, &links)?))
+    Ok(Json(filter.page.list(&app.keys, &list, (orders, count), OrderJson::id, &links)?))
 }
 
 /// What a checkout sends.
@@ -204,13 +208,19 @@ async fn place(
     key: IdempotencyKey,
     Body(body): Body<Unread>,
 ) -> Result<Response> {
+    Ok(placed(&app, user, key, body).await?.into_response())
+}
+
+/// Places the order that the body asks for, and keeps what is answered: whichever door a key comes through, it is the
+/// same request.
+pub(super) async fn placed(app: &App, user: Customer, key: IdempotencyKey, body: Unread) -> Result<Answered> {
     let request = key.request(user.user_id(), "POST /api/order/", &body);
     let new: NewOrder = body.read(app.config.currency)?;
-    let answered = actions::place(&app, user, &new, request.as_ref(), |order, version| {
+    let answer = |order: &Order, version| {
         let body = OrderJson::new(order.clone(), app.config.currency);
         Kept::json(StatusCode::CREATED, [version_header(version)], &body)
-    });
-    Ok(answered.await?.into_response())
+    };
+    actions::place(app, user, &new, request.as_ref(), answer).await
 }
 
 /// One order

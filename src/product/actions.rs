@@ -41,6 +41,21 @@ pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Detail> {
     detail.filter(|detail| sees(viewer, &detail.document)).ok_or_else(|| Error::not_found("product"))
 }
 
+/// [`one`] by its slug; of several that the viewer sees, the oldest.
+///
+/// # Errors
+/// 404.
+pub async fn with_slug(app: &App, viewer: Viewer, slug: &str) -> Result<Detail> {
+    let mut snapshot = indexing::begin_snapshot(&app.web).await?;
+    let id = store::with_slug(&mut snapshot, variant::model::Scope::of(viewer), slug).await?;
+    let detail = match id {
+        Some(id) => read(app, &mut snapshot, id).await?,
+        None => None,
+    };
+    snapshot.rollback().await?;
+    detail.ok_or_else(|| Error::not_found("product"))
+}
+
 /// Whether the shop has never had a product: for the demo, which fills an empty one only.
 ///
 /// # Errors

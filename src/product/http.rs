@@ -22,6 +22,7 @@ use crate::{
     catalog::version_header,
     error::{Error, Result},
     extract::{Body, Id, IfMatch},
+    money::Currency,
     openapi::ProblemResponse,
     reply,
 };
@@ -42,11 +43,17 @@ pub struct ProductDetail {
     variants: Vec<VariantJson>,
 }
 
+impl ProductDetail {
+    pub(super) fn new(detail: Detail, currency: Currency) -> Self {
+        let variants =
+            detail.variants.into_iter().map(|variant| VariantJson::new(variant, currency)).collect();
+        Self { product: Product::new(detail.document, detail.at, currency), variants }
+    }
+}
+
 /// The detail as it is shown, plain.
 fn shown(app: &App, detail: Detail) -> Result<cache::Body> {
-    let currency = app.config.currency;
-    let variants = detail.variants.into_iter().map(|variant| VariantJson::new(variant, currency)).collect();
-    let body = ProductDetail { product: Product::new(detail.document, detail.at, currency), variants };
+    let body = ProductDetail::new(detail, app.config.currency);
     Ok(cache::Body::new(serde_json::to_vec(&body).map_err(Error::internal)?))
 }
 

@@ -4,6 +4,7 @@
 //! and stock; as long as that is its only variant, the product's SKU, price and stock are that variant's.
 
 pub mod actions;
+pub mod graphql;
 pub mod http;
 pub mod model;
 mod store;

@@ -2,7 +2,10 @@
 
 use sqlx::{PgConnection, PgExecutor};
 
-use super::model::{NewProduct, ProductChanges};
+use super::{
+    model::{NewProduct, ProductChanges},
+    variant::model::Scope,
+};
 use crate::{
     attributes,
     error::{Error, Result, violated},
@@ -25,6 +28,20 @@ fn refused(error: sqlx::Error) -> Error {
 pub(super) async fn is_empty(db: impl PgExecutor<'_>) -> Result<bool> {
     let empty = sqlx::query_scalar!(r#"select not exists (select from product) as "empty!""#);
     Ok(empty.fetch_one(db).await?)
+}
+
+/// The oldest live product of this slug in the scope.
+pub(super) async fn with_slug(db: &mut PgConnection, scope: Scope, slug: &str) -> Result<Option<i64>> {
+    let id = sqlx::query_scalar!(
+        "select id from product
+         where slug = $3 and deleted_at is null and (is_active or $1 or vendor_id = $2)
+         order by id
+         limit 1",
+        scope.all,
+        scope.vendor_id,
+        slug
+    );
+    Ok(id.fetch_optional(db).await?)
 }
 
 pub(super) async fn insert(db: &mut PgConnection, new: &NewProduct, vendor_id: i64) -> Result<i64> {

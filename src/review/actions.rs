@@ -24,6 +24,14 @@ pub async fn page(app: &App, viewer: Viewer, filter: &ReviewFilter) -> Result<(V
     Ok((rows, count.unsigned_abs()))
 }
 
+/// The newest so many reviews of each of the products, as far as the viewer sees them.
+///
+/// # Errors
+/// None of its own.
+pub async fn newest(app: &App, viewer: Viewer, products: &[i64], most: i64) -> Result<Vec<Review>> {
+    store::newest(&app.web, Scope::of(viewer), products, most).await
+}
+
 /// One review, if the viewer sees it.
 ///
 /// # Errors

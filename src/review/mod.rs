@@ -4,6 +4,7 @@
 //! either. A write answers with the catalog's version, since the product changes with it.
 
 pub mod actions;
+pub mod graphql;
 pub mod http;
 pub mod model;
 mod store;

@@ -12,6 +12,9 @@ use crate::{
     params::{self, Params, QueryForm},
 };
 
+/// The newest reviews of one product that are shown with it at most.
+pub const MOST_NEWEST: i32 = 24;
+
 /// Characters of a comment.
 const COMMENT_LENGTH: usize = 5000;
 

@@ -35,6 +35,34 @@ pub(super) async fn page(
     Ok(rows.fetch_all(db).await?)
 }
 
+/// The newest so many of each product, product by product.
+pub(super) async fn newest(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    products: &[i64],
+    most: i64,
+) -> Result<Vec<Review>> {
+    let rows = sqlx::query_as!(
+        Review,
+        r#"select r.id as "id!", r.user_id as "user_id!", r.username as "username!", r.product_id as "product_id!",
+                  r.rating as "rating!", r.comment as "comment!", r.verified_purchase as "verified_purchase!",
+                  r.created_at as "created_at!"
+           from unnest($3::bigint[]) as asked (product_id)
+           cross join lateral (
+               select * from shown_review s
+               where s.product_id = asked.product_id and (s.is_on_offer or $1 or s.user_id = $2)
+               order by s.id desc
+               limit $4
+           ) r
+           order by r.product_id, r.id desc"#,
+        scope.is_all(),
+        scope.owner(),
+        products,
+        most
+    );
+    Ok(rows.fetch_all(db).await?)
+}
+
 /// How many [`page`] has in all. Not through the view: whose they are need not be looked up.
 pub(super) async fn count(db: impl PgExecutor<'_>, scope: Scope, filter: &ReviewFilter) -> Result<i64> {
     let count = sqlx::query_scalar!(

@@ -27,6 +27,7 @@ pub(super) fn parameters(query: &Query) -> String {
         limit,
         facets,
         highlight,
+        places: _,
         at: _,
     } = query;
     let mut pairs: Vec<(String, String)> = Vec::new();

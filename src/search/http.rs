@@ -13,7 +13,8 @@ use serde::Serialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::shapes::{SearchResult, SuggestResult, similar_products};
+use self::shapes::similar_products;
+pub(super) use self::shapes::{SearchResult, SuggestResult};
 use super::{
     actions::{self, Answer, Demand},
     model::{Search, Similar, Suggest},
@@ -192,10 +193,11 @@ fn json(shape: &impl Serialize) -> Result<Vec<u8>> {
 
 /// What the request demands: the write by parameter, else by header, and the coding.
 fn demand(headers: &HeaderMap, version: Option<Version>) -> Result<Demand> {
-    Ok(Demand { version: version.or(header_version(headers)?), encoding: Encoding::asked_for(headers) })
+    Ok(Demand { version: version.or(min_version(headers)?), encoding: Encoding::asked_for(headers) })
 }
 
-fn header_version(headers: &HeaderMap) -> Result<Option<Version>> {
+/// The write that the header demands.
+pub(super) fn min_version(headers: &HeaderMap) -> Result<Option<Version>> {
     let given = header_text(headers, MIN_VERSION);
     let version = given.map(|text| {
         text.trim()

@@ -3,6 +3,7 @@
 
 pub mod actions;
 mod canonical;
+pub mod graphql;
 mod highlight;
 pub mod http;
 pub mod model;

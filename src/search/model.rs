@@ -217,6 +217,7 @@ impl Search {
             limit: self.place.page.page_size as usize,
             facets: self.facets.clone().unwrap_or_else(default_facets),
             highlight: self.highlight,
+            places: false,
             at: 0,
         };
         query.after = self.place.open(keys, &list(&query))?.after;
@@ -237,7 +238,17 @@ pub fn cursor_at(query: &Query, place: &Cursor, keys: &Keys) -> error::Result<St
 /// the cursor is kept once for all of them.
 fn list(query: &Query) -> (&'static str, Query) {
     let facets = Vec::new();
-    ("products", Query { offset: 0, after: None, limit: 0, facets, highlight: false, at: 0, ..query.clone() })
+    let shown = Query {
+        offset: 0,
+        after: None,
+        limit: 0,
+        facets,
+        highlight: false,
+        places: false,
+        at: 0,
+        ..query.clone()
+    };
+    ("products", shown)
 }
 
 /// What somebody types, to be completed.

@@ -5,6 +5,7 @@
 //! That is why this feature stands right of them all.
 
 pub mod actions;
+pub mod graphql;
 pub mod http;
 pub mod model;
 mod store;

@@ -8,7 +8,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     actions,
-    model::{NewWish, Wish},
+    model::{NewWish, Wish, Wishlist},
 };
 use crate::{
     app::App,
@@ -28,7 +28,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// A user's wishlist.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Wishlist)]
-struct WishlistJson {
+pub(super) struct WishlistJson {
     id: i64,
     /// The newest first; those whose product is not on offer are left out.
     #[schema(max_items = 100)]
@@ -37,10 +37,17 @@ struct WishlistJson {
     created_at: OffsetDateTime,
 }
 
+impl WishlistJson {
+    pub(super) fn new(list: Wishlist, currency: Currency) -> Self {
+        let items = list.wishes.into_iter().map(|wish| WishJson::new(wish, list.at, currency)).collect();
+        Self { id: list.id, items, created_at: list.created_at }
+    }
+}
+
 /// A product that is wished for.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WishlistItem)]
-struct WishJson {
+pub(super) struct WishJson {
     id: i64,
     product_id: i64,
     product: Product,
@@ -49,7 +56,7 @@ struct WishJson {
 }
 
 impl WishJson {
-    fn new(wish: Wish, at: i64, currency: Currency) -> Self {
+    pub(super) fn new(wish: Wish, at: i64, currency: Currency) -> Self {
         Self {
             id: wish.id,
             product_id: wish.product.id,
@@ -67,10 +74,7 @@ impl WishJson {
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn read(State(app): State<App>, user: Customer) -> Result<Json<WishlistJson>> {
-    let list = actions::read(&app, user).await?;
-    let item = |wish| WishJson::new(wish, list.at, app.config.currency);
-    let items = list.wishes.into_iter().map(item).collect();
-    Ok(Json(WishlistJson { id: list.id, items, created_at: list.created_at }))
+    Ok(Json(WishlistJson::new(actions::read(&app, user).await?, app.config.currency)))
 }
 
 /// What a new wish sends.

@@ -4,6 +4,7 @@
 //! such a wish first.
 
 pub mod actions;
+pub mod graphql;
 pub mod http;
 pub mod model;
 mod store;

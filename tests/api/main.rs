@@ -20,6 +20,7 @@ mod category;
 mod command_line;
 mod discount;
 mod export;
+mod graphql;
 mod import;
 mod import_jobs;
 mod job;

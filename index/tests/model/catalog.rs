@@ -194,6 +194,7 @@ fn filtered(dice: &mut Dice, catalog: &BTreeMap<i64, Document>, text: Option<Str
         limit: *dice.pick(&[0, 1, 5, 20, 1_000, usize::MAX]),
         facets: facets(dice),
         highlight: false,
+        places: false,
         at: at(dice, catalog),
     }
 }

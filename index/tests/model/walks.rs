@@ -64,6 +64,15 @@ fn pages_by_cursor_are_the_pages_by_offset() {
                     let expected: Vec<i64> = ids(&all).into_iter().skip(begin).take(query.limit).collect();
                     assert_eq!(skipped, expected, "{context}");
                 }
+                if let Some(hit) = page.hits.first() {
+                    // Every hit says where it stands, not only a page's last.
+                    let placed = engine.search(&Query { places: true, ..query.clone() }).unwrap();
+                    let from = dice.below(placed.hits.len().max(1));
+                    let behind = Query { after: placed.hits[from].place.clone(), ..query.clone() };
+                    let expected: Vec<i64> = ids(&all).into_iter().skip(from + 1).take(query.limit).collect();
+                    assert_eq!(ids(&engine.search(&behind).unwrap()), expected, "{context}");
+                    assert_eq!(hit.place, None, "{context}");
+                }
                 walked.extend(page.hits);
                 after = page.next;
                 if after.is_none() {

@@ -39,6 +39,14 @@ pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Variant> {
         .ok_or_else(|| Error::not_found("variant"))
 }
 
+/// The variants of each of the products, as far as the viewer sees them, in their order.
+///
+/// # Errors
+/// None of its own.
+pub async fn of_products(app: &App, viewer: Viewer, products: &[i64]) -> Result<Vec<Variant>> {
+    store::of_products(&app.web, Scope::of(viewer), products, app.clock.micros()).await
+}
+
 /// Adds a variant to a product of the vendor's own.
 ///
 /// # Errors

@@ -156,6 +156,31 @@ pub(super) async fn of_product(db: impl PgExecutor<'_>, product_id: i64, at: i64
     Ok(rows.fetch_all(db).await?.into_iter().map(|row| row.at(at)).collect())
 }
 
+/// The live variants in the scope of each of the products, in their order.
+pub(super) async fn of_products(
+    db: impl PgExecutor<'_>,
+    scope: Scope,
+    products: &[i64],
+    at: i64,
+) -> Result<Vec<Variant>> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select v.id, v.product_id, v.position, v.variant_name, v.sku, v.price, v.stock, v.image_url,
+                  v.attributes as "attributes: Json<RawAttributes>",
+                  (select jsonb_agg(to_jsonb(a) order by a.id) from automatic_discount a where a.product_id = v.product_id)
+                      as "discounts: Json<Vec<Discount>>",
+                  v.created_at, v.updated_at
+           from variant v
+           join product p on p.id = v.product_id
+           where v.product_id = any($3) and v.deleted_at is null and (p.is_active or $1 or p.vendor_id = $2)
+           order by v.product_id, v.position, v.id"#,
+        scope.all,
+        scope.vendor_id,
+        products
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(|row| row.at(at)).collect())
+}
+
 /// Adds variants behind those that the product has; returns their ids in the order given.
 pub(super) async fn insert(
     db: &mut PgConnection,

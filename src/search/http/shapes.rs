@@ -18,7 +18,7 @@ use crate::{
 
 /// A page of products, and what the whole result is made of.
 #[derive(Serialize, ToSchema)]
-pub(super) struct SearchResult {
+pub(in crate::search) struct SearchResult {
     #[serde(flatten)]
     list: DeepList<FoundProduct>,
     /// Exact counts over the whole result. A facet's own selection does not narrow that facet.
@@ -117,7 +117,7 @@ struct RatingCountJson {
 
 /// What somebody who has begun to type may want; each list best first.
 #[derive(Serialize, ToSchema)]
-pub(super) struct SuggestResult {
+pub(in crate::search) struct SuggestResult {
     /// Texts to search for.
     #[schema(max_items = 10)]
     queries: Vec<String>,
@@ -144,7 +144,13 @@ struct SuggestedProductJson {
 
 impl SearchResult {
     /// The page that was asked for, of hits as of `at`.
-    pub(super) fn new(app: &App, query: &Query, place: &Place, hits: Hits, at: i64) -> Result<Self> {
+    pub(in crate::search) fn new(
+        app: &App,
+        query: &Query,
+        place: &Place,
+        hits: Hits,
+        at: i64,
+    ) -> Result<Self> {
         let currency = app.config.currency;
         let next_cursor = hits.next.as_ref().map(|place| cursor_at(query, place, &app.keys)).transpose()?;
         let spelling = canonical::parameters(query);
@@ -170,7 +176,7 @@ fn shown(hit: Hit, highlight: bool, at: i64, currency: Currency) -> FoundProduct
 
 impl SuggestResult {
     /// What was found, with prices as of `at`.
-    pub(super) fn new(found: Suggestions, at: i64, currency: Currency) -> Self {
+    pub(in crate::search) fn new(found: Suggestions, at: i64, currency: Currency) -> Self {
         let product = |document: Document| SuggestedProductJson {
             id: document.id,
             effective_price: Amount::from_hundredths(document.price_at(at).effective_price).display(currency),

@@ -38,7 +38,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// The index of the node that answers.
 #[derive(Serialize, ToSchema)]
-struct IndexStatus {
+pub(super) struct IndexStatus {
     documents: u64,
     segments: u64,
     /// On disk.

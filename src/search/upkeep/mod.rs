@@ -2,6 +2,7 @@
 //! done by [`crate::indexing`], each node's own.
 
 pub mod actions;
+pub mod graphql;
 pub mod http;
 pub mod model;
 pub mod worker;

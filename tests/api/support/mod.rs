@@ -2,6 +2,7 @@
 
 mod cluster;
 mod crowd;
+mod graph;
 mod statements;
 mod trade;
 

@@ -16,8 +16,16 @@ use tracing_subscriber::{
 };
 
 /// What the statements of the mirror's worker name, which runs beside every request.
-const WORKER: [&str; 6] =
-    ["catalog_change", "change_log", "change_floor", "index_consumer", "search_settings", "pg_notify"];
+const WORKER: [&str; 8] = [
+    "catalog_change",
+    "change_log",
+    "change_floor",
+    "index_consumer",
+    "search_settings",
+    "pg_notify",
+    "pg_current_wal_flush_lsn",
+    "pg_logical_emit_message",
+];
 
 /// The statements that ran meanwhile on this thread: a test's shop has no other. Without those of the mirror, which
 /// must be settled before, and without the ends of transactions.

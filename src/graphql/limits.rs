@@ -1,0 +1,311 @@
+//! How much one request may ask for, measured before anything of it is done.
+//!
+//! A document is read once; each fragment is measured once, wherever it is spread. So what it would cost to answer is
+//! known in the time that it takes to read it, and whatever would cost too much is refused without a step towards it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{
+    ServerError, Value, Variables,
+    parser::{
+        parse_query,
+        types::{ExecutableDocument, Field, Selection, SelectionSet},
+    },
+};
+
+use async_graphql_value::Value as Given;
+
+use crate::error::{Error, Kind};
+
+/// Fields below each other, lists' wrappers included.
+pub(super) const MOST_DEPTH: u64 = 8;
+/// What all objects together may cost; see [`Measure::cost`].
+pub(super) const MOST_COST: u64 = 500;
+/// Fields under another name.
+pub(super) const MOST_ALIASES: u64 = 20;
+/// Fields, fragments written out.
+const MOST_FIELDS: u64 = 500;
+/// `@skip` and the like.
+const MOST_DIRECTIVES: u64 = 50;
+/// Brackets within each other, before anything is made of them.
+const MOST_BRACKETS: usize = 64;
+/// Fragments that are spread within each other.
+const MOST_NESTED: usize = 64;
+/// Of questions about the schema itself: fields below each other. What tools ask has some fifteen.
+const MOST_SCHEMA_DEPTH: u64 = 20;
+/// Of such questions: lists within each other. Types have fields, and those arguments.
+const MOST_SCHEMA_LISTS: u64 = 3;
+
+/// Lists without a `first`, and what each counts for: what a shop usually has of them. Facets and suggestions are
+/// counted in the index, and not fetched.
+pub(super) const LISTS: [(&str, u64); 17] = [
+    ("variants", 5),
+    ("children", 3),
+    ("items", 10),
+    ("shipments", 2),
+    ("timeline", 5),
+    ("addresses", 5),
+    ("category", 1),
+    ("categories", 1),
+    ("brand", 1),
+    ("brands", 1),
+    ("buckets", 1),
+    ("rating", 1),
+    ("attributes", 1),
+    ("values", 1),
+    ("products", 1),
+    // Each row costs that many times what the page has rows.
+    ("nodes", 1),
+    ("edges", 1),
+];
+/// Lists with a `first`, and what it is when it was not sent: those of the root, and those of a product.
+pub(super) const PAGES: [(&str, u64); 6] =
+    [("products", 24), ("categories", 24), ("reviews", 24), ("orders", 24), ("users", 24), ("discounts", 24)];
+pub(super) const OWN_PAGES: [(&str, u64); 1] = [("reviews", 3)];
+/// What costs more than an object: passwords are hashed slowly on purpose, a checkout locks, a reindex reads it all.
+const ACTIONS: [(&str, u64); 4] = [("register", 200), ("login", 200), ("checkout", 50), ("reindex", 200)];
+/// The lists of the schema itself.
+const SCHEMA_LISTS: [&str; 8] =
+    ["types", "fields", "args", "inputFields", "interfaces", "possibleTypes", "enumValues", "directives"];
+
+/// Reads a document, if it is within the limits.
+pub(super) fn read(query: &str, variables: &Variables) -> Result<ExecutableDocument, ServerError> {
+    if nesting(query) > MOST_BRACKETS {
+        return Err(refused(format!("At most {MOST_BRACKETS} brackets may stand within each other.")));
+    }
+    let document = parse_query(query)?;
+    let mut measuring = Measuring::new(&document, variables);
+    for (_, operation) in document.operations.iter() {
+        let variables = operation.node.variable_definitions.len() as u64;
+        let measure = measuring.set(&operation.node.selection_set.node, Place::Root, 0)?;
+        measure.and(Measure { fields: variables, ..Measure::default() }).within()?;
+    }
+    // Also those that nobody spreads: they are validated like the others.
+    for name in document.fragments.keys() {
+        measuring.fragment(name, 0)?;
+    }
+    drop(measuring);
+    Ok(document)
+}
+
+/// How deep brackets stand within each other, those in texts and comments included: none there is missed, and no
+/// sensible text has so many.
+fn nesting(query: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in query.bytes() {
+        match byte {
+            b'{' | b'[' | b'(' => depth += 1,
+            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+fn refused(detail: String) -> ServerError {
+    let error = Error::new(Kind::TooComplex, detail);
+    ServerError { source: Some(Arc::new(error.clone())), ..ServerError::new(error.to_string(), None) }
+}
+
+/// How much of everything a part of a document has.
+#[derive(Clone, Copy, Debug, Default)]
+struct Measure {
+    depth: u64,
+    fields: u64,
+    aliases: u64,
+    directives: u64,
+    /// An object costs 1, a list that many times what one of it costs; numbers and texts cost nothing, for they come
+    /// with their objects.
+    cost: u64,
+    /// What one row of a page costs, below `nodes` and `edges`: the page has many of them.
+    row: u64,
+    schema_depth: u64,
+    schema_lists: u64,
+}
+
+impl Measure {
+    fn and(self, other: Self) -> Self {
+        Self {
+            depth: self.depth.max(other.depth),
+            fields: self.fields.saturating_add(other.fields),
+            aliases: self.aliases.saturating_add(other.aliases),
+            directives: self.directives.saturating_add(other.directives),
+            cost: self.cost.saturating_add(other.cost),
+            row: self.row.saturating_add(other.row),
+            schema_depth: self.schema_depth.max(other.schema_depth),
+            schema_lists: self.schema_lists.max(other.schema_lists),
+        }
+    }
+
+    /// # Errors
+    /// Says which limit it exceeds.
+    fn within(self) -> Result<Self, ServerError> {
+        let limits = [
+            (self.depth, MOST_DEPTH, "levels of fields"),
+            (self.aliases, MOST_ALIASES, "aliases"),
+            (self.fields, MOST_FIELDS, "fields, fragments written out"),
+            (self.directives, MOST_DIRECTIVES, "directives"),
+            (self.cost.saturating_add(self.row), MOST_COST, "objects, lists counted by their length"),
+            (self.schema_depth, MOST_SCHEMA_DEPTH, "levels of fields of the schema"),
+            (self.schema_lists, MOST_SCHEMA_LISTS, "lists of the schema within each other"),
+        ];
+        match limits.into_iter().find(|(asked, most, _)| asked > most) {
+            Some((asked, most, what)) => {
+                Err(refused(format!("It asks for {asked} {what}; at most {most} are answered at once.")))
+            }
+            None => Ok(self),
+        }
+    }
+}
+
+/// What a selection is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// `Query` or `Mutation`.
+    Root,
+    /// Any other type.
+    Object,
+    /// The schema itself.
+    Schema,
+}
+
+struct Measuring<'a> {
+    document: &'a ExecutableDocument,
+    variables: &'a Variables,
+    /// Of variables that were not sent; of several operations', the largest.
+    defaults: HashMap<&'a str, u64>,
+    /// None while it is being measured: whoever meets it then goes in a circle.
+    fragments: HashMap<&'a str, Option<Measure>>,
+}
+
+impl<'a> Measuring<'a> {
+    fn new(document: &'a ExecutableDocument, variables: &'a Variables) -> Self {
+        let mut defaults: HashMap<&str, u64> = HashMap::new();
+        let definitions =
+            document.operations.iter().flat_map(|(_, operation)| &operation.node.variable_definitions);
+        for definition in definitions {
+            let default = definition.node.default_value.as_ref().map_or(0, |value| rows(&value.node));
+            let known = defaults.entry(definition.node.name.node.as_str()).or_default();
+            *known = default.max(*known);
+        }
+        Self { document, variables, defaults, fragments: HashMap::new() }
+    }
+
+    fn set(&mut self, set: &'a SelectionSet, place: Place, nested: usize) -> Result<Measure, ServerError> {
+        let mut sum = Measure::default();
+        for item in &set.items {
+            let directives = item.node.directives().len() as u64;
+            let part = match &item.node {
+                Selection::Field(field) => self.field(&field.node, place, nested)?,
+                Selection::InlineFragment(inline) => {
+                    self.set(&inline.node.selection_set.node, place, nested)?
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.fragment(spread.node.fragment_name.node.as_str(), nested)?
+                }
+            };
+            // At once: so there is never more to be measured than what is allowed, and one piece.
+            sum = sum.and(part).and(Measure { directives, ..Measure::default() }).within()?;
+        }
+        Ok(sum)
+    }
+
+    fn fragment(&mut self, name: &str, nested: usize) -> Result<Measure, ServerError> {
+        // One that is not there is refused by the validation.
+        let Some((name, fragment)) = self.document.fragments.get_key_value(name) else {
+            return Ok(Measure::default());
+        };
+        match self.fragments.get(name.as_str()) {
+            Some(Some(known)) => return Ok(*known),
+            Some(None) => return Err(refused(format!("Fragment `{name}` spreads itself."))),
+            None => {}
+        }
+        if nested >= MOST_NESTED {
+            return Err(refused(format!("At most {MOST_NESTED} fragments may be spread within each other.")));
+        }
+        let place = match fragment.node.type_condition.node.on.node.as_str() {
+            "Query" | "Mutation" => Place::Root,
+            schema if schema.starts_with("__") => Place::Schema,
+            _ => Place::Object,
+        };
+        self.fragments.insert(name, None);
+        let measure = self.set(&fragment.node.selection_set.node, place, nested + 1)?;
+        self.fragments.insert(name, Some(measure));
+        Ok(measure)
+    }
+
+    fn field(&mut self, field: &'a Field, place: Place, nested: usize) -> Result<Measure, ServerError> {
+        let name = field.name.node.as_str();
+        let is_schema = place == Place::Schema || name.starts_with("__");
+        let below = if is_schema { Place::Schema } else { Place::Object };
+        let inner = self.set(&field.selection_set.node, below, nested)?;
+        let measure = Measure {
+            fields: inner.fields.saturating_add(1),
+            aliases: inner.aliases + u64::from(field.alias.is_some()),
+            directives: inner.directives,
+            ..Measure::default()
+        };
+        if is_schema {
+            let schema_lists = inner.schema_lists + u64::from(SCHEMA_LISTS.contains(&name));
+            return Ok(Measure { schema_depth: inner.schema_depth + 1, schema_lists, ..measure });
+        }
+        let (cost, row) = self.cost(field, inner, place);
+        let (schema_depth, schema_lists) = (inner.schema_depth, inner.schema_lists);
+        Ok(Measure { depth: inner.depth + 1, cost, row, schema_depth, schema_lists, ..measure })
+    }
+
+    /// What the field costs, once and for each row of the page that it is in.
+    fn cost(&self, field: &Field, inner: Measure, place: Place) -> (u64, u64) {
+        let name = field.name.node.as_str();
+        if field.selection_set.node.items.is_empty() {
+            let action = place == Place::Root;
+            return (
+                ACTIONS.iter().find(|(known, _)| action && *known == name).map_or(0, |(_, cost)| *cost),
+                0,
+            );
+        }
+        let of = |table: &[(&str, u64)]| table.iter().find(|(known, _)| *known == name).map(|(_, n)| *n);
+        let whole = inner.cost.saturating_add(inner.row).saturating_add(1);
+        match place {
+            Place::Root => {
+                let action = of(&ACTIONS).unwrap_or_default();
+                let cost = match of(&PAGES) {
+                    Some(default) => {
+                        let rows = inner.row.saturating_mul(self.first(field, default));
+                        rows.saturating_add(inner.cost).saturating_add(1)
+                    }
+                    None => whole.saturating_mul(of(&LISTS).unwrap_or(1)),
+                };
+                (cost.saturating_add(action), 0)
+            }
+            // The edge comes with its node.
+            _ if name == "edges" => (0, whole - 1),
+            _ if name == "nodes" => (0, whole),
+            _ => {
+                let own = of(&OWN_PAGES).map(|default| self.first(field, default));
+                (whole.saturating_mul(own.or(of(&LISTS)).unwrap_or(1)), 0)
+            }
+        }
+    }
+
+    /// How many rows are asked for.
+    fn first(&self, field: &Field, default: u64) -> u64 {
+        match field.get_argument("first").map(|given| &given.node) {
+            None => default,
+            Some(Given::Variable(name)) => match self.variables.get(name) {
+                Some(sent) => rows(sent),
+                None => self.defaults.get(name.as_str()).copied().filter(|n| *n > 0).unwrap_or(default),
+            },
+            Some(given) => given.clone().into_const().map_or(default, |given| rows(&given)),
+        }
+    }
+}
+
+/// A number of rows. Whatever is none is refused when it is read.
+fn rows(value: &Value) -> u64 {
+    match value {
+        Value::Number(number) => number.as_u64().unwrap_or_default(),
+        _ => 0,
+    }
+}
