@@ -5,10 +5,11 @@ use serde::Deserialize;
 
 use super::{
     actions::{self, Tokens},
+    http::RefreshBody,
     model::{Credentials, Registration},
 };
 use crate::{
-    auth,
+    auth, body,
     error::Result,
     extract::header_text,
     resolver::{DateTime, Id, app, caller, form, user, view},
@@ -54,6 +55,12 @@ impl From<Tokens> for TokenPair {
     fn from(tokens: Tokens) -> Self {
         Self { access: tokens.access, refresh: tokens.refresh }
     }
+}
+
+/// The token, if it can be one.
+fn token(ctx: &Context<'_>, refresh: String) -> Result<String> {
+    let body: RefreshBody = body::read(serde_json::json!({"refresh": refresh}), app(ctx)?.config.currency)?;
+    Ok(body.refresh)
 }
 
 /// What is read of accounts.
@@ -110,11 +117,12 @@ impl Mutation {
 
     /// Exchanges a refresh token for a new pair. It is good once; one that comes back ends its session.
     async fn refresh(&self, ctx: &Context<'_>, refresh: String) -> Result<TokenPair> {
-        Ok(actions::refresh(app(ctx)?, &refresh).await?.into())
+        Ok(actions::refresh(app(ctx)?, &token(ctx, refresh)?).await?.into())
     }
 
     /// Signs out: ends the session that the refresh token belongs to, its access tokens included.
     async fn logout(&self, ctx: &Context<'_>, refresh: String) -> Result<bool> {
-        actions::logout(app(ctx)?, user(ctx).await?, &refresh).await.map(|()| true)
+        let user = user(ctx).await?;
+        actions::logout(app(ctx)?, user, &token(ctx, refresh)?).await.map(|()| true)
     }
 }

@@ -110,8 +110,8 @@ async fn login(
 
 #[derive(ToSchema)]
 #[schema(as = RefreshToken)]
-struct RefreshBody {
-    refresh: String,
+pub(super) struct RefreshBody {
+    pub(super) refresh: String,
 }
 
 impl Form for RefreshBody {

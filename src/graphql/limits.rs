@@ -309,3 +309,91 @@ fn rows(value: &Value) -> u64 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use async_graphql::parser::{
+        parse_schema,
+        types::{BaseType, ObjectType, TypeKind, TypeSystemDefinition},
+    };
+
+    use super::*;
+
+    /// The object types of the schema, by name.
+    fn objects() -> BTreeMap<String, ObjectType> {
+        let definitions = parse_schema(crate::graphql::sdl()).unwrap().definitions;
+        let objects = definitions.into_iter().filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(definition) => match definition.node.kind {
+                TypeKind::Object(object) => Some((definition.node.name.node.to_string(), object)),
+                _ => None,
+            },
+            _ => None,
+        });
+        objects.collect()
+    }
+
+    #[test]
+    fn every_list_of_the_schema_counts_for_what_it_holds() {
+        let objects = objects();
+        assert!(objects.len() > 40, "{}", objects.len());
+        let known =
+            |table: &[(&str, u64)], name: &str| table.iter().find(|(list, _)| *list == name).map(|(_, n)| *n);
+        for (type_name, object) in &objects {
+            for field in &object.fields {
+                let (field, name) = (&field.node, field.node.name.node.as_str());
+                let first = field.arguments.iter().find(|argument| argument.node.name.node == "first");
+                if let Some(first) = first {
+                    let table: &[(&str, u64)] = if type_name == "Query" { &PAGES } else { &OWN_PAGES };
+                    let default = first.node.default_value.as_ref().map(|value| rows(&value.node));
+                    assert_eq!(known(table, name), default, "{type_name}.{name}(first:)");
+                    assert!(default.is_some(), "{type_name}.{name}(first:) has no default");
+                } else if let BaseType::List(of) = &field.ty.node.base
+                    && let BaseType::Named(of) = &of.base
+                    && objects.contains_key(of.as_str())
+                {
+                    assert!(known(&LISTS, name).is_some(), "{type_name}.{name} is a list that nobody counts");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_schema_names_no_field_as_the_schema_of_schemas_does() {
+        // Their lists are counted by name.
+        for (type_name, object) in objects() {
+            let taken = object.fields.iter().find(|field| field.node.name.node.starts_with("__"));
+            assert!(taken.is_none(), "{type_name}");
+        }
+    }
+
+    #[test]
+    fn what_a_document_costs_is_its_objects() {
+        let cost = |query: &str| {
+            let variables = Variables::default();
+            let document = parse_query(query).unwrap();
+            let mut measuring = Measuring::new(&document, &variables);
+            let (_, operation) = document.operations.iter().next().unwrap();
+            measuring.set(&operation.node.selection_set.node, Place::Root, 0).unwrap().cost
+        };
+        assert_eq!(cost("{ __typename }"), 0);
+        assert_eq!(cost("{ me { id username } }"), 1);
+        assert_eq!(cost("{ products { totalCount } }"), 1);
+        assert_eq!(cost("{ products(first: 10) { nodes { id category { name } } } }"), 21);
+        assert_eq!(cost("{ products(first: 10) { edges { node { id category { name } } } } }"), 21);
+        assert_eq!(cost("{ products(first: 10) { facets { brand { value } } nodes { id } } }"), 13);
+        assert_eq!(
+            cost("{ products(first: 2) { nodes { variants { id } reviews { id } } } }"),
+            1 + 2 * (1 + 5 + 3)
+        );
+        assert_eq!(
+            cost(
+                "{ ...A } fragment A on Query { products { ...B } } fragment B on ProductConnection { nodes { id } }"
+            ),
+            25
+        );
+        assert_eq!(cost("query ($n: Int = 3) { products(first: $n) { nodes { id } } }"), 4);
+        assert_eq!(cost("mutation { login(input: {}) { access } }"), 201);
+    }
+}

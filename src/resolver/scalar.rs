@@ -4,9 +4,14 @@ use std::{borrow::Cow, fmt};
 
 use async_graphql::{
     ContextSelectionSet, ID, InputType, InputValueError, InputValueResult, OutputType, Positioned, Scalar,
-    ScalarType, ServerResult, Value, parser::types::Field, registry::Registry,
+    ScalarType, ServerResult, Value,
+    parser::types::Field,
+    registry::{MetaType, Registry},
 };
 use serde::Deserialize;
+
+const ABOUT_IDS: &str =
+    "The id of a row, REST's whole number as a string, such as `\"7\"`. A number is understood too.";
 
 /// A row's id: GraphQL's `ID`, of which every one here is a whole number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
@@ -56,7 +61,13 @@ impl OutputType for Id {
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        <ID as OutputType>::create_type_info(registry)
+        let name = <ID as OutputType>::create_type_info(registry);
+        if let Some(MetaType::Scalar { description, .. }) =
+            registry.types.get_mut(&*<Self as OutputType>::type_name())
+        {
+            *description = Some(ABOUT_IDS.to_owned());
+        }
+        name
     }
 
     async fn resolve(&self, _: &ContextSelectionSet<'_>, _: &Positioned<Field>) -> ServerResult<Value> {

@@ -1,5 +1,9 @@
 //! The graph at `/graphql/`: the same things as through REST, in one round trip.
 
 mod bombs;
+mod client;
+mod rights;
+mod schema;
 mod searching;
 mod shopping;
+mod storefront;

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::support::{TestShop, User, with_shop};
 
 /// The policy's columns.
-const ASKING: [&str; 8] =
+pub const ASKING: [&str; 8] =
     ["anonymous", "customer-a", "customer-b", "vendor-a", "vendor-b", "admin", "expired", "revoked"];
 
 /// What `rights.txt` expects of each operation, in the order of [`ASKING`].
-fn policy() -> BTreeMap<String, Vec<String>> {
+pub fn policy() -> BTreeMap<String, Vec<String>> {
     let mut policy = BTreeMap::new();
     for line in include_str!("rights.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -43,36 +43,36 @@ pub fn operations() -> BTreeSet<String> {
 }
 
 /// Those who are asked for, and never change.
-struct Cast {
-    admin: User,
+pub struct Cast {
+    pub admin: User,
     b: User,
     vendors: [User; 2],
     /// In the index, for what only searches see.
-    indexed: i64,
+    pub indexed: i64,
 }
 
 /// What is asked for, made anew for each request: the request may end it.
 #[derive(sqlx::FromRow)]
-struct Thing {
-    user: i64,
-    session: i64,
-    revoked: i64,
-    address: i64,
-    product: i64,
-    variant: i64,
-    item: i64,
-    category: i64,
-    discount: i64,
-    order: i64,
-    shipment: i64,
-    review: i64,
-    wish: i64,
-    import: i64,
-    reindex: i64,
+pub struct Thing {
+    pub user: i64,
+    pub session: i64,
+    pub revoked: i64,
+    pub address: i64,
+    pub product: i64,
+    pub variant: i64,
+    pub item: i64,
+    pub category: i64,
+    pub discount: i64,
+    pub order: i64,
+    pub shipment: i64,
+    pub review: i64,
+    pub wish: i64,
+    pub import: i64,
+    pub reindex: i64,
 }
 
 impl Thing {
-    async fn make(shop: &TestShop, cast: &Cast, name: &str, is_live: bool) -> Self {
+    pub async fn make(shop: &TestShop, cast: &Cast, name: &str, is_live: bool) -> Self {
         sqlx::query("delete from job where node_id = 'elsewhere'").execute(&shop.db).await.unwrap();
         sqlx::query_as(
             r#"with person as (
@@ -196,7 +196,7 @@ impl Thing {
     }
 
     /// The tokens of somebody; there may be several, which must all be treated alike.
-    fn tokens(
+    pub fn tokens(
         &self,
         shop: &TestShop,
         cast: &Cast,
@@ -220,7 +220,7 @@ impl Thing {
     }
 }
 
-async fn session_of(shop: &TestShop, user: i64, is_revoked: bool) -> i64 {
+pub async fn session_of(shop: &TestShop, user: i64, is_revoked: bool) -> i64 {
     sqlx::query_scalar(
         "insert into session (user_id, user_agent, expires_at, revoked_at)
          values ($1, '', now() + interval '1 day', case when $2 then now() end) returning id",
@@ -232,7 +232,7 @@ async fn session_of(shop: &TestShop, user: i64, is_revoked: bool) -> i64 {
     .unwrap()
 }
 
-async fn cast(shop: &TestShop) -> Cast {
+pub async fn cast(shop: &TestShop) -> Cast {
     let admin = shop.admin().await;
     let b = shop.user("customer-b", Role::Customer).await;
     let vendors = [shop.user("vendor-a", Role::Vendor).await, shop.user("vendor-b", Role::Vendor).await];

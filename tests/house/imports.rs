@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The ground: below every feature, above none.
-const GROUND: [&str; 24] = [
+const GROUND: [&str; 25] = [
     "app",
     "attributes",
     "auth",
@@ -29,6 +29,7 @@ const GROUND: [&str; 24] = [
     "postgres",
     "pricing",
     "reply",
+    "resolver",
     "telemetry",
     "text",
 ];
@@ -154,7 +155,7 @@ pub(crate) fn nobody_looks_at_the_top(source: &Source) -> Vec<Breach> {
 pub(crate) fn features_look_left(source: &Source) -> Vec<Breach> {
     each(source, |module, reference| {
         let (from, to) = (Place::of(module)?, Place::of(&reference.path)?);
-        if from.feature == to.feature {
+        if from.feature == to.feature || are_of_the_graph(module, &reference.path) {
             return None;
         }
         if to.feature > from.feature {
@@ -175,6 +176,13 @@ pub(crate) fn features_look_left(source: &Source) -> Vec<Breach> {
             )),
         }
     })
+}
+
+/// Whether both are resolvers. The types of a graph point at each other, to the right too: a product has reviews.
+/// What their resolvers call is nevertheless their own feature's, or left of it.
+fn are_of_the_graph(module: &[String], path: &[String]) -> bool {
+    let resolves = |path: &[String]| path.iter().skip(1).any(|name| name == "graphql");
+    resolves(module) && resolves(path)
 }
 
 /// Within a feature: `http, graphql → actions → store → model`, of a feature to the left also its actions only
@@ -209,7 +217,7 @@ pub(crate) fn layers_look_down(source: &Source) -> Vec<Breach> {
 }
 
 /// Only the router merges routes; a feature's `http` may merge those of a feature within it. Resolvers likewise
-/// are the root `graphql`'s.
+/// are the root `graphql`'s, but for their types, which other resolvers name.
 pub(crate) fn the_edge_is_the_routers(source: &Source) -> Vec<Breach> {
     each(source, |module, reference| {
         let to = Place::of(&reference.path).filter(|to| to.layer == Layer::Edge)?;
@@ -218,7 +226,8 @@ pub(crate) fn the_edge_is_the_routers(source: &Source) -> Vec<Breach> {
         let from = Place::of(module);
         let own =
             from.as_ref().is_some_and(|from| from.layer == Layer::Edge && to.folder.starts_with(from.folder));
-        (module.first().is_none_or(|first| first != owner) && !own).then(|| {
+        let is_type = are_of_the_graph(module, &reference.path);
+        (module.first().is_none_or(|first| first != owner) && !own && !is_type).then(|| {
             format!("`{edge}` is seen by the {owner} alone; call the action, and take shapes from the model")
         })
     })
@@ -290,6 +299,9 @@ fn looking_right_is_refused() {
         1
     );
     assert_eq!(refused("src/search/http.rs", "use crate::product::http::ProductDetail;"), 1);
+    assert_eq!(refused("src/product/graphql.rs", "use crate::review::graphql::Review;"), 0);
+    assert_eq!(refused("src/product/graphql.rs", "use crate::review::{actions, model::Review};"), 2);
+    assert_eq!(refused("src/product/http.rs", "use crate::review::graphql::Review;"), 1);
     assert_eq!(refused("src/corpus/mod.rs", "use crate::import::actions::run;"), 1);
     assert_eq!(refused("src/corpus/mod.rs", "use crate::import::row::Row;"), 0);
     assert_eq!(
@@ -324,6 +336,8 @@ fn a_handler_in_strange_hands_is_refused() {
     assert_eq!(refused("src/product/actions.rs", "use super::http::ProductDetail;"), 1);
     assert_eq!(refused("src/cli/demo.rs", "use crate::account;\nfn f() { account::http::routes() }"), 1);
     assert_eq!(refused("src/router.rs", "use crate::product::graphql::Query;"), 1);
+    assert_eq!(refused("src/search/http.rs", "use crate::product::graphql::Product;"), 1);
+    assert_eq!(refused("src/search/graphql.rs", "use crate::product::graphql::Product;"), 0);
     assert_eq!(refused("src/product/variant/http.rs", "use crate::product::http::routes;"), 1);
     assert_eq!(refused("src/product/http.rs", "fn f() { super::variant::http::routes() }"), 0);
     assert_eq!(refused("src/router.rs", "use crate::account;\nfn f() { account::http::routes() }"), 0);
