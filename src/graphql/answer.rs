@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Request, Response, ServerError, Variables,
+    Name, Request, Response, ServerError, Variables,
     dataloader::{DataLoader, HashMapCache},
     parser::types::{ExecutableDocument, OperationType},
 };
@@ -105,7 +105,7 @@ fn loader<L>(loader: L) -> DataLoader<L, HashMapCache> {
 
 fn is_mutation(document: &ExecutableDocument, name: Option<&str>) -> bool {
     let mut operations = document.operations.iter();
-    let meant = operations.find(|(known, _)| name.is_none() || known.map(|known| known.as_str()) == name);
+    let meant = operations.find(|(known, _)| name.is_none() || known.map(Name::as_str) == name);
     meant.is_some_and(|(_, operation)| operation.node.ty == OperationType::Mutation)
 }
 

@@ -29,6 +29,8 @@ const MOST_FIELDS: u64 = 500;
 const MOST_DIRECTIVES: u64 = 50;
 /// Brackets within each other, before anything is made of them.
 const MOST_BRACKETS: usize = 64;
+/// Words outside of texts: what has more is not even read. Whatever is within the other limits has far fewer.
+const MOST_WORDS: usize = 4_000;
 /// Fragments that are spread within each other.
 const MOST_NESTED: usize = 64;
 /// Of questions about the schema itself: fields below each other. What tools ask has some fifteen.
@@ -70,7 +72,13 @@ const SCHEMA_LISTS: [&str; 8] =
 
 /// Reads a document, if it is within the limits.
 pub(super) fn read(query: &str, variables: &Variables) -> Result<ExecutableDocument, ServerError> {
-    if nesting(query) > MOST_BRACKETS {
+    let (brackets, words) = skim(query);
+    if words > MOST_WORDS {
+        return Err(refused(format!(
+            "A document may have at most {MOST_WORDS} words, and this has {words}."
+        )));
+    }
+    if brackets > MOST_BRACKETS {
         return Err(refused(format!("At most {MOST_BRACKETS} brackets may stand within each other.")));
     }
     let document = parse_query(query)?;
@@ -88,19 +96,55 @@ pub(super) fn read(query: &str, variables: &Variables) -> Result<ExecutableDocum
     Ok(document)
 }
 
-/// How deep brackets stand within each other, those in texts and comments included: none there is missed, and no
-/// sensible text has so many.
-fn nesting(query: &str) -> usize {
-    let (mut depth, mut deepest) = (0_usize, 0);
-    for byte in query.bytes() {
-        match byte {
-            b'{' | b'[' | b'(' => depth += 1,
-            b'}' | b']' | b')' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
+/// What can be seen of a document without reading it: how deep its brackets stand within each other, and how many words
+/// it has. Texts and comments are left out.
+fn skim(query: &str) -> (usize, usize) {
+    let (mut depth, mut deepest, mut words) = (0_usize, 0, 0);
+    let mut rest = query;
+    while let Some(c) = rest.chars().next() {
+        let behind = match c {
+            '"' => behind_text(rest),
+            '#' => rest.find(['\n', '\r']).unwrap_or(rest.len()),
+            '{' | '[' | '(' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+                1
+            }
+            '}' | ']' | ')' => {
+                depth = depth.saturating_sub(1);
+                1
+            }
+            c if is_of_word(c) => {
+                words += 1;
+                rest.find(|c| !is_of_word(c)).unwrap_or(rest.len())
+            }
+            c => c.len_utf8(),
+        };
+        rest = &rest[behind..];
     }
-    deepest
+    (deepest, words)
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+/// How long the text is at which this begins, its quotes included.
+fn behind_text(text: &str) -> usize {
+    let quotes = if text.starts_with("\"\"\"") { "\"\"\"" } else { "\"" };
+    let mut at = quotes.len();
+    while let Some(found) = text[at..].find(['"', '\\']) {
+        at += found;
+        if text[at..].starts_with('\\') {
+            // Whatever is escaped ends nothing.
+            at += 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8);
+        } else if text[at..].starts_with(quotes) {
+            return at + quotes.len();
+        } else {
+            at += 1;
+        }
+    }
+    text.len()
 }
 
 fn refused(detail: String) -> ServerError {
@@ -366,6 +410,14 @@ mod tests {
             let taken = object.fields.iter().find(|field| field.node.name.node.starts_with("__"));
             assert!(taken.is_none(), "{type_name}");
         }
+    }
+
+    #[test]
+    fn a_document_is_skimmed_without_its_texts() {
+        assert_eq!(skim("{ a(b: [1, \"({[ \\\" x\"]) # {{{\n { c } }"), (3, 4));
+        assert_eq!(skim("{ a(b: \"\"\"two \" { words\\\"\"\" {\"\"\", c: 1) }"), (2, 4));
+        assert_eq!(skim("\"open { \\"), (0, 0));
+        assert_eq!(skim("é}}{\u{1F600}{"), (2, 0));
     }
 
     #[test]

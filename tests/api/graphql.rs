@@ -5,5 +5,6 @@ mod client;
 mod rights;
 mod schema;
 mod searching;
+mod selling;
 mod shopping;
 mod storefront;

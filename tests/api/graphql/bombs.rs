@@ -74,7 +74,7 @@ async fn bombs_are_refused_within_fifty_milliseconds() {
         (
             "the schema's lists",
             "__schema { types { fields { type { fields { type { fields { name } } } } } } }".to_owned(),
-            "malformed-request",
+            "too-complex",
         ),
         (
             "the schema's lists, deeper",

@@ -1,31 +1,41 @@
 //! Through a public client of npm's, as front ends use it: search, sign in, put into the cart, order.
 
-use std::{fs, path::Path, process::Stdio, time::Duration};
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use duka::auth::Role;
 use serde_json::{Value, json};
-use tokio::{process::Command, time::timeout};
 
 use crate::support::{PASSWORD, with_shop};
 
 const PACKAGES: [&str; 2] = ["graphql-request@7.4.0", "graphql@16.11.0"];
+/// How long a program may take.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Runs it in the folder: what it printed, or why it did not end well.
 async fn run(folder: &Path, program: &str, arguments: &[&str]) -> Result<String, String> {
-    let command = Command::new(program)
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = timeout(Duration::from_secs(90), command).await;
-    let output = output.map_err(|_| format!("{program} took too long"))?;
-    let output = output.map_err(|error| format!("{program}: {error}"))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(format!("{program}: {}", text(&output.stderr)))
+    let said = |name: &str| fs::read_to_string(folder.join(name)).unwrap_or_default().trim().to_owned();
+    let file = |name: &str| File::create(folder.join(name)).unwrap();
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
+    let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
+    let begun = Instant::now();
+    loop {
+        match child.try_wait().map_err(|error| format!("{program}: {error}"))? {
+            Some(status) if status.success() => return Ok(said("out")),
+            Some(_) => return Err(format!("{program}: {}", said("err"))),
+            None if begun.elapsed() > PATIENCE => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(format!("{program} took longer than {PATIENCE:?}"));
+            }
+            // The shop, on this thread too, goes on meanwhile.
+            None => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
     }
 }
 
