@@ -26,6 +26,7 @@ mod job;
 mod lists;
 mod mirror;
 mod order;
+mod payment;
 mod product;
 mod protocol;
 mod real_catalogs;

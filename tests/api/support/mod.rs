@@ -1,6 +1,7 @@
 //! A shop a test.
 
 mod cluster;
+pub mod gateway;
 mod statements;
 mod trade;
 
