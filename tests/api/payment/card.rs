@@ -147,7 +147,7 @@ async fn one_key_is_one_payment_with_one_answer() {
         assert_eq!(again.json["client_secret"], first.json["client_secret"]);
         assert_eq!(again.header("idempotency-replayed"), "true");
         assert_eq!(send().await.expect(201).text, again.text);
-        assert_eq!(gateway.ledger().intents.len(), 2);
+        assert_eq!(gateway.made("intents"), 2);
     })
     .await;
 }

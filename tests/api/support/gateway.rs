@@ -133,6 +133,18 @@ impl Gateway {
         self.ledger().calls.iter().filter(|call| *call == name).count()
     }
 
+    /// How many `intents`, `refunds`, `pushes` or `reversals` there are.
+    pub fn made(&self, what: &str) -> usize {
+        let ledger = self.ledger();
+        match what {
+            "intents" => ledger.intents.len(),
+            "refunds" => ledger.refunds.len(),
+            "pushes" => ledger.pushes.len(),
+            "reversals" => ledger.reversals.len(),
+            other => panic!("{other}"),
+        }
+    }
+
     /// The only intent, or the latest.
     pub fn intent(&self) -> Value {
         self.ledger().intents.values().next_back().cloned().unwrap()
