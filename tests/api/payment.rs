@@ -142,10 +142,11 @@ async fn all(shop: &TestShop) -> String {
 /// No event waits to be processed.
 async fn digested(shop: &TestShop) {
     eventually(async || {
-        let waiting: i64 = sqlx::query_scalar("select count(*) from payment_inbox where processed_at is null")
-            .fetch_one(&shop.db)
-            .await
-            .unwrap();
+        let waiting: i64 =
+            sqlx::query_scalar("select count(*) from payment_inbox where processed_at is null")
+                .fetch_one(&shop.db)
+                .await
+                .unwrap();
         if waiting == 0 { Ok(()) } else { Err(format!("{waiting} events wait")) }
     })
     .await;

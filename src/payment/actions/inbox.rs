@@ -133,10 +133,14 @@ enum Outcome {
 
 async fn digest(app: &App, event: &Kept) -> Result<()> {
     let body: Value = serde_json::from_slice(&event.body).unwrap_or_default();
-    let outcome = match event.provider.as_str() {
-        "card" => digest_card(app, &body).await?,
-        _ => digest_mpesa(app, event, &body).await?,
+    let done = match event.provider.as_str() {
+        "card" => digest_card(app, &body).await,
+        _ => digest_mpesa(app, event, &body).await,
     };
+    let outcome = done.unwrap_or_else(|error| {
+        tracing::warn!(%error, event_id = event.id, "a payment event is processed later");
+        Outcome::Later("it could not be written down")
+    });
     let (payment_id, error, wait) = match outcome {
         Outcome::Done(payment_id) => (payment_id, None, None),
         Outcome::Pointless(why) => (None, Some(why), None),

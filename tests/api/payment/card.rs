@@ -91,16 +91,19 @@ async fn a_lost_event_is_found_by_asking() {
         let buyer = Buyer::new(shop, "card").await;
         buyer.pay(shop, json!({})).await.expect(201);
         gateway.confirm(&gateway.intent(), "succeeded");
-        let wait: f64 = sqlx::query_scalar("select extract(epoch from next_check_at - now())::float8 from payment")
-            .fetch_one(&shop.db)
-            .await
-            .unwrap();
+        let wait: f64 =
+            sqlx::query_scalar("select extract(epoch from next_check_at - now())::float8 from payment")
+                .fetch_one(&shop.db)
+                .await
+                .unwrap();
         assert!(wait > 0.0 && wait < 60.0, "{wait}");
         hasten(shop).await;
         buyer.until(shop, "succeeded").await;
         assert_eq!(ledger(shop).await, (1, 0, 1620));
-        let checks: (i32, bool) =
-            sqlx::query_as("select checks, next_check_at is null from payment").fetch_one(&shop.db).await.unwrap();
+        let checks: (i32, bool) = sqlx::query_as("select checks, next_check_at is null from payment")
+            .fetch_one(&shop.db)
+            .await
+            .unwrap();
         assert_eq!(checks, (1, true), "nobody asks about what has ended");
     })
     .await;
@@ -162,8 +165,12 @@ async fn what_cannot_be_paid_is_refused_before_anybody_is_asked() {
             shop.post_as(other, "/api/payment/initiate/", body.clone()).await.expect(404);
         }
         shop.get_as(&eve, &format!("/api/payment/{}/status/", buyer.order)).await.expect(404);
-        let seen = shop.get_as(&buyer.admin, &format!("/api/payment/{}/status/", buyer.order)).await.expect(200);
-        assert_eq!(seen.json, json!({"order_id": buyer.order, "payment_status": "pending", "payment": null, "refunds": []}));
+        let seen =
+            shop.get_as(&buyer.admin, &format!("/api/payment/{}/status/", buyer.order)).await.expect(200);
+        assert_eq!(
+            seen.json,
+            json!({"order_id": buyer.order, "payment_status": "pending", "payment": null, "refunds": []})
+        );
         shop.post("/api/payment/initiate/", body).await.expect(401);
         for (body, pointer) in [
             (json!({"payment_method": "cash_on_delivery"}), "/payment_method"),
@@ -177,10 +184,16 @@ async fn what_cannot_be_paid_is_refused_before_anybody_is_asked() {
             assert_eq!(buyer.pay(shop, body).await.expect(422).faults(), [pointer]);
         }
         let cash = buyer.another(shop, "cash_on_delivery").await;
-        let refused = shop.post_as(&buyer.user, "/api/payment/initiate/", json!({"order_id": cash})).await.expect(409);
+        let refused =
+            shop.post_as(&buyer.user, "/api/payment/initiate/", json!({"order_id": cash})).await.expect(409);
         assert_eq!(refused.json["type"], "/problems/wrong-state");
-        sqlx::query("update orders set expires_at = now() + interval '1 hour'").execute(&shop.db).await.unwrap();
-        shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({})).await.expect(200);
+        sqlx::query("update orders set expires_at = now() + interval '1 hour'")
+            .execute(&shop.db)
+            .await
+            .unwrap();
+        shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({}))
+            .await
+            .expect(200);
         let refused = buyer.pay(shop, json!({})).await.expect(409);
         assert_eq!(refused.json["detail"], "The order has been cancelled.");
         assert_eq!(gateway.ledger().calls, [""; 0]);

@@ -9,12 +9,19 @@ async fn card_resolves(shop: &TestShop, gateway: &Gateway, fault: Fault) {
     let buyer = Buyer::new(shop, "card").await;
     gateway.fault("create", fault.clone());
     let made = buyer.pay(shop, json!({})).await.expect(201).json;
-    assert_eq!((&made["payment_status"], &made["client_secret"]), (&json!("unknown"), &Value::Null), "{fault:?}");
+    assert_eq!(
+        (&made["payment_status"], &made["client_secret"]),
+        (&json!("unknown"), &Value::Null),
+        "{fault:?}"
+    );
     buyer.pay(shop, json!({})).await.expect(409);
     hasten(shop).await;
     let state = buyer.until(shop, "processing").await;
     let intent = gateway.intent();
-    assert_eq!((&state["payment"]["transaction_id"], &state["payment"]["client_secret"]), (&intent["id"], &intent["client_secret"]));
+    assert_eq!(
+        (&state["payment"]["transaction_id"], &state["payment"]["client_secret"]),
+        (&intent["id"], &intent["client_secret"])
+    );
     let paid = gateway.confirm(&intent, "succeeded");
     shop.card_event(&event("evt_1", "payment_intent.succeeded", &paid)).await.expect(200);
     buyer.until(shop, "succeeded").await;
@@ -38,7 +45,8 @@ async fn a_card_gateway_that_hangs() {
 
 #[tokio::test]
 async fn a_card_gateway_that_answers_500() {
-    with_gateway(async |shop, gateway| card_resolves(shop, gateway, Fault::Answer(500, Value::Null)).await).await;
+    with_gateway(async |shop, gateway| card_resolves(shop, gateway, Fault::Answer(500, Value::Null)).await)
+        .await;
 }
 
 #[tokio::test]
@@ -78,17 +86,29 @@ async fn phone_resolves(shop: &TestShop, gateway: &Gateway, fault: Fault) {
     let buyer = Buyer::new(shop, "mpesa").await;
     gateway.fault("push", fault.clone());
     let made = buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(201).json;
-    assert_eq!((&made["payment_status"], &made["checkout_request_id"]), (&json!("unknown"), &Value::Null), "{fault:?}");
+    assert_eq!(
+        (&made["payment_status"], &made["checkout_request_id"]),
+        (&json!("unknown"), &Value::Null),
+        "{fault:?}"
+    );
     buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(409);
     hasten(shop).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(buyer.state(shop).await["payment"]["payment_status"], "unknown", "it may still be on the phone");
+    assert_eq!(
+        buyer.state(shop).await["payment"]["payment_status"],
+        "unknown",
+        "it may still be on the phone"
+    );
     let push = gateway.push();
     gateway.answer(&push, "0");
     shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);
     let state = buyer.until(shop, "succeeded").await;
     assert_eq!(state["payment"]["checkout_request_id"], push.checkout);
-    assert_eq!((gateway.calls("push"), gateway.holds(), ledger(shop).await), (1, 1700, (1, 0, 1700)), "no second push");
+    assert_eq!(
+        (gateway.calls("push"), gateway.holds(), ledger(shop).await),
+        (1, 1700, (1, 0, 1700)),
+        "no second push"
+    );
 }
 
 #[tokio::test]
@@ -131,7 +151,10 @@ async fn a_push_that_nobody_answers_for_is_given_up_when_its_time_is_over_and_co
         shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);
         let state = buyer.until(shop, "succeeded").await;
         assert_eq!(state["payment_status"], "paid");
-        assert_eq!((gateway.calls("push"), ledger(shop).await, attention(shop).await), (1, (1, 0, 1700), None));
+        assert_eq!(
+            (gateway.calls("push"), ledger(shop).await, attention(shop).await),
+            (1, (1, 0, 1700), None)
+        );
     })
     .await;
 }
@@ -159,7 +182,8 @@ async fn a_callback_may_overtake_the_answer() {
         let buyer = Buyer::new(shop, "mpesa").await;
         gateway.fault("push", Fault::Late(Duration::from_secs(3)));
         let overtaking = async {
-            let push = eventually(async || gateway.ledger().pushes.last().cloned().ok_or_else(String::new)).await;
+            let push =
+                eventually(async || gateway.ledger().pushes.last().cloned().ok_or_else(String::new)).await;
             gateway.answer(&push, "0");
             shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);
             let state = buyer.until(shop, "succeeded").await;
@@ -180,7 +204,8 @@ async fn what_a_gateway_that_was_away_knows_is_learnt_within_a_minute_of_its_ret
         buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(201);
         gateway.down(true);
         gateway.answer(&gateway.push(), "0");
-        eventually(async || if gateway.calls("query") > 0 { Ok(()) } else { Err("nobody asks".to_owned()) }).await;
+        eventually(async || if gateway.calls("query") > 0 { Ok(()) } else { Err("nobody asks".to_owned()) })
+            .await;
         gateway.down(false);
         let back = Instant::now();
         buyer.until(shop, "succeeded").await;
@@ -205,7 +230,10 @@ async fn a_gateway_that_cannot_be_reached_charges_nothing() {
     crate::support::with_settings(Settings { payment, ..Settings::default() }, async |shop| {
         let buyer = Buyer::new(shop, "card").await;
         let made = buyer.pay(shop, json!({})).await.expect(201).json;
-        assert_eq!((&made["payment_status"], &made["result_code"]), (&json!("failed"), &json!("unreachable")));
+        assert_eq!(
+            (&made["payment_status"], &made["result_code"]),
+            (&json!("failed"), &json!("unreachable"))
+        );
         buyer.pay(shop, json!({})).await.expect(201);
     })
     .await;

@@ -110,7 +110,11 @@ async fn a_lost_callback_is_found_by_asking_and_its_receipt_comes_late() {
         let push = gateway.push();
         hasten(shop).await;
         eventually(async || if gateway.calls("query") > 0 { Ok(()) } else { Err(String::new()) }).await;
-        assert_eq!(buyer.state(shop).await["payment"]["payment_status"], "processing", "pending is not failed");
+        assert_eq!(
+            buyer.state(shop).await["payment"]["payment_status"],
+            "processing",
+            "pending is not failed"
+        );
         gateway.answer(&push, "0");
         hasten(shop).await;
         let state = buyer.until(shop, "succeeded").await;
@@ -140,7 +144,10 @@ async fn another_amount_is_flagged_and_not_accepted() {
         sqlx::query(live).execute(&shop.db).await.unwrap();
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(buyer.state(shop).await["payment"]["payment_status"], "unknown");
-        assert_eq!((ledger(shop).await, buyer.look(shop).await["payment_status"].clone()), ((0, 0, 0), json!("pending")));
+        assert_eq!(
+            (ledger(shop).await, buyer.look(shop).await["payment_status"].clone()),
+            ((0, 0, 0), json!("pending"))
+        );
     })
     .await;
 }
@@ -149,7 +156,8 @@ async fn another_amount_is_flagged_and_not_accepted() {
 async fn a_token_that_is_not_taken_is_asked_for_anew() {
     with_gateway(async |shop, gateway| {
         let buyer = Buyer::new(shop, "mpesa").await;
-        let wrong = json!({"requestId": "1", "errorCode": "404.001.03", "errorMessage": "Invalid Access Token"});
+        let wrong =
+            json!({"requestId": "1", "errorCode": "404.001.03", "errorMessage": "Invalid Access Token"});
         gateway.fault("push", crate::support::gateway::Fault::Answer(404, wrong));
         let made = buyer.pay(shop, json!({"phone_number": PHONE})).await.expect(201).json;
         assert_eq!(made["payment_status"], "processing");

@@ -6,7 +6,11 @@ use super::*;
 use crate::support::gateway::{Gateway, callback, event, with_gateway};
 
 async fn expire(shop: &TestShop, buyer: &Buyer) {
-    sqlx::query("update orders set expires_at = now() where id = $1").bind(buyer.order).execute(&shop.db).await.unwrap();
+    sqlx::query("update orders set expires_at = now() where id = $1")
+        .bind(buyer.order)
+        .execute(&shop.db)
+        .await
+        .unwrap();
     eventually(async || match buyer.look(shop).await {
         order if order["status"] == "cancelled" => Ok(()),
         order => Err(order.to_string()),
@@ -31,7 +35,10 @@ async fn card_money_for_an_expired_order_goes_back_by_itself() {
         assert_eq!((ledger(shop).await, gateway.holds(), gateway.calls("refund")), ((1, 1, 0), 0, 1));
         assert_eq!(shop.stock_of(buyer.tea).await, 100);
         let state = buyer.state(shop).await;
-        assert_eq!((&state["payment"]["payment_status"], &state["refunds"][0]["status"]), (&json!("succeeded"), &json!("succeeded")));
+        assert_eq!(
+            (&state["payment"]["payment_status"], &state["refunds"][0]["status"]),
+            (&json!("succeeded"), &json!("succeeded"))
+        );
     })
     .await;
 }
@@ -69,7 +76,9 @@ async fn an_intent_of_an_order_that_was_given_up_is_cancelled_at_the_gateway() {
     with_gateway(async |shop, gateway| {
         let buyer = Buyer::new(shop, "card").await;
         buyer.pay(shop, json!({})).await.expect(201);
-        shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({})).await.expect(200);
+        shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({}))
+            .await
+            .expect(200);
         hasten(shop).await;
         buyer.until(shop, "cancelled").await;
         assert_eq!((gateway.intent()["status"].clone(), ledger(shop).await), (json!("canceled"), (0, 0, 0)));
@@ -86,7 +95,13 @@ async fn an_administrator_who_cancels_a_paid_order_sends_the_money_back() {
         buyer.until_order(shop, "paid").await;
         let cancel = format!("/api/order/{}/cancel/", buyer.order);
         shop.post_as(&buyer.user, &cancel, json!({})).await.expect(409);
-        shop.post_as(&buyer.admin, &format!("/api/payment/{}/refund/", buyer.order), json!({"amount": "6.20"})).await.expect(201);
+        shop.post_as(
+            &buyer.admin,
+            &format!("/api/payment/{}/refund/", buyer.order),
+            json!({"amount": "6.20"}),
+        )
+        .await
+        .expect(201);
         shop.post_as(&buyer.admin, &cancel, json!({})).await.expect(200);
         let order = buyer.until_order(shop, "refunded").await;
         assert_eq!(order["status"], "cancelled");
@@ -126,7 +141,9 @@ async fn races_end_in_one_of_two_ways() {
                         let due = "update orders set expires_at = now() where id = $1 and status = 'pending'";
                         sqlx::query(due).bind(order).execute(&shop.db).await.unwrap();
                     }
-                    _ => drop(shop.post_as(&buyer.user, "/api/payment/initiate/", json!({"order_id": order})).await),
+                    _ => drop(
+                        shop.post_as(&buyer.user, "/api/payment/initiate/", json!({"order_id": order})).await,
+                    ),
                 }
             };
             tokio::join!(told, other);
@@ -144,7 +161,10 @@ async fn races_end_in_one_of_two_ways() {
         })
         .await;
         digested(shop).await;
-        let paid: i64 = sqlx::query_scalar("select count(*) from orders where payment_status = 'paid'").fetch_one(&shop.db).await.unwrap();
+        let paid: i64 = sqlx::query_scalar("select count(*) from orders where payment_status = 'paid'")
+            .fetch_one(&shop.db)
+            .await
+            .unwrap();
         let (captures, refunds, held) = ledger(shop).await;
         assert_eq!((captures, refunds, held), (24, 24 - paid, paid * 1620));
         assert_eq!(gateway.holds(), held);

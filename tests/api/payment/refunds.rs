@@ -29,7 +29,10 @@ async fn refund(shop: &TestShop, buyer: &Buyer, body: Value) -> Answer {
 }
 
 async fn hasten_refunds(shop: &TestShop) {
-    sqlx::query("update refund set next_check_at = now() where next_check_at is not null").execute(&shop.db).await.unwrap();
+    sqlx::query("update refund set next_check_at = now() where next_check_at is not null")
+        .execute(&shop.db)
+        .await
+        .unwrap();
 }
 
 async fn refund_is(shop: &TestShop, buyer: &Buyer, status: &str) -> Value {
@@ -49,7 +52,10 @@ async fn money_goes_back_in_parts_and_never_more_than_was_paid() {
         shop.post("/api/payment/999/refund/", json!({})).await.expect(401);
         shop.post_as(&buyer.admin, "/api/payment/999/refund/", json!({})).await.expect(404);
         for amount in [json!("0.00"), json!("-1"), json!("16.21"), json!(5), json!("1.001")] {
-            assert_eq!(refund(shop, &buyer, json!({"amount": amount})).await.expect(422).faults(), ["/amount"]);
+            assert_eq!(
+                refund(shop, &buyer, json!({"amount": amount})).await.expect(422).faults(),
+                ["/amount"]
+            );
         }
         let part = refund(shop, &buyer, json!({"amount": "5.00"})).await.expect(201);
         for (name, value) in [
@@ -79,8 +85,14 @@ async fn money_goes_back_in_parts_and_never_more_than_was_paid() {
         let told = shop.get_as(&buyer.admin, "/api/admin/audit/?entity=refund").await.expect(200).json;
         assert_eq!(told["count"], 3, "{told}");
         let line = &told["results"][2];
-        assert_eq!((&line["action"], &line["actor"]["id"]), (&json!("refund.create"), &json!(buyer.admin.id)));
-        assert_eq!((&line["after"]["amount"], &line["after"]["order_id"]), (&json!("5.00"), &json!(buyer.order)));
+        assert_eq!(
+            (&line["action"], &line["actor"]["id"]),
+            (&json!("refund.create"), &json!(buyer.admin.id))
+        );
+        assert_eq!(
+            (&line["after"]["amount"], &line["after"]["order_id"]),
+            (&json!("5.00"), &json!(buyer.order))
+        );
         let unpaid = buyer.another(shop, "card").await;
         shop.post_as(&buyer.admin, &format!("/api/payment/{unpaid}/refund/"), json!({})).await.expect(409);
     })
@@ -208,7 +220,10 @@ async fn a_reversal_that_is_not_answered_is_never_sent_again() {
         }
         assert_eq!((gateway.calls("reversal"), ledger(shop).await), (1, (1, 0, 1700)));
         // Nobody tells for an hour: a person must look.
-        sqlx::query("update refund set created_at = now() - interval '61 minutes'").execute(&shop.db).await.unwrap();
+        sqlx::query("update refund set created_at = now() - interval '61 minutes'")
+            .execute(&shop.db)
+            .await
+            .unwrap();
         hasten_refunds(shop).await;
         refund_is(shop, &buyer, "manual").await;
         assert!(attention(shop).await.is_some());
@@ -226,7 +241,8 @@ async fn a_reversal_that_could_not_be_sent_is_sent_later() {
     with_gateway(async |shop, gateway| {
         let buyer = paid_by_phone(shop, gateway).await;
         // The token that was kept does not hold any more, and nobody gives a new one.
-        let wrong = json!({"requestId": "1", "errorCode": "404.001.03", "errorMessage": "Invalid Access Token"});
+        let wrong =
+            json!({"requestId": "1", "errorCode": "404.001.03", "errorMessage": "Invalid Access Token"});
         gateway.fault("reversal", Fault::Answer(404, wrong));
         gateway.fault("token", Fault::Answer(503, Value::Null));
         assert_eq!(refund(shop, &buyer, json!({})).await.expect(201).json["status"], "pending");

@@ -114,13 +114,24 @@ async fn events_of_others_and_other_amounts_are_not_accepted() {
         digested(shop).await;
         assert_eq!(buyer.state(shop).await["payment"]["payment_status"], "processing");
         assert_eq!(attention(shop).await, None);
-        shop.card_event(&event("evt_4", "payment_intent.succeeded", &altered("currency", json!("usd")))).await.expect(200);
+        shop.card_event(&event("evt_4", "payment_intent.succeeded", &altered("currency", json!("usd"))))
+            .await
+            .expect(200);
         buyer.until(shop, "unknown").await;
         assert!(attention(shop).await.unwrap().contains("USD"));
-        shop.card_event(&event("evt_5", "payment_intent.succeeded", &altered("amount_received", json!(1619)))).await.expect(200);
+        shop.card_event(&event(
+            "evt_5",
+            "payment_intent.succeeded",
+            &altered("amount_received", json!(1619)),
+        ))
+        .await
+        .expect(200);
         digested(shop).await;
         assert!(attention(shop).await.unwrap().contains("16.19"));
-        assert_eq!((ledger(shop).await, buyer.look(shop).await["payment_status"].clone()), ((0, 0, 0), json!("pending")));
+        assert_eq!(
+            (ledger(shop).await, buyer.look(shop).await["payment_status"].clone()),
+            ((0, 0, 0), json!("pending"))
+        );
         // What is right all the same counts, and nobody needs to look any more.
         shop.card_event(&event("evt_6", "payment_intent.succeeded", &intent)).await.expect(200);
         buyer.until(shop, "succeeded").await;
@@ -151,7 +162,11 @@ async fn a_callback_that_is_not_the_attempt_s_changes_nothing() {
         assert!(token.len() >= 43, "{token}");
         let guessed = json!(address.as_str().unwrap().replace(&token[..8], "AAAAAAAA"));
         shop.mpesa_callback(&guessed, &callback(&push, 0)).await.expect(404);
-        for (field, value) in [("MerchantRequestID", json!("29115-9-1")), ("CheckoutRequestID", json!("ws_CO_9")), ("ResultCode", Value::Null)] {
+        for (field, value) in [
+            ("MerchantRequestID", json!("29115-9-1")),
+            ("CheckoutRequestID", json!("ws_CO_9")),
+            ("ResultCode", Value::Null),
+        ] {
             let mut other = callback(&push, 0);
             other["Body"]["stkCallback"][field] = value;
             shop.mpesa_callback(address, &other).await.expect(422);
@@ -171,7 +186,10 @@ async fn a_callback_that_is_not_the_attempt_s_changes_nothing() {
         // It says that it was paid, and the query that it was not: the query's word counts.
         shop.mpesa_callback(address, &callback(&push, 0)).await.expect(200);
         let state = buyer.until(shop, "cancelled").await;
-        assert_eq!((&state["payment"]["transaction_id"], &state["payment_status"]), (&Value::Null, &json!("failed")));
+        assert_eq!(
+            (&state["payment"]["transaction_id"], &state["payment_status"]),
+            (&Value::Null, &json!("failed"))
+        );
         let before = all(shop).await;
         shop.mpesa_callback(address, &callback(&push, 0)).await.expect(200);
         digested(shop).await;

@@ -163,8 +163,7 @@ impl Gateway {
         match status {
             "succeeded" => intent["amount_received"] = intent["amount"].clone(),
             "requires_payment_method" => {
-                intent["last_payment_error"] =
-                    json!({"code": "card_declined", "decline_code": "generic_decline", "message": "Your card was declined."});
+                intent["last_payment_error"] = json!({"code": "card_declined", "decline_code": "generic_decline", "message": "Your card was declined."});
             }
             _ => {}
         }
@@ -181,7 +180,9 @@ impl Gateway {
     /// Money that the gateway holds for the shop: what was paid less what went back, in hundredths.
     pub fn holds(&self) -> i64 {
         let ledger = self.ledger();
-        let number = |value: &Value| value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok())).unwrap_or(0);
+        let number = |value: &Value| {
+            value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok())).unwrap_or(0)
+        };
         let intents = ledger.intents.values().filter(|intent| intent["status"] == "succeeded");
         let refunds = ledger.refunds.values().filter(|refund| refund["status"] == "succeeded");
         let pushes = ledger.pushes.iter().filter(|push| push.code.as_deref() == Some("0"));
@@ -219,7 +220,10 @@ impl Gateway {
             },
             "cancel" => match ledger.intents.get_mut(&tail) {
                 Some(intent) if intent["status"] == "succeeded" => {
-                    return (400, json!({"error": {"code": "payment_intent_unexpected_state", "message": "It is paid."}}));
+                    return (
+                        400,
+                        json!({"error": {"code": "payment_intent_unexpected_state", "message": "It is paid."}}),
+                    );
                 }
                 Some(intent) => {
                     intent["status"] = json!("canceled");
@@ -252,14 +256,24 @@ impl Gateway {
             "query" => {
                 let push = ledger.pushes.iter().find(|push| sent["CheckoutRequestID"] == push.checkout);
                 match push.map(|push| (push, push.code.clone())) {
-                    Some((push, Some(code))) => json!({"ResponseCode": "0", "ResponseDescription": "Accepted",
+                    Some((push, Some(code))) => {
+                        json!({"ResponseCode": "0", "ResponseDescription": "Accepted",
                         "MerchantRequestID": push.merchant, "CheckoutRequestID": push.checkout, "ResultCode": code,
-                        "ResultDesc": "The gateway's words."}),
-                    Some((_, None)) => {
-                        return (500, json!({"requestId": "1", "errorCode": "500.001.1001",
-                            "errorMessage": "The transaction is being processed"}));
+                        "ResultDesc": "The gateway's words."})
                     }
-                    None => return (404, json!({"requestId": "1", "errorCode": "404.001.04", "errorMessage": "Unknown"})),
+                    Some((_, None)) => {
+                        return (
+                            500,
+                            json!({"requestId": "1", "errorCode": "500.001.1001",
+                            "errorMessage": "The transaction is being processed"}),
+                        );
+                    }
+                    None => {
+                        return (
+                            404,
+                            json!({"requestId": "1", "errorCode": "404.001.04", "errorMessage": "Unknown"}),
+                        );
+                    }
                 }
             }
             "reversal" => {
@@ -307,8 +321,11 @@ async fn serve(State(gateway): State<Gateway>, request: Request<Body>) -> Respon
     let sent: Value = match header("content-type").as_deref() {
         Some("application/json") => serde_json::from_slice(&bytes).unwrap(),
         _ => {
-            let form = reqwest::Url::parse(&format!("http://x/?{}", str::from_utf8(&bytes).unwrap())).unwrap();
-            let pairs = form.query_pairs().map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
+            let form =
+                reqwest::Url::parse(&format!("http://x/?{}", str::from_utf8(&bytes).unwrap())).unwrap();
+            let pairs = form
+                .query_pairs()
+                .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
             Value::Object(pairs.collect())
         }
     };
@@ -321,8 +338,13 @@ async fn serve(State(gateway): State<Gateway>, request: Request<Body>) -> Respon
         }
         ledger.faults.get_mut(name).and_then(VecDeque::pop_front)
     };
-    let cut = || Body::from_stream(futures_util::stream::once(async { Err::<&[u8], _>(io::Error::other("cut")) })).into_response();
-    let json = |(status, body): (u16, Value)| (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response();
+    let cut = || {
+        Body::from_stream(futures_util::stream::once(async { Err::<&[u8], _>(io::Error::other("cut")) }))
+            .into_response()
+    };
+    let json = |(status, body): (u16, Value)| {
+        (StatusCode::from_u16(status).unwrap(), axum::Json(body)).into_response()
+    };
     match &fault {
         Some(Fault::Answer(status, body)) => return json((*status, body.clone())),
         Some(Fault::Cut) => return cut(),
