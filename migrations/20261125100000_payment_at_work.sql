@@ -19,9 +19,14 @@ alter table refund
         constraint refund_gateway_key_check check (char_length(gateway_key) between 1 and 100),
     add column callback_token_hash bytea
         constraint refund_callback_token_hash_check check (octet_length(callback_token_hash) = 32),
+    add column idempotency_key_id bigint
+        constraint refund_idempotency_key_id_fkey references idempotency_key (id) on delete set null,
     add constraint refund_gateway_key_key unique (gateway_key),
     add constraint refund_callback_token_hash_key unique (callback_token_hash);
 
+create unique index refund_idempotency_key_id_key on refund (idempotency_key_id) where idempotency_key_id is not null;
+
+comment on column refund.idempotency_key_id is 'As payment.idempotency_key_id.';
 comment on column refund.gateway_key is 'As payment.gateway_key: sent again, it is the same refund.';
 comment on column refund.callback_token_hash is
     'M-Pesa: SHA-256 of the unguessable token in the address that its result is sent to. Set before it is sent, and never anew.';

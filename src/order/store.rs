@@ -9,8 +9,9 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use super::{
+    due::Due,
     model::{
-        CancelReason, Due, Event, Head, Item, PaymentMethod, PaymentStatus, Shipment, ShipmentStatus,
+        CancelReason, Event, Head, Item, PaymentMethod, PaymentStatus, Shipment, ShipmentStatus,
         ShippingAddress, State, Status,
     },
     request::{NewOrder, OrderFilter, Scope},

@@ -24,7 +24,8 @@ use crate::{
     idempotency::{self, Answered, Begun, Claim, Kept, Request},
     order::{
         actions::paying,
-        model::{Due, PaymentMethod, PaymentStatus, Status as OrderStatus},
+        due::Due,
+        model::{PaymentMethod, PaymentStatus, Status as OrderStatus},
     },
 };
 

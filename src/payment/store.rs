@@ -373,6 +373,18 @@ pub(super) async fn insert_refund(
     Ok(id.fetch_one(db).await?)
 }
 
+/// Keeps by whose key a refund was asked for.
+pub(super) async fn note_key(db: &mut PgConnection, id: i64, key_id: Option<i64>) -> Result<()> {
+    sqlx::query!("update refund set idempotency_key_id = $2 where id = $1", id, key_id).execute(db).await?;
+    Ok(())
+}
+
+/// The refund that was asked for by this key.
+pub(super) async fn refund_of_key(db: &mut PgConnection, key_id: i64) -> Result<Option<i64>> {
+    let id = sqlx::query_scalar!("select id from refund where idempotency_key_id = $1", key_id);
+    Ok(id.fetch_optional(db).await?)
+}
+
 /// Says that a refund is about to be sent, once: false when that was said before.
 pub(super) async fn sending(
     db: impl PgExecutor<'_>,

@@ -5,7 +5,8 @@ use sqlx::PgConnection;
 use crate::{
     error::{Error, Result},
     order::{
-        model::{Due, PaymentStatus, Status},
+        due::Due,
+        model::{PaymentStatus, Status},
         store,
     },
 };

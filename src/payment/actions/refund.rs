@@ -13,7 +13,8 @@ use crate::{
     money::Amount,
     order::{
         actions::paying,
-        model::{Due, PaymentMethod, PaymentStatus},
+        due::Due,
+        model::{PaymentMethod, PaymentStatus},
     },
     payment::{
         gateway::RefundNews,
@@ -39,9 +40,13 @@ pub async fn refund(
     request: Option<&Request>,
     answer: impl Fn(&Refund, &Payment, PaymentStatus) -> Result<Kept> + Send + Sync + 'static,
 ) -> Result<Answered> {
-    let (claim, id) = match begin(app, admin, order_id, new, request).await? {
-        Opened::Begun(claim, id) => (claim, id),
-        Opened::Again(kept) => return Ok(Answered::Again(kept)),
+    let (claim, id) = match begin(app, admin, order_id, new, request).await {
+        Ok(Opened::Begun(claim, id)) => (claim, id),
+        Ok(Opened::Again(kept)) => return Ok(Answered::Again(kept)),
+        Err(error) if error.kind() == Kind::KeyInUse => {
+            return resume(app, admin, request, answer).await.ok_or(error);
+        }
+        Err(error) => return Err(error),
     };
     let app = app.clone();
     let sent = tokio::spawn(async move {
@@ -59,6 +64,33 @@ pub async fn refund(
         insist(|| Box::pin(written())).await
     });
     sent.await.map_err(Error::internal)?.map(Answered::First)
+}
+
+/// The answer to a request whose first process has died over it, once anything is known.
+async fn resume(
+    app: &App,
+    admin: Admin,
+    request: Option<&Request>,
+    answer: impl Fn(&Refund, &Payment, PaymentStatus) -> Result<Kept>,
+) -> Option<Answered> {
+    let resumed = async {
+        let mut transaction = auth::begin(&app.web, admin).await?;
+        let Some(request) = request else { return Ok(None) };
+        let Some(claim) = idempotency::unanswered(&mut transaction, request).await? else { return Ok(None) };
+        let Some(key_id) = claim.id() else { return Ok(None) };
+        let Some(id) = store::refund_of_key(&mut transaction, key_id).await? else { return Ok(None) };
+        let refund = one_refund(&mut transaction, id).await?;
+        if matches!(refund.status, RefundStatus::Pending) {
+            return Ok(None);
+        }
+        let payment = one(&mut transaction, refund.payment_id).await?;
+        let paid = paying::payment_status(&mut transaction, refund.order_id, None).await?;
+        let kept = answer(&refund, &payment, paid)?;
+        idempotency::finish(&mut transaction, &claim, &kept).await?;
+        transaction.commit().await?;
+        Ok::<_, Error>(Some(Answered::Again(kept)))
+    };
+    resumed.await.unwrap_or_default()
 }
 
 enum Opened {
@@ -103,6 +135,7 @@ async fn begin(
     }
     let id =
         reserve(&mut transaction, payment, amount, "Asked for by the shop.", Some(admin.user_id())).await?;
+    store::note_key(&mut transaction, id, claim.id()).await?;
     transaction.commit().await?;
     Ok(Opened::Begun(claim, id))
 }
@@ -133,6 +166,14 @@ pub(super) async fn send(app: &App, id: i64) -> Result<()> {
     let mut connection = app.web.acquire().await?;
     let refund = one_refund(&mut connection, id).await?;
     let payment = one(&mut connection, refund.payment_id).await?;
+    let age = clock::from_micros(app.clock.micros()) - refund.created_at;
+    let waits =
+        payment.method == PaymentMethod::Mpesa && payment.names.transaction_id.is_none() && age < RESULT;
+    if refund.status == RefundStatus::Pending && waits {
+        // A query confirmed the payment: the callback that tells its receipt may still come.
+        let wait = Some(next_check(refund.checks));
+        return store::record_refund(&mut connection, id, RefundStatus::Pending, None, None, wait).await;
+    }
     let (token, token_hash) = token();
     // Said before it is sent: after a crash nobody can tell, and nobody sends it again to a gateway without keys.
     let is_mine = refund.status == RefundStatus::Pending
@@ -146,7 +187,6 @@ pub(super) async fn send(app: &App, id: i64) -> Result<()> {
                     gateway.refund(&refund, &payment, &token).await
                 } else {
                     let news = gateway.look_at_refund(&refund, &payment).await;
-                    let age = clock::from_micros(app.clock.micros()) - refund.created_at;
                     if !gateway.knows_keys() && news.status == RefundStatus::Unknown && age > RESULT {
                         let why = "M-Pesa never sent its result; look there whether the money went back.";
                         RefundNews::new(RefundStatus::Manual).because(why)
@@ -248,10 +288,14 @@ async fn went_back(db: &mut PgConnection, due: &mut Due, payment: &Payment, amou
 /// When the database does not answer.
 pub(in crate::payment) async fn give_back_some(app: &App, most: i64) -> Result<usize> {
     let owing = store::owing(&app.web, most).await?;
+    let mut begun = 0;
     for order_id in &owing {
-        give_back(app, *order_id).await?;
+        match give_back(app, *order_id).await {
+            Ok(()) => begun += 1,
+            Err(error) => tracing::warn!(%error, order_id, "money for a cancelled order goes back later"),
+        }
     }
-    Ok(owing.len())
+    Ok(begun)
 }
 
 async fn give_back(app: &App, order_id: i64) -> Result<()> {

@@ -9,7 +9,8 @@ use crate::{
     error::Result,
     order::{
         actions::paying,
-        model::{Due, PaymentMethod, PaymentStatus, Status as OrderStatus},
+        due::Due,
+        model::{PaymentMethod, PaymentStatus, Status as OrderStatus},
     },
     payment::{
         gateway::{News, Word},

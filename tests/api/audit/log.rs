@@ -402,6 +402,7 @@ const UNTOLD: [(&str, &[&str]); 7] = [
             "gateway_refund_id",
             "gateway_key",
             "callback_token_hash",
+            "idempotency_key_id",
             "error",
             "checks",
             "next_check_at",

@@ -128,6 +128,46 @@ async fn a_refund_that_is_not_answered_goes_out_once() {
 }
 
 #[tokio::test]
+async fn a_refund_whose_process_died_is_answered_as_it_stands() {
+    with_gateway(async |shop, gateway| {
+        let buyer = paid_by_card(shop, gateway).await;
+        let send = async || {
+            let path = format!("/api/payment/{}/refund/", buyer.order);
+            let request = shop.request(Method::POST, &path).bearer_auth(&buyer.admin.access);
+            shop.send(request.header("idempotency-key", "k").json(&json!({"amount": "5.00"}))).await
+        };
+        let first = send().await.expect(201);
+        let forget =
+            "update idempotency_key set response_status = null, response_body = null, finished_at = null";
+        sqlx::query(forget).execute(&shop.db).await.unwrap();
+        let again = send().await.expect(201);
+        assert_eq!((&again.json, again.header("idempotency-replayed")), (&first.json, "true"));
+        assert_eq!((gateway.made("refunds"), ledger(shop).await), (1, (1, 1, 1120)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_reversal_waits_for_the_receipt() {
+    with_gateway(async |shop, gateway| {
+        let buyer = Buyer::new(shop, "mpesa").await;
+        buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(201);
+        let push = gateway.push();
+        gateway.answer(&push, "0");
+        hasten(shop).await;
+        buyer.until_order(shop, "paid").await;
+        assert_eq!(refund(shop, &buyer, json!({})).await.expect(201).json["status"], "pending");
+        assert_eq!(gateway.made("reversals"), 0);
+        shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);
+        digested(shop).await;
+        hasten_refunds(shop).await;
+        refund_is(shop, &buyer, "processing").await;
+        assert_eq!(gateway.ledger().reversals[0]["TransactionID"], "RwsCO0002");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_refund_that_is_refused_leaves_the_money_and_a_note() {
     with_gateway(async |shop, gateway| {
         let buyer = paid_by_card(shop, gateway).await;
