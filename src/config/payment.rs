@@ -13,7 +13,7 @@ const CARD: &str = "https://api.stripe.com";
 /// The settings of payments, as given. A method without an account is not offered.
 #[derive(Args, Clone, Default)]
 pub struct PaymentSettings {
-    /// M-Pesa's API [default: https://api.safaricom.co.ke]
+    /// M-Pesa's API [default: Safaricom's, in production]
     #[arg(long, env = "DUKA_MPESA_BASE_URL", value_name = "URL", global = true)]
     pub mpesa_base_url: Option<String>,
     /// The consumer key of the M-Pesa app; with it M-Pesa is offered [default: none]
@@ -55,7 +55,7 @@ pub struct PaymentSettings {
     /// The currency that the M-Pesa account holds, which must be the shop's [default: KES]
     #[arg(long, env = "DUKA_MPESA_CURRENCY", value_name = "CODE", global = true)]
     pub mpesa_currency: Option<String>,
-    /// The card gateway's API [default: https://api.stripe.com]
+    /// The card gateway's API [default: Stripe's]
     #[arg(long, env = "DUKA_CARD_BASE_URL", value_name = "URL", global = true)]
     pub card_base_url: Option<String>,
     /// The secret key of the account at the card gateway; with it cards are taken [default: none]
