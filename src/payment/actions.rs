@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::BoxFuture;
 use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
 use tokio::time::{sleep, timeout};
 
 use self::settle::apply;
@@ -253,13 +254,23 @@ pub(super) async fn count(app: &App) -> Result<()> {
     Ok(())
 }
 
+/// Forgets the phones that a user who leaves has paid with, in the transaction that makes the user nobody. What was
+/// paid stays.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forget(db: &mut PgConnection, user_id: i64) -> Result<()> {
+    store::forget_phones(db, user_id).await?;
+    store::forget_events(db, user_id).await
+}
+
 /// The shop's gateways.
 fn gateways(app: &App) -> Result<Gateways> {
     let gateways = app.kept.get::<Gateways>().cloned();
     gateways.ok_or_else(|| Error::internal("the shop was opened without its payment gateways"))
 }
 
-async fn one(db: &mut sqlx::PgConnection, id: i64) -> Result<Payment> {
+async fn one(db: &mut PgConnection, id: i64) -> Result<Payment> {
     let payment = store::payment(&mut *db, Which { id: Some(id), ..Which::default() }).await?;
     payment.ok_or_else(|| Error::not_found("payment"))
 }

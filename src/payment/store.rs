@@ -269,6 +269,31 @@ pub(super) async fn lease(db: impl PgExecutor<'_>, most: i64, hold: Duration) ->
     Ok(ids.fetch_all(db).await?)
 }
 
+/// Overwrites the phones of a user's attempts; none is asked again.
+pub(super) async fn forget_phones(db: &mut PgConnection, user_id: i64) -> Result<()> {
+    sqlx::query!(
+        "update payment p set phone_number = '254700000000'
+         from orders o where o.id = p.order_id and o.user_id = $1 and p.phone_number is not null",
+        user_id
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Empties what gateways have told of a user's attempts, where it has been processed.
+pub(super) async fn forget_events(db: &mut PgConnection, user_id: i64) -> Result<()> {
+    sqlx::query!(
+        "update payment_inbox i set body = ''
+         from payment p join orders o on o.id = p.order_id
+         where p.id = i.payment_id and o.user_id = $1 and i.processed_at is not null",
+        user_id
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
 // Refunds --------------------------------------------------------------------------------------------------
 
 struct RefundRow {

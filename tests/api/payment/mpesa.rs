@@ -58,6 +58,33 @@ async fn a_phone_pays_an_order() {
 }
 
 #[tokio::test]
+async fn whoever_leaves_leaves_no_phone() {
+    with_gateway(async |shop, gateway| {
+        let buyer = Buyer::new(shop, "mpesa").await;
+        buyer.pay(shop, json!({"phone_number": PHONE})).await.expect(201);
+        let push = gateway.push();
+        gateway.answer(&push, "0");
+        shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);
+        buyer.until(shop, "succeeded").await;
+        digested(shop).await;
+        let known = async || -> bool {
+            sqlx::query_scalar(
+                "select exists (select from payment where phone_number like '%712345678')
+                     or exists (select from payment_inbox where encode(body, 'escape') like '%712345678%')",
+            )
+            .fetch_one(&shop.db)
+            .await
+            .unwrap()
+        };
+        assert!(known().await);
+        shop.delete_as(&buyer.admin, &format!("/api/users/{}/", buyer.user.id)).await.expect(204);
+        assert!(!known().await);
+        assert_eq!(ledger(shop).await, (1, 0, 1700), "what was paid stays");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_the_phone_says_is_read_for_people() {
     with_gateway(async |shop, gateway| {
         let buyer = Buyer::new(shop, "mpesa").await;
