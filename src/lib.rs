@@ -43,6 +43,7 @@ pub mod discount;
 pub mod export;
 pub mod import;
 pub mod order;
+pub mod payment;
 pub mod product;
 pub mod review;
 pub mod search;

@@ -27,6 +27,7 @@ mod list_cost;
 mod lists;
 mod mirror;
 mod order;
+mod payment;
 mod product;
 mod protocol;
 mod real_catalogs;

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod crowd;
+pub mod gateway;
 mod statements;
 mod trade;
 

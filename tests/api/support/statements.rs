@@ -15,9 +15,19 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
 };
 
-/// What the statements of the mirror's worker name, which runs beside every request.
-const WORKER: [&str; 6] =
-    ["catalog_change", "change_log", "change_floor", "index_consumer", "search_settings", "pg_notify"];
+/// What the statements of the workers name that run beside every request.
+const WORKER: [&str; 9] = [
+    "catalog_change",
+    "change_log",
+    "change_floor",
+    "index_consumer",
+    "search_settings",
+    "pg_notify",
+    // Those of payments that look for work.
+    "next_check_at <= now()",
+    "payment_inbox",
+    "o.payment_status in ('paid', 'partially_refunded')",
+];
 
 /// The statements that ran meanwhile on this thread: a test's shop has no other. Without those of the mirror, which
 /// must be settled before, and without the ends of transactions.
