@@ -31,6 +31,7 @@ mod payment;
 mod product;
 mod protocol;
 mod real_catalogs;
+mod reindex;
 mod review;
 mod rights;
 mod sandbox;
