@@ -165,7 +165,8 @@ impl RefundStatus {
         }
     }
 
-    /// The table. What has gone out has gone out; what failed may be told to have gone out after all.
+    /// The table. What has gone out has gone out, unless it comes back, which is another story; what failed may be told to
+    /// have gone out after all.
     pub const fn may_become(self, next: Self) -> bool {
         match (self, next) {
             (Self::Succeeded, _) | (_, Self::Pending) => false,

@@ -16,7 +16,7 @@ use crate::{
         gateway::{News, Word},
         judge::{Verdict, judge},
         model::{Payment, Status, next_check},
-        store::{self, Record},
+        store::{self, Entry, Record},
     },
 };
 
@@ -83,7 +83,7 @@ async fn advance(
     }
     match status {
         Status::Succeeded => {
-            store::book(db, payment, None).await?;
+            store::book(db, payment, Entry::Capture).await?;
             let detail = format!("{} {} by {}.", payment.currency, payment.amount, payment.method.as_str());
             if due.state.payment_status.may_become(PaymentStatus::Paid) {
                 paying::move_paid(db, due, PaymentStatus::Paid, &detail).await?;

@@ -76,9 +76,7 @@ pub async fn with_clock(settings: Settings, clock: Clock, test: impl AsyncFnOnce
 
 /// A client that speaks to nobody but whom it is told.
 pub fn http_client() -> reqwest::ClientBuilder {
-    // The library has no cryptography of its own. Whoever came first has chosen; either way there is one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy()
+    duka::outbound::client().no_proxy()
 }
 
 /// What came back.

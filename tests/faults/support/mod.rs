@@ -30,9 +30,7 @@ pub const SOON: Duration = Duration::from_secs(10);
 
 /// A client that speaks to nobody but whom it is told, and gives up after twenty seconds.
 pub fn client() -> reqwest::Client {
-    // The library has no cryptography of its own. Whoever came first has chosen; either way there is one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
+    duka::outbound::client().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
 }
 
 /// A shop on a managed PostgreSQL. The test holds the cluster too, so that it outlives every server.
