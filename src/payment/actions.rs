@@ -242,11 +242,13 @@ pub async fn status(
     order_id: i64,
 ) -> Result<(PaymentStatus, Option<Payment>, Vec<Refund>)> {
     let owner = if user.admin().is_some() { None } else { Some(user.user_id()) };
-    let mut connection = app.web.acquire().await?;
-    let paid = paying::payment_status(&mut connection, order_id, owner).await?;
+    // The attempt and the order, as they stood at one moment: never the one after a step and the other before it.
+    let mut snapshot = store::snapshot(&app.web).await?;
+    let paid = paying::payment_status(&mut snapshot, order_id, owner).await?;
     let which = Which { order_id: Some(order_id), ..Which::default() };
-    let latest = store::payment(&mut *connection, which).await?;
-    let refunds = store::refunds(&mut *connection, Some(order_id), None, None).await?;
+    let latest = store::payment(&mut *snapshot, which).await?;
+    let refunds = store::refunds(&mut *snapshot, Some(order_id), None, None).await?;
+    snapshot.rollback().await?;
     Ok((paid, latest, refunds))
 }
 

@@ -238,8 +238,11 @@ pub(crate) fn the_sandbox_is_a_stranger(source: &Source) -> Vec<Breach> {
     let (stranger, allowed) = STRANGER;
     each(source, |module, reference| {
         let (inside, to) = (module.first().is_some_and(|first| first == stranger), reference.path.first()?);
-        let wrong =
-            if inside { to != stranger && !allowed.contains(&to.as_str()) } else { to == stranger && module.first()? != "cli" };
+        let wrong = if inside {
+            to != stranger && !allowed.contains(&to.as_str())
+        } else {
+            to == stranger && module.first()? != "cli"
+        };
         wrong.then(|| {
             format!(
                 "`{stranger}` stands for somebody else's machine: it imports `{}` alone, and only `cli` starts it",

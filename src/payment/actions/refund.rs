@@ -294,7 +294,8 @@ async fn gone_out(
             store::record_refund(db, refund.id, RefundStatus::Failed, None, Some(why), None).await?;
             store::release(db, payment.id, refund.amount).await?;
             store::book(db, payment, Entry::Return(refund.id, refund.amount)).await?;
-            let why = format!("A refund of {} came back, so that the shop has the money: {why}", refund.amount);
+            let why =
+                format!("A refund of {} came back, so that the shop has the money: {why}", refund.amount);
             settle::flag(db, payment, &why).await?;
             let detail = "It came back from the bank; the shop looks after it.";
             paying::tell(db, payment.order_id, "refund_returned", detail, None).await

@@ -371,7 +371,8 @@ mod tests {
 
     #[test]
     fn only_a_plain_refusal_is_one() {
-        let locked = "Unable to lock subscriber, a transaction is already in process for the current subscriber";
+        let locked =
+            "Unable to lock subscriber, a transaction is already in process for the current subscriber";
         for (status, code, message) in [
             (400, "400.002.02", "Bad Request - Invalid Amount"),
             (404, "404.001.03", "Invalid Access Token"),

@@ -49,8 +49,13 @@ impl Shop {
 
     /// [`open`](Self::open) in a data directory that the test has prepared.
     pub async fn open_in(dir: TempDir, products: i32) -> Self {
+        Self::open_with(dir, products, Vec::new()).await
+    }
+
+    /// [`open_in`](Self::open_in) with variables of the environment.
+    pub async fn open_with(dir: TempDir, products: i32, settings: Vec<(&'static str, String)>) -> Self {
         let cluster = blocking(|| Cluster::start(dir.path())).unwrap();
-        let node = Node::start(dir.path(), None);
+        let node = Node::start_with(dir.path(), None, settings);
         let db = connect(cluster.endpoint(), "duka").await;
         let shop = Self { dir, db, node, cluster: Some(cluster) };
         fill(&shop.db, products).await;

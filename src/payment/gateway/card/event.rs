@@ -118,8 +118,8 @@ pub fn subject(event: &Value) -> Subject {
             let currency = object["currency"].as_str().unwrap_or_default().to_ascii_uppercase();
             let refunded =
                 object["amount_refunded"].as_i64().and_then(|minor| of_minor_units(minor, &currency));
-            let is_lost =
-                object["object"] == "refund" && matches!(object["status"].as_str(), Some("failed" | "canceled"));
+            let is_lost = object["object"] == "refund"
+                && matches!(object["status"].as_str(), Some("failed" | "canceled"));
             let returned = is_lost.then(|| name(&object["id"])).flatten();
             intent().map_or(Subject::Other, |intent| Subject::Refunds { intent, refunded, returned })
         }
