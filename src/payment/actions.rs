@@ -248,7 +248,7 @@ pub async fn status(
     let which = Which { order_id: Some(order_id), ..Which::default() };
     let latest = store::payment(&mut *snapshot, which).await?;
     let refunds = store::refunds(&mut *snapshot, Some(order_id), None, None).await?;
-    snapshot.rollback().await?;
+    snapshot.commit().await?;
     Ok((paid, latest, refunds))
 }
 

@@ -204,8 +204,10 @@ struct PaymentState {
     payment_status: PaymentStatus,
     /// The latest attempt; null when there was none.
     payment: Option<PaymentJson>,
-    /// All else of it beside the order's state too, where there was one.
+    /// All else of it, for who looks for it beside the order's state. The document says it in words: a field that is there
+    /// or not, by whether there was an attempt, cannot be said well in a schema.
     #[serde(flatten)]
+    #[schema(ignore)]
     latest: Option<Attempt>,
     /// What went back, or is about to.
     refunds: Vec<RefundJson>,
@@ -214,7 +216,8 @@ struct PaymentState {
 /// How the payment of an order stands
 ///
 /// Of one's own; an admin sees any. `payment_status` is the order's, `payment` the latest attempt with its own
-/// `payment_status`; the attempt's other fields stand beside them as well. All of it is as of one moment.
+/// `payment_status`; where there was one, its other fields (`id`, `amount`, `currency`, `transaction_id`, …) stand beside
+/// them as well. All of it is as of one moment.
 #[utoipa::path(get, path = "/api/payment/{order_id}/status/", tag = "payments", security(("bearer" = [])),
     params(("order_id" = i64, Path)), responses(
     (status = 200, body = PaymentState),

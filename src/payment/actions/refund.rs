@@ -183,7 +183,7 @@ pub(super) async fn send(app: &App, id: i64) -> Result<()> {
         payment.method == PaymentMethod::Mpesa && payment.names.transaction_id.is_none() && age < RESULT;
     if refund.status == RefundStatus::Pending && waits {
         // A query confirmed the payment: the callback that tells its receipt may still come.
-        let wait = Some(next_check(refund.checks));
+        let wait = Some(next_check(refund.checks, false));
         return store::record_refund(&mut connection, id, RefundStatus::Pending, None, None, wait).await;
     }
     let (token, token_hash) = token();
@@ -235,7 +235,8 @@ pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &RefundNews) -> 
     if refund.status == RefundStatus::Succeeded {
         return gone_out(db, &refund, &payment, news).await;
     }
-    let wait = Some(next_check(refund.checks));
+    let was_silent = matches!(news.status, RefundStatus::Pending | RefundStatus::Unknown);
+    let wait = Some(next_check(refund.checks, was_silent));
     let (named, error) = (news.gateway_refund_id.as_deref(), news.error.as_deref());
     // It was not sent after all: that is how it began.
     if news.status == RefundStatus::Pending && refund.status == RefundStatus::Processing {

@@ -42,7 +42,9 @@ pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &News) -> Result
     let payment = one(db, id).await?;
     match judge(&payment, news) {
         Verdict::Become(status) => advance(db, &mut due, &payment, status, news).await?,
-        Verdict::Keep => store::keep(db, id, &news.names, next_check(payment.checks)).await?,
+        Verdict::Keep => {
+            store::keep(db, id, &news.names, next_check(payment.checks, news.word == Word::Unknown)).await?
+        }
         Verdict::Flag(why) => flag(db, &payment, &why).await?,
         Verdict::Ignore => {
             tracing::warn!(payment_id = id, word = ?news.word, "a gateway told of an attempt under another name");
@@ -74,7 +76,7 @@ async fn advance(
         client_secret: news.client_secret.as_deref(),
         code: news.code.as_deref(),
         description: news.description.as_deref(),
-        wait: next_check(payment.checks),
+        wait: next_check(payment.checks, news.word == Word::Unknown),
     };
     store::record(db, payment.id, &record).await?;
     if !status.is_live() {
