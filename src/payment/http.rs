@@ -77,11 +77,11 @@ struct Attempt {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Payment)]
 struct PaymentJson {
+    #[serde(flatten)]
+    attempt: Attempt,
     order_id: i64,
     /// `pending`, `processing` and `unknown` are live: nothing is decided, and a second attempt is refused.
     payment_status: Status,
-    #[serde(flatten)]
-    attempt: Attempt,
 }
 
 impl PaymentJson {
@@ -259,7 +259,7 @@ struct RefundMade {
 
 /// Send money back
 ///
-/// Whole or in part, never more than was paid. The amount is kept for it before the gateway is asked; when the answer
+/// Whole (without a body, too) or in part, never more than was paid. The amount is kept for it before the gateway is asked; when the answer
 /// takes long, the refund is `processing` or `unknown` and looked after until it has ended.
 #[utoipa::path(post, path = "/api/payment/{order_id}/refund/", tag = "payments", security(("bearer" = [])),
     request_body = NewRefundBody,
@@ -274,8 +274,9 @@ async fn refund(
     admin: Admin,
     Id(order_id): Id,
     key: IdempotencyKey,
-    Body(body): Body<Unread>,
+    body: Option<Body<Unread>>,
 ) -> Result<Response> {
+    let body = body.map(|Body(body)| body).unwrap_or_default();
     let route = format!("POST /api/payment/{order_id}/refund/");
     let request = key.request(admin.user_id(), &route, &body);
     let shop = app.config.currency;

@@ -43,7 +43,7 @@ pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &News) -> Result
     match judge(&payment, news) {
         Verdict::Become(status) => advance(db, &mut due, &payment, status, news).await?,
         Verdict::Keep => {
-            store::keep(db, id, &news.names, next_check(payment.checks, news.word == Word::Unknown)).await?
+            store::keep(db, id, &news.names, next_check(payment.checks, news.word == Word::Unknown)).await?;
         }
         Verdict::Flag(why) => flag(db, &payment, &why).await?,
         Verdict::Ignore => {
