@@ -14,6 +14,7 @@ pub mod extract;
 pub mod money;
 pub mod node;
 pub mod openapi;
+pub mod outbound;
 pub mod page;
 pub mod params;
 pub mod pricing;

@@ -82,14 +82,28 @@ enum Opened {
 async fn begin(app: &App, user: Customer, new: &NewPayment, request: Option<&Request>) -> Result<Opened> {
     let gateways = gateways(app)?;
     let mut transaction = auth::begin(&app.web, user).await?;
-    let claim = match idempotency::begin(&mut transaction, request).await? {
+    match opened(&mut transaction, &gateways, user, new, request).await {
+        Ok(begun @ Opened::Begun(..)) => transaction.commit().await.map(|()| begun).map_err(Into::into),
+        // Before it is answered: whoever sends the key again then is not told that it is still in use.
+        other => transaction.rollback().await.map_err(Into::into).and(other),
+    }
+}
+
+async fn opened(
+    transaction: &mut PgConnection,
+    gateways: &Gateways,
+    user: Customer,
+    new: &NewPayment,
+    request: Option<&Request>,
+) -> Result<Opened> {
+    let claim = match idempotency::begin(transaction, request).await? {
         Begun::First(claim) => claim,
         Begun::Again(kept) => return Ok(Opened::Again(kept)),
     };
-    let mut due = paying::lock(&mut transaction, new.order_id, Some(user.user_id())).await?;
+    let mut due = paying::lock(transaction, new.order_id, Some(user.user_id())).await?;
     demand_payable(&due)?;
     let method = new.method.unwrap_or(due.state.payment_method);
-    let gateway = offered(&gateways, method)?;
+    let gateway = offered(gateways, method)?;
     let phone_number = phone_of(method, new)?;
     let amount = gateway.charge(due.total_amount);
     let rounded = (amount != due.total_amount).then(|| {
@@ -110,10 +124,9 @@ async fn begin(app: &App, user: Customer, new: &NewPayment, request: Option<&Req
         description: rounded.as_deref(),
         wait: HOLD,
     };
-    let id = store::insert(&mut transaction, &draft).await?;
-    paying::move_paid(&mut transaction, &mut due, PaymentStatus::Pending, "").await?;
-    let payment = one(&mut transaction, id).await?;
-    transaction.commit().await?;
+    let id = store::insert(transaction, &draft).await?;
+    paying::move_paid(transaction, &mut due, PaymentStatus::Pending, "").await?;
+    let payment = one(transaction, id).await?;
     Ok(Opened::Begun(claim, Box::new(Start { payment, token })))
 }
 
@@ -229,11 +242,13 @@ pub async fn status(
     order_id: i64,
 ) -> Result<(PaymentStatus, Option<Payment>, Vec<Refund>)> {
     let owner = if user.admin().is_some() { None } else { Some(user.user_id()) };
-    let mut connection = app.web.acquire().await?;
-    let paid = paying::payment_status(&mut connection, order_id, owner).await?;
+    // The attempt and the order, as they stood at one moment: never the one after a step and the other before it.
+    let mut snapshot = store::snapshot(&app.web).await?;
+    let paid = paying::payment_status(&mut snapshot, order_id, owner).await?;
     let which = Which { order_id: Some(order_id), ..Which::default() };
-    let latest = store::payment(&mut *connection, which).await?;
-    let refunds = store::refunds(&mut *connection, Some(order_id), None, None).await?;
+    let latest = store::payment(&mut *snapshot, which).await?;
+    let refunds = store::refunds(&mut *snapshot, Some(order_id), None, None).await?;
+    snapshot.commit().await?;
     Ok((paid, latest, refunds))
 }
 

@@ -45,12 +45,10 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(webhooks)
 }
 
-/// An attempt to pay an order.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Payment)]
-struct PaymentJson {
+/// What is known of an attempt.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Attempt {
     id: i64,
-    order_id: i64,
     payment_method: PaymentMethod,
     /// The gateway's: a card payment's intent, M-Pesa's receipt.
     transaction_id: Option<String>,
@@ -66,8 +64,6 @@ struct PaymentJson {
     result_code: Option<String>,
     /// The same for people, and what to do.
     result_description: Option<String>,
-    /// `pending`, `processing` and `unknown` are live: nothing is decided, and a second attempt is refused.
-    payment_status: Status,
     /// Card: what the buyer's browser confirms the payment with, at the gateway; null once it has ended.
     client_secret: Option<String>,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -77,26 +73,39 @@ struct PaymentJson {
     payment_date: OffsetDateTime,
 }
 
+/// An attempt to pay an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Payment)]
+struct PaymentJson {
+    #[serde(flatten)]
+    attempt: Attempt,
+    order_id: i64,
+    /// `pending`, `processing` and `unknown` are live: nothing is decided, and a second attempt is refused.
+    payment_status: Status,
+}
+
 impl PaymentJson {
     fn new(payment: &Payment, shop: Currency) -> Self {
         let payment = payment.clone();
         // The currency that it was asked in, whatever the shop's is now.
         let currency: Currency = payment.currency.parse().unwrap_or(shop);
         Self {
-            id: payment.id,
             order_id: payment.order_id,
-            payment_method: payment.method,
-            transaction_id: payment.names.transaction_id,
-            amount: payment.amount.display(currency),
-            currency: payment.currency,
-            phone_number: payment.phone_number,
-            checkout_request_id: payment.names.checkout_request_id,
-            result_code: payment.result_code,
-            result_description: payment.result_description,
             payment_status: payment.status,
-            client_secret: payment.client_secret,
-            paid_at: payment.paid_at,
-            payment_date: payment.payment_date,
+            attempt: Attempt {
+                id: payment.id,
+                payment_method: payment.method,
+                transaction_id: payment.names.transaction_id,
+                amount: payment.amount.display(currency),
+                currency: payment.currency,
+                phone_number: payment.phone_number,
+                checkout_request_id: payment.names.checkout_request_id,
+                result_code: payment.result_code,
+                result_description: payment.result_description,
+                client_secret: payment.client_secret,
+                paid_at: payment.paid_at,
+                payment_date: payment.payment_date,
+            },
         }
     }
 }
@@ -191,17 +200,24 @@ async fn initiate(
 #[derive(Serialize, ToSchema)]
 struct PaymentState {
     order_id: i64,
-    /// What is paid of the order.
+    /// What is paid of the order; the attempt's own state is in `payment`.
     payment_status: PaymentStatus,
     /// The latest attempt; null when there was none.
     payment: Option<PaymentJson>,
+    /// All else of it, for who looks for it beside the order's state. The document says it in words: a field that is there
+    /// or not, by whether there was an attempt, cannot be said well in a schema.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    latest: Option<Attempt>,
     /// What went back, or is about to.
     refunds: Vec<RefundJson>,
 }
 
 /// How the payment of an order stands
 ///
-/// Of one's own; an admin sees any.
+/// Of one's own; an admin sees any. `payment_status` is the order's, `payment` the latest attempt with its own
+/// `payment_status`; where there was one, its other fields (`id`, `amount`, `currency`, `transaction_id`, …) stand beside
+/// them as well. All of it is as of one moment.
 #[utoipa::path(get, path = "/api/payment/{order_id}/status/", tag = "payments", security(("bearer" = [])),
     params(("order_id" = i64, Path)), responses(
     (status = 200, body = PaymentState),
@@ -211,10 +227,12 @@ async fn status(State(app): State<App>, user: Customer, Id(order_id): Id) -> Res
     let shop = app.config.currency;
     let (payment_status, payment, refunds) = actions::status(&app, user, order_id).await?;
     let currency = payment.as_ref().and_then(|payment| payment.currency.parse().ok()).unwrap_or(shop);
+    let payment = payment.map(|payment| PaymentJson::new(&payment, shop));
     Ok(Json(PaymentState {
         order_id,
         payment_status,
-        payment: payment.map(|payment| PaymentJson::new(&payment, shop)),
+        latest: payment.as_ref().map(|payment| payment.attempt.clone()),
+        payment,
         refunds: refunds.iter().map(|refund| RefundJson::new(refund, currency)).collect(),
     }))
 }
@@ -241,7 +259,7 @@ struct RefundMade {
 
 /// Send money back
 ///
-/// Whole or in part, never more than was paid. The amount is kept for it before the gateway is asked; when the answer
+/// Whole (without a body, too) or in part, never more than was paid. The amount is kept for it before the gateway is asked; when the answer
 /// takes long, the refund is `processing` or `unknown` and looked after until it has ended.
 #[utoipa::path(post, path = "/api/payment/{order_id}/refund/", tag = "payments", security(("bearer" = [])),
     request_body = NewRefundBody,
@@ -256,8 +274,9 @@ async fn refund(
     admin: Admin,
     Id(order_id): Id,
     key: IdempotencyKey,
-    Body(body): Body<Unread>,
+    body: Option<Body<Unread>>,
 ) -> Result<Response> {
+    let body = body.map(|Body(body)| body).unwrap_or_default();
     let route = format!("POST /api/payment/{order_id}/refund/");
     let request = key.request(admin.user_id(), &route, &body);
     let shop = app.config.currency;

@@ -165,7 +165,8 @@ impl RefundStatus {
         }
     }
 
-    /// The table. What has gone out has gone out; what failed may be told to have gone out after all.
+    /// The table. What has gone out has gone out, unless it comes back, which is another story; what failed may be told to
+    /// have gone out after all.
     pub const fn may_become(self, next: Self) -> bool {
         match (self, next) {
             (Self::Succeeded, _) | (_, Self::Pending) => false,
@@ -216,15 +217,16 @@ pub fn whole_shillings(amount: Amount) -> Amount {
     Amount::from_decimal(amount.decimal().ceil())
 }
 
-/// How long to wait before the gateway is asked about a silent attempt once more: ten seconds, then longer, at most
-/// three quarters of a minute while the buyer may be at it, and up to a quarter of an hour after that. Not all at
-/// the same instant.
-pub fn next_check(checks: i32) -> Duration {
-    const SLOW: i32 = 20;
-    let seconds = if checks < SLOW {
+/// How long to wait before the gateway is asked about an attempt once more: ten seconds, then longer, at most three
+/// quarters of a minute while the buyer may be at it, and up to a quarter of an hour after that. A gateway that did not
+/// answer, or could not tell, is asked every three quarters of a minute for a day, so that what it knows is known soon
+/// after it is back. Not all at the same instant.
+pub fn next_check(checks: i32, was_silent: bool) -> Duration {
+    let slow = if was_silent { 2_000 } else { 20 };
+    let seconds = if checks < slow {
         (10.0 * 1.5_f64.powi(checks.max(0))).min(45.0)
     } else {
-        (45.0 * 1.5_f64.powi(checks - SLOW)).min(900.0)
+        (45.0 * 1.5_f64.powi(checks - slow)).min(900.0)
     };
     Duration::from_secs_f64(seconds * rand::rng().random_range(0.8..1.0))
 }
@@ -277,10 +279,15 @@ mod tests {
 
     #[test]
     fn silence_is_broken_within_a_minute_and_never_for_long() {
-        for checks in 0..200 {
-            let wait = next_check(checks);
+        for checks in (0..200).chain([i32::MAX]) {
+            let (wait, silent) = (next_check(checks, false), next_check(checks, true));
             assert!(wait >= Duration::from_secs(8) && wait <= Duration::from_secs(900), "{checks}: {wait:?}");
             assert!(checks > 20 || wait <= Duration::from_secs(45), "{checks}: {wait:?}");
+            assert!(checks > 200 || silent <= Duration::from_secs(45), "{checks}: {silent:?}");
+            assert!(
+                silent >= Duration::from_secs(8) && silent <= Duration::from_secs(900),
+                "{checks}: {silent:?}"
+            );
         }
     }
 

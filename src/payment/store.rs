@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use sqlx::{PgConnection, PgExecutor, postgres::types::PgInterval};
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, Transaction, postgres::types::PgInterval};
 use time::OffsetDateTime;
 
 use super::model::{Names, Payment, Refund, RefundStatus, Status};
@@ -20,6 +20,11 @@ use crate::{
 fn interval(wait: Duration) -> PgInterval {
     let microseconds = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
     PgInterval { months: 0, days: 0, microseconds }
+}
+
+/// Begins to read, all as of one moment.
+pub(super) async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>> {
+    Ok(pool.begin_with("begin transaction isolation level repeatable read read only").await?)
 }
 
 // Attempts -------------------------------------------------------------------------------------------------
@@ -468,11 +473,18 @@ pub(super) async fn lease_refunds(db: impl PgExecutor<'_>, most: i64, hold: Dura
 }
 
 /// Looks after the open refunds of a payment at once.
-pub(super) async fn hasten_refunds(db: &mut PgConnection, payment_id: i64) -> Result<()> {
+pub(super) async fn hasten_refunds(
+    db: &mut PgConnection,
+    payment_id: i64,
+    returned: Option<&str>,
+) -> Result<()> {
     sqlx::query!(
         "update refund set next_check_at = now()
-         where payment_id = $1 and status in ('pending', 'processing', 'unknown')",
-        payment_id
+         where payment_id = $1
+           and (status in ('pending', 'processing', 'unknown')
+                or status = 'succeeded' and gateway_refund_id = $2)",
+        payment_id,
+        returned
     )
     .execute(db)
     .await?;
@@ -495,24 +507,33 @@ pub(super) async fn owing(db: impl PgExecutor<'_>, most: i64) -> Result<Vec<i64>
 
 // The ledger -----------------------------------------------------------------------------------------------
 
-/// Books a capture (without a refund) or a refund: both lines of it.
-pub(super) async fn book(
-    db: &mut PgConnection,
-    payment: &Payment,
-    refund: Option<(i64, Amount)>,
-) -> Result<()> {
-    let (refund_id, debit) = match refund {
-        None => (None, payment.amount.decimal()),
-        Some((id, amount)) => (Some(id), -amount.decimal()),
+/// What moved.
+#[derive(Clone, Copy)]
+pub(super) enum Entry {
+    /// The whole payment came in.
+    Capture,
+    /// So much of it went out by this refund.
+    Refund(i64, Amount),
+    /// And came back.
+    Return(i64, Amount),
+}
+
+/// Books an entry: both lines of it.
+pub(super) async fn book(db: &mut PgConnection, payment: &Payment, entry: Entry) -> Result<()> {
+    let (refund_id, debit, is_return) = match entry {
+        Entry::Capture => (None, payment.amount.decimal(), false),
+        Entry::Refund(id, amount) => (Some(id), -amount.decimal(), false),
+        Entry::Return(id, amount) => (Some(id), amount.decimal(), true),
     };
     sqlx::query!(
-        "insert into payment_ledger (payment_id, refund_id, account, amount, currency)
-         values ($1, $2, $3, $4, $5), ($1, $2, 'orders', -($4::numeric), $5)",
+        "insert into payment_ledger (payment_id, refund_id, account, amount, currency, is_return)
+         values ($1, $2, $3, $4, $5, $6), ($1, $2, 'orders', -($4::numeric), $5, $6)",
         payment.id,
         refund_id,
         payment.method.as_str(),
         debit,
-        payment.currency
+        payment.currency,
+        is_return
     )
     .execute(db)
     .await?;

@@ -30,6 +30,7 @@ mod order;
 mod payment;
 mod product;
 mod protocol;
+mod readme;
 mod real_catalogs;
 mod reindex;
 mod review;

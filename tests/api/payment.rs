@@ -4,7 +4,9 @@ mod card;
 mod faults;
 mod mpesa;
 mod orders;
+mod outcomes;
 mod permutations;
+mod races;
 mod refunds;
 mod webhooks;
 
@@ -17,6 +19,7 @@ use serde_json::{Value, json};
 use crate::support::{Answer, TestShop, User};
 
 /// A buyer with an order of two pieces of 8.10.
+#[derive(Clone)]
 struct Buyer {
     admin: User,
     user: User,

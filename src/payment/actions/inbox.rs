@@ -169,13 +169,13 @@ async fn digest_card(app: &App, body: &Value) -> Result<Outcome> {
             settle(app, payment.id, &news).await?;
             Ok(Outcome::Done(Some(payment.id)))
         }
-        Subject::Refunds { intent, refunded } => {
+        Subject::Refunds { intent, refunded, returned } => {
             let which = Which { intent: Some(&intent), ..Which::default() };
             let Some(payment) = store::payment(&app.web, which).await? else {
                 return Ok(Outcome::Pointless("no attempt of this shop"));
             };
             let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
-            store::hasten_refunds(&mut transaction, payment.id).await?;
+            store::hasten_refunds(&mut transaction, payment.id, returned.as_deref()).await?;
             if refunded.is_some_and(|refunded| refunded > payment.refunded_amount) {
                 settle::flag(
                     &mut transaction,

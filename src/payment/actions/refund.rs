@@ -20,7 +20,7 @@ use crate::{
         gateway::RefundNews,
         model::{Payment, Refund, RefundStatus, Status, next_check, whole_shillings},
         request::NewRefund,
-        store::{self, Which},
+        store::{self, Entry, Which},
     },
 };
 
@@ -107,13 +107,27 @@ async fn begin(
     request: Option<&Request>,
 ) -> Result<Opened> {
     let mut transaction = auth::begin(&app.web, admin).await?;
-    let claim = match idempotency::begin(&mut transaction, request).await? {
+    match opened(&mut transaction, admin, order_id, new, request).await {
+        Ok(begun @ Opened::Begun(..)) => transaction.commit().await.map(|()| begun).map_err(Into::into),
+        // Before it is answered: whoever sends the key again then is not told that it is still in use.
+        other => transaction.rollback().await.map_err(Into::into).and(other),
+    }
+}
+
+async fn opened(
+    db: &mut PgConnection,
+    admin: Admin,
+    order_id: i64,
+    new: &NewRefund,
+    request: Option<&Request>,
+) -> Result<Opened> {
+    let claim = match idempotency::begin(db, request).await? {
         Begun::First(claim) => claim,
         Begun::Again(kept) => return Ok(Opened::Again(kept)),
     };
-    paying::lock(&mut transaction, order_id, None).await?;
+    paying::lock(db, order_id, None).await?;
     let which = Which { order_id: Some(order_id), ..Which::default() };
-    let mut paid = store::payments(&mut *transaction, which).await?;
+    let mut paid = store::payments(&mut *db, which).await?;
     paid.retain(|payment| payment.status == Status::Succeeded);
     let Some(payment) = paid.iter().rev().max_by_key(|payment| payment.left()) else {
         return Err(Error::new(Kind::WrongState, "Nothing has been paid for this order."));
@@ -133,10 +147,8 @@ async fn begin(
     if payment.method == PaymentMethod::Mpesa && whole_shillings(amount) != amount {
         return Err(Error::field("/amount", "range", "must be whole shillings: M-Pesa moves nothing else"));
     }
-    let id =
-        reserve(&mut transaction, payment, amount, "Asked for by the shop.", Some(admin.user_id())).await?;
-    store::note_key(&mut transaction, id, claim.id()).await?;
-    transaction.commit().await?;
+    let id = reserve(db, payment, amount, "Asked for by the shop.", Some(admin.user_id())).await?;
+    store::note_key(db, id, claim.id()).await?;
     Ok(Opened::Begun(claim, id))
 }
 
@@ -171,7 +183,7 @@ pub(super) async fn send(app: &App, id: i64) -> Result<()> {
         payment.method == PaymentMethod::Mpesa && payment.names.transaction_id.is_none() && age < RESULT;
     if refund.status == RefundStatus::Pending && waits {
         // A query confirmed the payment: the callback that tells its receipt may still come.
-        let wait = Some(next_check(refund.checks));
+        let wait = Some(next_check(refund.checks, false));
         return store::record_refund(&mut connection, id, RefundStatus::Pending, None, None, wait).await;
     }
     let (token, token_hash) = token();
@@ -220,7 +232,11 @@ pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &RefundNews) -> 
         tracing::warn!(refund_id = id, "a gateway told of a refund under another name");
         return Ok(());
     }
-    let wait = Some(next_check(refund.checks));
+    if refund.status == RefundStatus::Succeeded {
+        return gone_out(db, &refund, &payment, news).await;
+    }
+    let was_silent = matches!(news.status, RefundStatus::Pending | RefundStatus::Unknown);
+    let wait = Some(next_check(refund.checks, was_silent));
     let (named, error) = (news.gateway_refund_id.as_deref(), news.error.as_deref());
     // It was not sent after all: that is how it began.
     if news.status == RefundStatus::Pending && refund.status == RefundStatus::Processing {
@@ -239,7 +255,7 @@ pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &RefundNews) -> 
                 return settle::flag(db, &payment, why).await;
             }
             store::record_refund(db, id, news.status, named, None, None).await?;
-            store::book(db, &payment, Some((id, refund.amount))).await?;
+            store::book(db, &payment, Entry::Refund(id, refund.amount)).await?;
             went_back(db, &mut due, &payment, refund.amount).await
         }
         RefundStatus::Failed | RefundStatus::Manual => {
@@ -260,6 +276,33 @@ pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &RefundNews) -> 
             .await
         }
         status => store::record_refund(db, id, status, named, error, wait).await,
+    }
+}
+
+/// Hears once more of a refund that has gone out: it stays so, unless a card gateway says that it came back.
+async fn gone_out(
+    db: &mut PgConnection,
+    refund: &Refund,
+    payment: &Payment,
+    news: &RefundNews,
+) -> Result<()> {
+    match news.status {
+        RefundStatus::Succeeded => {
+            store::record_refund(db, refund.id, RefundStatus::Succeeded, None, None, None).await
+        }
+        RefundStatus::Failed if payment.method == PaymentMethod::Card => {
+            let why = news.error.as_deref().unwrap_or("the gateway does not say why");
+            store::record_refund(db, refund.id, RefundStatus::Failed, None, Some(why), None).await?;
+            store::release(db, payment.id, refund.amount).await?;
+            store::book(db, payment, Entry::Return(refund.id, refund.amount)).await?;
+            let why =
+                format!("A refund of {} came back, so that the shop has the money: {why}", refund.amount);
+            settle::flag(db, payment, &why).await?;
+            let detail = "It came back from the bank; the shop looks after it.";
+            paying::tell(db, payment.order_id, "refund_returned", detail, None).await
+        }
+        // Not an answer; it is asked again.
+        _ => Ok(()),
     }
 }
 

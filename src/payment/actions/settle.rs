@@ -16,7 +16,7 @@ use crate::{
         gateway::{News, Word},
         judge::{Verdict, judge},
         model::{Payment, Status, next_check},
-        store::{self, Record},
+        store::{self, Entry, Record},
     },
 };
 
@@ -42,7 +42,9 @@ pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &News) -> Result
     let payment = one(db, id).await?;
     match judge(&payment, news) {
         Verdict::Become(status) => advance(db, &mut due, &payment, status, news).await?,
-        Verdict::Keep => store::keep(db, id, &news.names, next_check(payment.checks)).await?,
+        Verdict::Keep => {
+            store::keep(db, id, &news.names, next_check(payment.checks, news.word == Word::Unknown)).await?;
+        }
         Verdict::Flag(why) => flag(db, &payment, &why).await?,
         Verdict::Ignore => {
             tracing::warn!(payment_id = id, word = ?news.word, "a gateway told of an attempt under another name");
@@ -74,7 +76,7 @@ async fn advance(
         client_secret: news.client_secret.as_deref(),
         code: news.code.as_deref(),
         description: news.description.as_deref(),
-        wait: next_check(payment.checks),
+        wait: next_check(payment.checks, news.word == Word::Unknown),
     };
     store::record(db, payment.id, &record).await?;
     if !status.is_live() {
@@ -83,7 +85,7 @@ async fn advance(
     }
     match status {
         Status::Succeeded => {
-            store::book(db, payment, None).await?;
+            store::book(db, payment, Entry::Capture).await?;
             let detail = format!("{} {} by {}.", payment.currency, payment.amount, payment.method.as_str());
             if due.state.payment_status.may_become(PaymentStatus::Paid) {
                 paying::move_paid(db, due, PaymentStatus::Paid, &detail).await?;

@@ -6,11 +6,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use reqwest::{Client, RequestBuilder, redirect};
+use reqwest::{RequestBuilder, redirect};
 use serde_json::Value;
 
 use super::model::{Names, Payment, Refund, RefundStatus};
-use crate::{clock::Clock, config::Config, money::Amount, order::model::PaymentMethod};
+use crate::{clock::Clock, config::Config, money::Amount, order::model::PaymentMethod, outbound};
 
 pub mod card;
 pub mod mpesa;
@@ -163,9 +163,7 @@ impl Gateways {
     /// # Errors
     /// When the system has no certificates to trust.
     pub fn open(config: &Config, clock: &Clock, address: SocketAddr) -> Result<Self, reqwest::Error> {
-        // One provider for the process: whoever was first has installed the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
+        let client = outbound::client()
             .connect_timeout(CONNECT)
             .timeout(ANSWER)
             .redirect(redirect::Policy::none())

@@ -28,6 +28,10 @@ mod codes;
 const EARLY: Duration = Duration::from_secs(30);
 /// What the API says of a payment that has not ended.
 const BEING_PROCESSED: &str = "500.001.1001";
+/// What it refuses under the same code, with nothing done: whose prompt is on the phone already, whom it does not know.
+const REFUSALS: [&str; 3] = ["unable to lock subscriber", "merchant does not exist", "wrong credentials"];
+/// What the proxy before the API refuses when it is asked too often.
+const TOO_OFTEN: [&str; 2] = ["500.003.02", "500.003.03"];
 /// What it says of a token that it does not take (any more).
 const WRONG_TOKEN: [&str; 2] = ["404.001.03", "401.002.01"];
 /// It accepts longer ones and cuts them.
@@ -46,8 +50,10 @@ pub struct Mpesa {
 enum Answer {
     /// The body of a 200.
     Accepted(Value),
-    /// Refused by the API itself: the code and the sentence.
+    /// Refused by the API itself, and nothing was done: the code and the sentence.
     Refused(String, String),
+    /// A failure of the API's own, with this code: what it has done by then, nobody knows.
+    Failing(String),
     /// By whatever stands before it, or not at all.
     Unanswered,
     /// It was not sent.
@@ -118,7 +124,11 @@ impl Mpesa {
                 Some(code) => {
                     let message =
                         text_of(&body["errorMessage"]).unwrap_or_else(|| "M-Pesa refused it.".to_owned());
-                    Answer::Refused(code, message)
+                    if is_refusal(status, &code, &message) {
+                        Answer::Refused(code, message)
+                    } else {
+                        Answer::Failing(code)
+                    }
                 }
                 None if status == 401 => Answer::Refused(WRONG_TOKEN[0].to_owned(), String::new()),
                 None => Answer::Unanswered,
@@ -184,7 +194,7 @@ impl Mpesa {
             Answer::Refused(code, message) => {
                 News::new(Word::Failed).because(code.clone(), codes::reading(&code, &message))
             }
-            Answer::Unanswered => News::of(&CallError::Unanswered(String::new())),
+            Answer::Failing(_) | Answer::Unanswered => News::of(&CallError::Unanswered(String::new())),
             Answer::NotSent => News::of(&CallError::NotSent(String::new())),
         }
     }
@@ -205,7 +215,7 @@ impl Mpesa {
         });
         match self.send("query", "/mpesa/stkpushquery/v1/query", &body).await {
             Answer::Accepted(body) => answered(&body, payment).unwrap_or_else(silent),
-            Answer::Refused(code, _) if code == BEING_PROCESSED => {
+            Answer::Failing(code) if code == BEING_PROCESSED => {
                 News::new(Word::Processing).because(None, "The buyer has not entered the PIN yet.")
             }
             _ => silent(),
@@ -247,7 +257,7 @@ impl Mpesa {
                 RefundNews::new(RefundStatus::Failed).because(format!("{message} ({code})"))
             }
             Answer::NotSent => RefundNews::new(RefundStatus::Pending).because("M-Pesa cannot be reached."),
-            Answer::Accepted(_) | Answer::Unanswered => {
+            Answer::Accepted(_) | Answer::Failing(_) | Answer::Unanswered => {
                 RefundNews::new(RefundStatus::Unknown).because("M-Pesa has not answered yet.")
             }
         }
@@ -307,6 +317,18 @@ fn answered(body: &Value, payment: &Payment) -> Option<News> {
     Some(News { names, ..of_code(&code, &said) })
 }
 
+/// Whether an error says that nothing was done. One of the API's own failures does not: a phone may ring all the same.
+fn is_refusal(status: u16, code: &str, message: &str) -> bool {
+    let said = message.to_ascii_lowercase();
+    match status {
+        400..=499 => status != 408,
+        _ => {
+            TOO_OFTEN.contains(&code)
+                || (code == BEING_PROCESSED && REFUSALS.iter().any(|refusal| said.contains(refusal)))
+        }
+    }
+}
+
 /// What a result code says.
 fn of_code(code: &str, said: &str) -> News {
     let word = match code {
@@ -345,6 +367,31 @@ mod tests {
     fn amounts_are_whole() {
         assert_eq!(shillings(Amount::from_hundredths(1620)), "17");
         assert_eq!(shillings(Amount::from_hundredths(100_000)), "1000");
+    }
+
+    #[test]
+    fn only_a_plain_refusal_is_one() {
+        let locked =
+            "Unable to lock subscriber, a transaction is already in process for the current subscriber";
+        for (status, code, message) in [
+            (400, "400.002.02", "Bad Request - Invalid Amount"),
+            (404, "404.001.03", "Invalid Access Token"),
+            (500, "500.001.1001", locked),
+            (500, "500.001.1001", "Merchant does not exist"),
+            (500, "500.001.1001", "[MerchantValidate] - Wrong credentials"),
+            (500, "500.003.02", "Error Occurred: Spike Arrest Violation"),
+        ] {
+            assert!(is_refusal(status, code, message), "{code} {message}");
+        }
+        for (status, code, message) in [
+            (500, "500.003.1001", "Internal Server Error"),
+            (500, "500.001.1001", "The transaction is being processed"),
+            (503, "500.001.1001", "Service is currently under maintenance"),
+            (502, "400.002.02", locked),
+            (408, "408", "Timeout"),
+        ] {
+            assert!(!is_refusal(status, code, message), "{code} {message}");
+        }
     }
 
     #[test]

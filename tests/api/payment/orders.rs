@@ -173,3 +173,60 @@ async fn races_end_in_one_of_two_ways() {
     })
     .await;
 }
+
+/// A refusal is not kept, nor does it hold the key: the same request may do better at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_request_never_holds_its_key() {
+    with_gateway(async |shop, _| {
+        let buyer = Buyer::new(shop, "mpesa").await;
+        let send = async |user: &User, path: &str, key: usize, body: Value| {
+            let request = shop.request(Method::POST, path).bearer_auth(&user.access);
+            shop.send(request.header("idempotency-key", format!("k{key}")).json(&body)).await
+        };
+        let refund = format!("/api/payment/{}/refund/", buyer.order);
+        let again_and_again = async |key: usize| {
+            for _ in 0..20 {
+                let phoneless = json!({"order_id": buyer.order});
+                let answer = send(&buyer.user, "/api/payment/initiate/", key, phoneless).await;
+                assert_eq!(answer.expect(422).faults(), ["/phone_number"]);
+                let answer = send(&buyer.admin, &refund, key, json!({})).await.expect(409);
+                assert_eq!(answer.json["type"], "/problems/wrong-state", "{}", answer.text);
+            }
+        };
+        // A crowd, so that whatever is not given back at once is given back late.
+        join_all((0..12).map(again_and_again)).await;
+        let whole = json!({"order_id": buyer.order, "phone_number": "0712345678"});
+        send(&buyer.user, "/api/payment/initiate/", 0, whole).await.expect(201);
+    })
+    .await;
+}
+
+/// Nothing to pay is paid, and nothing to send back is not sent back.
+#[tokio::test]
+async fn a_free_order_is_paid_and_its_cancellation_owes_nothing() {
+    with_gateway(async |shop, gateway| {
+        let mut buyer = Buyer::new(shop, "card").await;
+        let code = json!({"code": "GIFT", "discount_type": "percentage", "discount_value": "100", "start_date": "2020-01-01T00:00:00Z"});
+        shop.post_as(&buyer.admin, "/api/discount/", code).await.expect(201);
+        shop.put(&buyer.user, buyer.tea, 2).await.expect(201);
+        let body = json!({"address_id": buyer.home, "payment_method": "card", "discount_code": "GIFT"});
+        let order = shop.post_as(&buyer.user, "/api/order/", body).await.expect(201);
+        assert_eq!(
+            (&order.json["total_amount"], &order.json["status"], &order.json["payment_status"]),
+            (&json!("0.00"), &json!("confirmed"), &json!("paid"))
+        );
+        buyer.order = order.id();
+        buyer.pay(shop, json!({})).await.expect(409);
+        let state = buyer.state(shop).await;
+        assert_eq!((&state["payment"], &state["payment_status"]), (&Value::Null, &json!("paid")));
+        let refund = shop.post_as(&buyer.admin, &format!("/api/payment/{}/refund/", buyer.order), json!({})).await;
+        refund.expect(409);
+        let cancel = shop.post_as(&buyer.admin, &format!("/api/order/{}/cancel/", buyer.order), json!({})).await;
+        assert_eq!(cancel.expect(200).json["status"], "cancelled");
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        assert_eq!(buyer.state(shop).await["refunds"], json!([]), "a refund of nothing");
+        assert_eq!((gateway.calls("create"), gateway.calls("refund"), attention(shop).await), (0, 0, None));
+        assert_eq!((shop.stock_of(buyer.tea).await, ledger(shop).await), (98, (0, 0, 0)));
+    })
+    .await;
+}

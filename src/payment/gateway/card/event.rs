@@ -46,6 +46,8 @@ pub enum Subject {
         intent: String,
         /// How much of it has gone back in all, if the event says so.
         refunded: Option<Amount>,
+        /// The refund that did not arrive, if the event says so.
+        returned: Option<String>,
     },
     /// Nothing that the shop acts on.
     Other,
@@ -116,7 +118,10 @@ pub fn subject(event: &Value) -> Subject {
             let currency = object["currency"].as_str().unwrap_or_default().to_ascii_uppercase();
             let refunded =
                 object["amount_refunded"].as_i64().and_then(|minor| of_minor_units(minor, &currency));
-            intent().map_or(Subject::Other, |intent| Subject::Refunds { intent, refunded })
+            let is_lost = object["object"] == "refund"
+                && matches!(object["status"].as_str(), Some("failed" | "canceled"));
+            let returned = is_lost.then(|| name(&object["id"])).flatten();
+            intent().map_or(Subject::Other, |intent| Subject::Refunds { intent, refunded, returned })
         }
         _ => Subject::Other,
     }
@@ -137,18 +142,17 @@ mod tests {
     use secrecy::SecretString;
 
     use super::*;
-    use crate::{clock::Clock, config::CardConfig};
+    use crate::{clock::Clock, config::CardConfig, outbound};
 
     const NOW: i64 = 1_790_000_000;
 
     fn card() -> Card {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let account = CardConfig {
             base_url: String::new(),
             secret_key: SecretString::from("sk"),
             webhook_secrets: vec![SecretString::from("whsec_new"), SecretString::from("whsec_old")],
         };
-        Card::new(account, reqwest::Client::new(), Clock::fixed(NOW * 1_000_000))
+        Card::new(account, outbound::client().build().unwrap(), Clock::fixed(NOW * 1_000_000))
     }
 
     fn sign(secret: &str, at: i64, body: &str) -> String {
