@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use axum::http::Extensions;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,9 @@ pub struct Parts {
     pub exports: PgPool,
     /// Places for checkouts: in a rush their queue forms here, and leaves connections to everybody else.
     pub checkouts: Arc<Semaphore>,
+    /// What features keep for as long as the shop is open, such as the gateways of payments: by its type, since the
+    /// ground does not know them.
+    pub kept: Extensions,
     /// Whether new requests are welcome.
     pub ready: AtomicBool,
     /// Cancelled when the shop closes: answers that go on for long end then.

@@ -46,6 +46,7 @@ pub fn read<T: Form>(value: Value, currency: Currency) -> Result<T> {
 
 /// A body of which nothing is known yet but that it is an object: it is read once it is known who sent it, where
 /// that decides which fields there are.
+#[derive(Default)]
 pub struct Unread(Map<String, Value>);
 
 impl Form for Unread {

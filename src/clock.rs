@@ -41,7 +41,7 @@ impl Clock {
 /// # Errors
 /// Says what it must be.
 pub fn parse(text: &str) -> Result<OffsetDateTime, &'static str> {
-    let known = datetime!(0001-01-01 00:00 UTC)..=datetime!(9999-12-31 00:00 UTC);
+    let known = datetime!(0001-01-01 00:00 UTC)..=datetime!(9999-12-31 23:59:59.999_999 UTC);
     let at = OffsetDateTime::parse(text.trim(), &Rfc3339).ok().filter(|at| known.contains(at));
     at.map(|at| from_micros(micros(at)))
         .ok_or("must be a date and time of RFC 3339 with its offset, such as 2026-11-22T10:00:00Z")
@@ -56,4 +56,19 @@ pub fn micros(time: OffsetDateTime) -> i64 {
 pub fn from_micros(micros: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000)
         .unwrap_or(time::macros::datetime!(9999-12-31 23:59:59 UTC))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_instants_of_four_digit_years_are_known() {
+        for text in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"] {
+            assert_eq!(from_micros(micros(parse(text).unwrap())), parse(text).unwrap(), "{text}");
+        }
+        for text in ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00", "2026-11-22"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
 }

@@ -9,6 +9,10 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::money::Currency;
 
+mod payment;
+
+pub use self::payment::{Accounts, CardConfig, MpesaConfig, PaymentSettings};
+
 /// The settings that every command takes, as given.
 #[derive(Args, Clone, Default)]
 pub struct Settings {
@@ -70,6 +74,9 @@ pub struct Settings {
         hide_env_values = true
     )]
     pub jwt_secret_previous: Option<String>,
+    /// Those of payments
+    #[command(flatten)]
+    pub payment: PaymentSettings,
 }
 
 /// Long enough for a payment, short enough for whoever wants the stock next.
@@ -126,6 +133,8 @@ pub struct Config {
     pub jwt_secret: Option<SecretString>,
     /// The one before it.
     pub jwt_secret_previous: Option<SecretString>,
+    /// How buyers can pay.
+    pub accounts: Accounts,
 }
 
 /// Every setting that is wrong, a line each.
@@ -265,6 +274,10 @@ impl Config {
         let jwt_secret = jwt("DUKA_JWT_SECRET", settings.jwt_secret.as_deref());
         let jwt_secret_previous = jwt("DUKA_JWT_SECRET_PREVIOUS", settings.jwt_secret_previous.as_deref());
 
+        let accounts = settings
+            .payment
+            .check(currency, public_url, &mut |name, what| faults.push(format!("{name}: {what}")));
+
         let data_dir = settings.data_dir.clone().unwrap_or_else(crate::postgres::default_data_dir);
         match currency {
             Some(currency) if faults.is_empty() => Ok(Self {
@@ -283,6 +296,7 @@ impl Config {
                 log_json,
                 jwt_secret,
                 jwt_secret_previous,
+                accounts,
             }),
             _ => Err(ConfigError(faults)),
         }

@@ -93,6 +93,10 @@ pub enum Kind {
     KeyInUse,
     /// It has gone too far, or not far enough, for that.
     WrongState,
+    /// Another attempt to pay the order has not ended yet.
+    PaymentInProgress,
+    /// The shop cannot be paid this way.
+    PaymentMethodUnavailable,
     /// There is nothing in the cart.
     EmptyCart,
     /// The discount's code cannot be used for this cart.
@@ -105,6 +109,8 @@ pub enum Kind {
     TooLarge,
     /// The body is of a type that the route does not take.
     UnsupportedMediaType,
+    /// What a gateway is said to have sent is not its own.
+    InvalidSignature,
     /// The body is JSON, and says something that cannot be.
     Invalid,
     /// It asks for more at once than one request may.
@@ -157,6 +163,14 @@ impl Kind {
                 ("idempotency-key-in-use", StatusCode::CONFLICT, "The first such request is still running")
             }
             Self::WrongState => ("wrong-state", StatusCode::CONFLICT, "Its state does not allow that"),
+            Self::PaymentInProgress => (
+                "payment-in-progress",
+                StatusCode::CONFLICT,
+                "Another attempt to pay has not come to its end yet",
+            ),
+            Self::PaymentMethodUnavailable => {
+                ("payment-method-unavailable", StatusCode::CONFLICT, "The shop cannot be paid this way")
+            }
             Self::EmptyCart => ("empty-cart", StatusCode::UNPROCESSABLE_ENTITY, "The cart is empty"),
             Self::DiscountNotApplicable => (
                 "discount-not-applicable",
@@ -177,6 +191,9 @@ impl Kind {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "This type of body is not taken here",
             ),
+            Self::InvalidSignature => {
+                ("invalid-signature", StatusCode::BAD_REQUEST, "The signature does not hold")
+            }
             Self::Invalid => ("invalid", StatusCode::UNPROCESSABLE_ENTITY, "Some fields are not valid"),
             Self::TooComplex => {
                 ("too-complex", StatusCode::UNPROCESSABLE_ENTITY, "The request asks for too much at once")

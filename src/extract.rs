@@ -2,8 +2,10 @@
 
 use axum::{
     Json as AxumJson, RequestExt,
+    body::HttpBody,
     extract::{
-        DefaultBodyLimit, FromRequest, FromRequestParts, Path as AxumPath, Request, rejection::JsonRejection,
+        DefaultBodyLimit, FromRequest, FromRequestParts, OptionalFromRequest, Path as AxumPath, Request,
+        rejection::JsonRejection,
     },
     http::{HeaderMap, header, request::Parts},
 };
@@ -37,6 +39,18 @@ impl<T: Form> FromRequest<App> for Body<T> {
             }
         })?;
         Ok(Self(body::read(value.0, app.config.currency)?))
+    }
+}
+
+/// Where a body need not be sent: `None` when none was, whatever its type would have been.
+impl<T: Form> OptionalFromRequest<App> for Body<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Option<Self>> {
+        if request.body().is_end_stream() {
+            return Ok(None);
+        }
+        <Self as FromRequest<App>>::from_request(request, app).await.map(Some)
     }
 }
 

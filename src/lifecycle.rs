@@ -15,6 +15,7 @@ use std::{
     thread::available_parallelism,
 };
 
+use axum::http::Extensions;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     net::TcpListener,
@@ -33,7 +34,9 @@ use crate::{
     database::{Database, DatabaseError},
     indexing::{Indexing, IndexingError},
     job::Jobs,
-    node, order, router, search, server, telemetry,
+    node, order, payment,
+    payment::gateway::Gateways,
+    router, search, server, telemetry,
 };
 
 /// Files of imports that wait or are brought in, at a time.
@@ -56,6 +59,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error("the data directory {0} cannot be used: {1}")]
     DataDir(String, #[source] io::Error),
+    /// The payment gateways cannot be asked.
+    #[error("the payment gateways cannot be asked: {0}")]
+    Gateways(#[from] reqwest::Error),
     /// The system has no randomness or no memory.
     #[error("{0}")]
     Passwords(crate::error::Error),
@@ -106,6 +112,7 @@ impl Shop {
         clock: Clock,
         database: &Database,
     ) -> Result<(App, Running), StartError> {
+        let address = listener.local_addr().map_err(|e| StartError::Listen(String::new(), e))?;
         // After the database, which knows who must be able to reach the data directory.
         let keys = keys(&config)?;
         database.migrate().await?;
@@ -116,6 +123,8 @@ impl Shop {
         let pool = database.index_pool();
         let (indexing, indexer) =
             Indexing::resume(pool, config.data_dir.clone(), stop_indexing.clone()).await?;
+        let mut kept = Extensions::new();
+        kept.insert(Gateways::open(&config, &clock, address)?);
         let (web, stopping) = (database.web_pool(), CancellationToken::new());
         let app = App::new(Parts {
             cache: Cache::new(config.search_cache_bytes),
@@ -132,6 +141,7 @@ impl Shop {
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             exports: database.work_pool("duka export"),
             checkouts: Arc::new(Semaphore::new(CHECKOUTS)),
+            kept,
             ready: AtomicBool::new(true),
             stopping,
         });
@@ -142,6 +152,7 @@ impl Shop {
         tokio::spawn(telemetry::upkeep(stop_indexing.clone()));
         tokio::spawn(search::upkeep::worker::run(app.clone()));
         tokio::spawn(order::worker::run(app.clone()));
+        tokio::spawn(payment::worker::run(app.clone()));
         Ok((app, Running { stop_requests, requests, stop_indexing, indexer, keeper }))
     }
 

@@ -71,9 +71,11 @@ pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
 }
 
 /// The fields of request bodies that may be null.
-const NULLABLE: [&str; 8] = [
+const NULLABLE: [&str; 10] = [
     "brand",
+    "discount_code",
     "end_date",
+    "expected_total",
     "image_url",
     "maximum_discount",
     "minimum_purchase",

@@ -37,8 +37,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
-    extract::header_text, graphql, health, import, openapi::QueryPaths, order, params, product, review,
-    search, shipment, user, wishlist,
+    extract::header_text, graphql, health, import, openapi::QueryPaths, order, params, payment, product,
+    review, search, shipment, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -97,6 +97,7 @@ fn api() -> OpenApiRouter<App> {
         .merge(export::http::routes())
         .merge(cart::http::routes())
         .merge(order::http::routes())
+        .merge(payment::http::routes())
         .merge(shipment::http::routes())
         .merge(health::routes())
 }

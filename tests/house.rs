@@ -164,6 +164,11 @@ fn whoever_writes_says_so() {
 }
 
 #[test]
+fn whoever_claims_a_key_gives_it_back() {
+    keep(&["src/"], places::a_claimed_key_is_given_back);
+}
+
+#[test]
 fn the_engine_stands_apart() {
     keep(&["src/", "index/"], places::the_engine_is_apart);
 }

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Outcome, import,
     output::{bar, complain, say},
-    serve::Serve,
+    serve::{Serve, address},
+    stand_in::StandIn,
     unless_interrupted,
 };
 use crate::{
@@ -38,11 +39,17 @@ pub(super) struct Demo {
     /// How many products the catalog gets when it is empty
     #[arg(long, default_value_t = PRODUCTS, value_name = "N")]
     products: u64,
+    /// Where the sandbox listens that is paid at; a free port when it is taken
+    #[arg(long, env = "DUKA_SANDBOX_LISTEN", default_value = "127.0.0.1:8001", value_name = "ADDRESS", value_parser = address)]
+    sandbox_listen: String,
 }
 
 impl Demo {
-    pub(super) async fn run(self, config: Config) -> Outcome {
+    pub(super) async fn run(self, mut config: Config) -> Outcome {
         let mut interrupts = Interrupts::listen()?;
+        let stand_in = StandIn::find(&mut config, &self.sandbox_listen)
+            .await
+            .map_err(|error| format!("the sandbox cannot listen on {}: {error}", self.sandbox_listen))?;
         let opening = async {
             let database = Database::open(&config).await?;
             let first = prepare(&config, &database, self.products).await?;
@@ -53,9 +60,14 @@ impl Demo {
         };
         let (shop, first) = unless_interrupted(&mut interrupts, opening).await?;
         introduce(&shop.address.to_string(), first);
+        let standing = stand_in.map(|stand_in| stand_in.open(shop.address)).transpose()?;
+        say("\nCtrl-C stops it; a second `duka demo` finds everything in place.");
         interrupts.heard().await;
         tracing::info!("stopping");
         shop.close().await;
+        if let Some(standing) = standing {
+            standing.close().await?;
+        }
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -121,5 +133,4 @@ fn introduce(address: &str, first: bool) {
     for line in try_this {
         say(&format!("  {line}"));
     }
-    say("\nCtrl-C stops it; a second `duka demo` finds everything in place.");
 }

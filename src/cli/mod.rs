@@ -10,6 +10,7 @@ mod reindex;
 mod relevance;
 mod sandbox;
 mod serve;
+mod stand_in;
 
 use std::{error::Error, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -38,7 +39,7 @@ struct Cli {
 enum Command {
     /// Migrate, open or build the index, and serve
     Serve(serve::Serve),
-    /// Serve a shop with a generated catalog and a user of each role
+    /// Serve a shop with a generated catalog, a user of each role, and a sandbox to pay at
     Demo(demo::Demo),
     /// Bring the database's schema up to date
     Migrate(maintenance::Migrate),

@@ -2,6 +2,7 @@
 //!
 //! A document is read once; each fragment is measured once, wherever it is spread. So what it would cost to answer is
 //! known in the time that it takes to read it, and whatever would cost too much is refused without a step towards it.
+// over 400 lines: the limits measure one walk together, and their tests stand with them
 
 use std::{collections::HashMap, sync::Arc};
 

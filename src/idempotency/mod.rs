@@ -85,8 +85,15 @@ pub enum Begun {
 }
 
 /// A key that this transaction holds.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Claim(Option<i64>);
+
+impl Claim {
+    /// The key's row, for work that is committed before its answer is known; `None` without a key.
+    pub fn id(self) -> Option<i64> {
+        self.0
+    }
+}
 
 /// Claims the request's key until the transaction ends. A request without one is always the first.
 ///
@@ -109,6 +116,15 @@ pub async fn begin(db: &mut PgConnection, request: Option<&Request>) -> Result<B
         return Err(Error::new(Kind::KeyReused, detail));
     }
     known.answer.map(Begun::Again).ok_or_else(running)
+}
+
+/// The claim of the same request, where its work was committed and its answer is not kept yet: somebody is at it, or
+/// has died over it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn unanswered(db: &mut PgConnection, request: &Request) -> Result<Option<Claim>> {
+    Ok(store::unanswered(db, request).await?.map(|id| Claim(Some(id))))
 }
 
 /// Keeps the answer with the work.

@@ -50,6 +50,18 @@ pub(super) async fn known(db: &mut PgConnection, request: &Request) -> Result<Op
     }))
 }
 
+pub(super) async fn unanswered(db: &mut PgConnection, request: &Request) -> Result<Option<i64>> {
+    let id = sqlx::query_scalar!(
+        "select id from idempotency_key
+         where user_id = $1 and route = $2 and key = $3 and request_hash = $4 and finished_at is null",
+        request.user_id,
+        request.route,
+        request.key,
+        &request.hash[..]
+    );
+    Ok(id.fetch_optional(db).await?)
+}
+
 pub(super) async fn keep(db: &mut PgConnection, id: i64, answer: &Kept) -> Result<()> {
     sqlx::query!(
         "update idempotency_key

@@ -77,7 +77,7 @@ pub(super) async fn build(
         }
     };
     let working = async {
-        deal(&mut snapshot, sender).await?;
+        deal(&mut snapshot, sender, &share.stop).await?;
         let mut ended: Result<(), IndexingError> = Ok(());
         for done in work {
             // One that panicked has said nothing.
@@ -87,7 +87,8 @@ pub(super) async fn build(
                 ended = done;
             }
         }
-        ended
+        // Hands that had nothing to do when it was stopped have nothing to complain of.
+        if ended.is_ok() && share.stop.is_cancelled() { Err(IndexingError::Cancelled) } else { ended }
     };
     tokio::select! {
         worked = working => worked?,
@@ -137,16 +138,21 @@ fn patiently<T: Send + 'static>(
     Ok(done)
 }
 
-/// Deals out the ids of all live products, in order.
-async fn deal(db: &mut PgConnection, hands: mpsc::Sender<Vec<i64>>) -> Result<(), IndexingError> {
+/// Deals out the ids of all live products, in order, until it is stopped.
+async fn deal(
+    db: &mut PgConnection,
+    hands: mpsc::Sender<Vec<i64>>,
+    stop: &CancellationToken,
+) -> Result<(), IndexingError> {
     let mut after = i64::MIN;
     loop {
         let ids = store::live_ids_after(db, after, CHUNK).await?;
         let Some(last) = ids.last() else { return Ok(()) };
         after = *last;
-        // They are gone when each of them has failed, whose errors are the ones to tell.
-        if hands.send(ids).await.is_err() {
-            return Ok(());
+        // Whoever failed has stopped the others, and nobody takes what is dealt any more.
+        match stop.run_until_cancelled(hands.send(ids)).await {
+            Some(Ok(())) => {}
+            Some(Err(_)) | None => return Ok(()),
         }
     }
 }

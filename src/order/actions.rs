@@ -25,6 +25,8 @@ use crate::{
     money::Amount,
 };
 
+pub mod paying;
+
 /// How long a checkout queues before it is told to come again.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// What `numeric(12,2)` holds, in hundredths.
@@ -253,7 +255,7 @@ pub async fn cancel(app: &App, user: Customer, id: i64) -> Result<(Order, Versio
     may_cancel(state, admin)?;
     let reason = if buyer == user.user_id() { CancelReason::Customer } else { CancelReason::Admin };
     give_up(&mut write, id, reason, Some(user.user_id())).await?;
-    // The seam of payments: under this lock, an order with `state.payment_status.holds_money()` gets its refund.
+    // What it was paid goes back by itself: the worker of payments looks for orders that were given up with money.
     let order = whole(&mut write, Scope::of(user), id).await?;
     Ok((order, write.commit(app).await?))
 }

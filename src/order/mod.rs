@@ -4,6 +4,7 @@
 //! then a cart or an order, then variants by id, then a discount.
 
 pub mod actions;
+pub mod due;
 pub mod graphql;
 pub mod http;
 pub mod model;

@@ -117,8 +117,8 @@ impl Form for NewOrder {
             payment_method: fields
                 .required("payment_method", |value| payment_method(value).map(Some))
                 .unwrap_or(PaymentMethod::Card),
-            discount_code: fields.optional("discount_code", line(1..=64)),
-            expected_total: fields.optional("expected_total", amount(currency)),
+            discount_code: fields.nullable("discount_code", line(1..=64)).flatten(),
+            expected_total: fields.nullable("expected_total", amount(currency)).flatten(),
         }
     }
 }

@@ -9,6 +9,7 @@ use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
 
 use super::{
+    due::Due,
     model::{
         CancelReason, Event, Head, Item, PaymentMethod, PaymentStatus, Shipment, ShipmentStatus,
         ShippingAddress, State, Status,
@@ -304,6 +305,61 @@ pub(super) async fn move_on(db: &mut PgConnection, id: i64, status: Status) -> R
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+// Its payments -----------------------------------------------------------------------------------------------
+
+/// Locks an order of this owner's (`None` is everybody's): what is to be paid.
+pub(super) async fn lock_due(db: &mut PgConnection, id: i64, owner: Option<i64>) -> Result<Option<Due>> {
+    let row = sqlx::query!(
+        r#"select order_number, status as "status: Status", payment_status as "payment_status: PaymentStatus",
+                  payment_method as "payment_method: PaymentMethod", total_amount, currency,
+                  status = 'pending' and coalesce(expires_at <= now(), false) as "has_expired!"
+           from orders where id = $1 and ($2::bigint is null or user_id = $2)
+           for no key update"#,
+        id,
+        owner
+    );
+    let row = row.fetch_optional(db).await?;
+    Ok(row.map(|row| Due {
+        id,
+        order_number: row.order_number,
+        state: State {
+            status: row.status,
+            payment_status: row.payment_status,
+            payment_method: row.payment_method,
+        },
+        total_amount: Amount::from_decimal(row.total_amount),
+        currency: row.currency,
+        has_expired: row.has_expired,
+    }))
+}
+
+pub(super) async fn payment_status(
+    db: &mut PgConnection,
+    id: i64,
+    owner: Option<i64>,
+) -> Result<Option<PaymentStatus>> {
+    let status = sqlx::query_scalar!(
+        r#"select payment_status as "payment_status: PaymentStatus"
+           from orders where id = $1 and ($2::bigint is null or user_id = $2)"#,
+        id,
+        owner
+    );
+    Ok(status.fetch_optional(db).await?)
+}
+
+pub(super) async fn move_paid(db: &mut PgConnection, id: i64, to: PaymentStatus) -> Result<()> {
+    sqlx::query!("update orders set payment_status = $2 where id = $1", id, to.as_str()).execute(db).await?;
+    Ok(())
+}
+
+/// Its money is there: it does not expire any more.
+pub(super) async fn confirm(db: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!("update orders set status = 'confirmed', expires_at = null where id = $1", id)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Pace, Target, card::signature, locked};
+use crate::outbound;
 
 /// How long the shop may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,11 +72,9 @@ impl Courier {
         tasks: TaskTracker,
         stop: CancellationToken,
     ) -> io::Result<Self> {
-        // Whoever came first has chosen; either way there is one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         // `localhost` is this machine, whatever a hosts file or a resolver says.
         let here = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
-        let client = Client::builder()
+        let client = outbound::client()
             .no_proxy()
             .redirect(Policy::none())
             .timeout(PATIENCE)

@@ -61,14 +61,14 @@ impl QueryForm for Search {
         }
         let categories = params.all_parsed("category", category);
         let brands = params.all("brand");
-        let most =
-            attributes.values().map(Vec::len).chain([categories.len(), brands.len(), attributes.len()]).max();
-        if most.is_some_and(|most| most > MOST_VALUES) {
-            params.fault(
-                "attr",
-                "length",
-                &format!("and other repeatable parameters may be given {MOST_VALUES} times"),
-            );
+        let given = attributes.iter().map(|(name, values)| (format!("attr.{name}"), values.len()));
+        let given =
+            given.chain([("category".to_owned(), categories.len()), ("brand".to_owned(), brands.len())]);
+        for (name, _) in given.filter(|(_, times)| *times > MOST_VALUES) {
+            params.fault(&name, "length", &format!("may be given {MOST_VALUES} times at most"));
+        }
+        if attributes.len() > MOST_VALUES {
+            params.fault("attr", "length", &format!("may have {MOST_VALUES} names at most"));
         }
         let sort = match params.either("sort", "ordering") {
             Some(given) => sort(&given).map_err(|error| params.fault("sort", "value", &error)).ok(),

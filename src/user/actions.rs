@@ -10,7 +10,7 @@ use crate::{
     app::App,
     auth::{self, Admin, Author, Customer},
     error::{Error, Kind, Result},
-    wishlist,
+    payment, wishlist,
 };
 
 /// The right to one account: an administrator's, or its owner's.
@@ -96,6 +96,7 @@ pub async fn delete(app: &App, right: Right, id: i64) -> Result<()> {
     store::end_sessions(&mut transaction, id).await?;
     address::actions::forget(&mut transaction, id).await?;
     wishlist::actions::forget(&mut transaction, id).await?;
+    payment::actions::forget(&mut transaction, id).await?;
     transaction.commit().await?;
     Ok(())
 }

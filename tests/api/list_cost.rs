@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{TestShop, User, statements, with_shop};
 
 /// What each takes, the one that asks who is there included. A new list belongs here.
-const COSTS: [(&str, usize); 20] = [
+const COSTS: [(&str, usize); 21] = [
     ("/api/address/", 3),
     ("/api/admin/audit/", 3),
     ("/api/admin/import/{id}/errors/", 4),
@@ -20,6 +20,7 @@ const COSTS: [(&str, usize); 20] = [
     ("/api/discount/{id}/", 2),
     ("/api/order/", 6),
     ("/api/order/{id}/", 5),
+    ("/api/payment/{order_id}/status/", 4),
     // Searches never ask.
     ("/api/product/", 0),
     ("/api/product/suggest/", 0),
@@ -122,6 +123,10 @@ async fn grow(shop: &TestShop, user: &User, from: i32, to: i32) {
         "insert into shipment (order_id) select o.id from orders o, generate_series($2, $3) where o.user_id = $1",
         "insert into order_event (order_id, event)
          select o.id, 'e' from orders o, generate_series($2, $3) where o.user_id = $1",
+        "insert into payment (order_id, payment_method, payment_status, amount, currency, paid_at)
+         select min(id), 'card', 'succeeded', 900, 'USD', now() from orders where user_id = $1 and $2 = 1 and $3 > 0 having $2 = 1",
+        "insert into refund (payment_id, order_id, amount, reason)
+         select p.id, p.order_id, 1, 'R' from payment p, generate_series($2, $3) where $1 > 0",
         "insert into job (kind, status, finished_at) select 'import', 'succeeded', now() where $1 > 0 and $2 = 1 and $3 > 0",
         "insert into job_row_error (job_id, line, reason)
          select (select min(id) from job), n, 'R' from generate_series($2, $3) n where $1 > 0",
@@ -162,7 +167,7 @@ async fn every_list_takes_as_many_statements_however_long_it_is() {
                 "admin" => "select min(id) from job",
                 "category" => "select max(id) from category where slug in ('c1', 'c2', 'c8')",
                 "discount" => "select min(id) from discount",
-                "order" | "shipments" => "select min(id) from orders",
+                "order" | "payment" | "shipments" => "select min(id) from orders",
                 _ => "select id from product where sku = 'T1'",
             };
             let id: i64 = sqlx::query_scalar(first).fetch_one(&shop.db).await.unwrap();

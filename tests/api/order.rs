@@ -67,7 +67,7 @@ async fn a_cart_becomes_an_order() {
         let code = json!({"code": "TENTH", "discount_type": "percentage", "discount_value": "10"});
         let code = coupon(shop, &admin, code).await;
         shop.post_as(&ada, "/api/cart/discount/", json!({"code": "tenth"})).await.expect(200);
-        let body = json!({"address_id": home, "payment_method": "card", "expected_total": "16.20"});
+        let body = json!({"address_id": home, "payment_method": "card", "expected_total": "16.20", "discount_code": null});
         let placed = shop.post_as(&ada, "/api/order/", body).await.expect(201);
         shop.indexed(&placed).await;
         let order = &placed.json;

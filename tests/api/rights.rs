@@ -162,8 +162,13 @@ impl Thing {
             "variant" => self.variant,
             _ => 0,
         };
-        let ids =
-            [("id", id), ("order_id", self.order), ("product_id", self.product), ("item_id", self.wish)];
+        let ids = [
+            ("id", id),
+            ("order_id", self.order),
+            ("product_id", self.product),
+            ("item_id", self.wish),
+            ("token", 0),
+        ];
         let path = ids.into_iter().fold(template.to_owned(), |path, (name, id)| {
             path.replace(&format!("{{{name}}}"), &id.to_string())
         });
@@ -181,6 +186,7 @@ impl Thing {
             "POST /api/cart/discount/" => json!({"code": name}),
             "PATCH /api/category/{id}/" | "PATCH /api/discount/{id}/" => json!({"description": "D"}),
             "POST /api/discount/{id}/products/" => json!({"product_ids": [self.product]}),
+            "POST /api/payment/initiate/" => json!({"order_id": self.order}),
             "POST /api/order/" => json!({"address_id": self.address, "payment_method": "card"}),
             "PATCH /api/product/{id}/" => json!({"name": "D"}),
             "PATCH /api/review/{id}/" => json!({"rating": 2}),

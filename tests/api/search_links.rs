@@ -15,6 +15,18 @@ async fn first_id(shop: &TestShop) -> i64 {
 }
 
 #[tokio::test]
+async fn what_is_given_too_often_is_named() {
+    with_shop(async |shop| {
+        for name in ["brand", "category", "attr.color"] {
+            let query = vec![format!("{name}=1"); 101].join("&");
+            let answer = shop.get(&format!("/api/product/?{query}")).await.expect(400);
+            assert_eq!(answer.json["errors"][0]["parameter"], name, "{}", answer.text);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_cursor_that_is_none_is_refused_by_its_name() {
     with_shop(async |shop| {
         shelve(shop, &["a", "b"]).await;

@@ -124,7 +124,7 @@ async fn a_transaction_number_that_is_given_out_twice_is_not_mistaken() {
         .await;
         // More than were lost, before the mirror looks again.
         for n in 2..=50 {
-            write(n).await.unwrap();
+            until("the write is in", SOON, async || write(n).await.is_some()).await;
         }
         println!("rolled back: {lost}, written after the crash: from {} on", xid.unwrap());
         clean = clean.max(shop.clean(SOON).await);

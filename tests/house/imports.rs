@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The ground: below every feature, above none.
-const GROUND: [&str; 25] = [
+const GROUND: [&str; 26] = [
     "app",
     "attributes",
     "auth",
@@ -24,6 +24,7 @@ const GROUND: [&str; 25] = [
     "money",
     "node",
     "openapi",
+    "outbound",
     "page",
     "params",
     "postgres",
@@ -35,8 +36,15 @@ const GROUND: [&str; 25] = [
 ];
 
 /// The lowest of the ground, and whom of it each may import. The others are free among themselves.
-const LOWEST: [(&str, &[&str]); 6] =
-    [("clock", &[]), ("money", &[]), ("node", &[]), ("postgres", &[]), ("pricing", &[]), ("text", &[])];
+const LOWEST: [(&str, &[&str]); 7] = [
+    ("clock", &[]),
+    ("money", &[]),
+    ("node", &[]),
+    ("outbound", &[]),
+    ("postgres", &[]),
+    ("pricing", &[]),
+    ("text", &[]),
+];
 
 /// The features, in the one line in which they stand: each looks only left.
 const FEATURES: [&str; 17] = [
@@ -48,8 +56,9 @@ const FEATURES: [&str; 17] = [
 const TOP: [&str; 9] =
     ["cli", "graphql", "health", "lifecycle", "main", "router", "sandbox", "server", "storefront"];
 
-/// The stand-in for somebody else's machine, and the only one of this crate whom it imports.
-const STRANGER: (&str, &str) = ("sandbox", "server");
+/// The stand-in for somebody else's machine, and the only ones of this crate whom it imports: how HTTP is served, and
+/// how it is asked.
+const STRANGER: (&str, [&str; 2]) = ("sandbox", ["server", "outbound"]);
 
 /// What a file of a feature is for, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -238,11 +247,15 @@ pub(crate) fn the_sandbox_is_a_stranger(source: &Source) -> Vec<Breach> {
     let (stranger, allowed) = STRANGER;
     each(source, |module, reference| {
         let (inside, to) = (module.first().is_some_and(|first| first == stranger), reference.path.first()?);
-        let wrong =
-            if inside { to != stranger && to != allowed } else { to == stranger && module.first()? != "cli" };
+        let wrong = if inside {
+            to != stranger && !allowed.contains(&to.as_str())
+        } else {
+            to == stranger && module.first()? != "cli"
+        };
         wrong.then(|| {
             format!(
-                "`{stranger}` stands for somebody else's machine: it imports `{allowed}` alone, and only `cli` starts it"
+                "`{stranger}` stands for somebody else's machine: it imports `{}` alone, and only `cli` starts it",
+                allowed.join("` and `")
             )
         })
     })

@@ -140,7 +140,20 @@ pub(crate) fn transactions_have_an_author(source: &Source) -> Vec<Breach> {
     let what = "nobody's transaction; begin it with `auth::begin(pool, proof)` or `CatalogWrite::begin(app, proof)`, so \
                 that the audit knows who wrote";
     let lines = [".begin()", ".begin_with("].into_iter().flat_map(|begin| source.lines_with(begin));
+    // Who cannot write needs no name.
+    let text: Vec<&str> = source.text.lines().collect();
+    let lines = lines.filter(|line| !text.get(line - 1).is_some_and(|text| text.contains("read only\")")));
     lines.map(|line| source.breach(line, what)).collect()
+}
+
+/// Whoever claims a key and then refuses gives it back before the answer, and does not leave it to chance.
+pub(crate) fn a_claimed_key_is_given_back(source: &Source) -> Vec<Breach> {
+    if !source.lines_with(".rollback()").is_empty() {
+        return Vec::new();
+    }
+    let what = "a key is claimed and never given back by a `rollback()`: who is refused and asks again at once is told \
+                that it is in use";
+    source.lines_with("idempotency::begin").into_iter().map(|line| source.breach(line, what)).collect()
 }
 
 /// The same of a manifest's dependencies.
@@ -233,6 +246,15 @@ fn a_transaction_of_nobody_s_is_refused() {
                 let c = pool.begin_with(\"x\").await?;\n}\n";
     assert_eq!(lines(&transactions_have_an_author(&Source::new("src/cart/actions.rs", text))), [2, 4]);
     assert!(transactions_have_an_author(&Source::new("src/auth/author.rs", text)).is_empty());
+}
+
+#[test]
+fn a_key_that_is_kept_by_a_refusal_is_refused() {
+    let claims = "fn f() {\n    // rollback()\n    idempotency::begin(db, request).await?;\n}\n";
+    let refused =
+        |text: &str| lines(&a_claimed_key_is_given_back(&Source::new("src/order/actions.rs", text)));
+    assert_eq!(refused(claims), [3]);
+    assert!(refused(&claims.replace("// ", "write.")).is_empty());
 }
 
 #[test]

@@ -91,8 +91,11 @@ pub(super) fn long(cell: Cell<'_>, max: usize) -> Result<Option<String>, Detail>
     text(cell, Shape::Long, max)
 }
 
-/// A SKU.
+/// A SKU. It says which product a row is: what cannot be seen in it is refused, not left out.
 pub(super) fn code(cell: Cell<'_>) -> Result<Option<String>, Detail> {
+    if let Err(forbidden) = clean(&cell.text()?, Shape::Line) {
+        return Err(forbidden.to_string().into());
+    }
     line(cell, 64)
 }
 

@@ -123,6 +123,11 @@ fn refuses_what_is_out_of_range() {
     for at in ["2025-06-01", "9999-12-31T23:59:59-05:00", "-001-01-01T00:00:00Z"] {
         assert!(fault_of("date_added", &format!("{at:?}")).contains("RFC 3339"), "{at}");
     }
+    for sku in ["US\u{202e}-1", "US\u{7}-1", "U\nS-1"] {
+        let row = format!(r#"{{"sku": {}, "name": "A", "price": 1}}"#, serde_json::to_string(sku).unwrap());
+        let fault = parse(&row).unwrap_err()[0].to_string();
+        assert!(fault.contains("/sku") && fault.contains("U+"), "it would be another product's: {fault}");
+    }
     let many: String = (0..=250).map(|n| format!("\"{n}\":1,")).collect();
     assert_eq!(
         fault_of("attributes", &format!("{{{}}}", many.trim_end_matches(','))),

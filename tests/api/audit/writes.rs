@@ -11,7 +11,7 @@ use crate::support::{Answer, PASSWORD, TestShop, User, with_shop};
 
 /// Operations that people do to what is their own: nothing of it is for the audit. A new route that a vendor or an
 /// administrator writes with belongs into [`every_write_leaves_one_line`], not here.
-const OWN: [&str; 16] = [
+const OWN: [&str; 17] = [
     "PATCH /api/auth/me/",
     "POST /api/auth/jwt/logout/",
     "POST /api/auth/password/",
@@ -28,14 +28,16 @@ const OWN: [&str; 16] = [
     "POST /api/cart/discount/",
     "DELETE /api/cart/discount/",
     "POST /api/order/",
+    "POST /api/payment/initiate/",
 ];
 
-/// Operations whose lines are looked at where they are tried: they need a file, or an order.
-const ELSEWHERE: [&str; 4] = [
+/// Operations whose lines are looked at where they are tried: they need a file, an order or its payment.
+const ELSEWHERE: [&str; 5] = [
     "POST /api/admin/import/",
     "DELETE /api/admin/import/{id}/",
     "POST /api/shipments/{order_id}/",
     "PATCH /api/shipments/{order_id}/{id}/",
+    "POST /api/payment/{order_id}/refund/",
 ];
 
 /// Operations that people do to what is their own, and administrators to what is somebody else's.

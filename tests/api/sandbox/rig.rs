@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+pub use crate::support::send;
 use crate::support::{Answer, http_client};
 
 /// What the shop was called with.
@@ -103,14 +104,6 @@ async fn listen(State(ears): State<Ears>, request: Request) -> StatusCode {
     ears.heard.lock().unwrap().push(Heard { path, headers, text, json, at: Instant::now() });
     let status = ears.answers.lock().unwrap().pop_front().unwrap_or(200);
     StatusCode::from_u16(status).unwrap()
-}
-
-pub async fn send(request: RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    let text = response.text().await.unwrap();
-    let json = serde_json::from_str(&text).unwrap_or_default();
-    Answer { status, headers, text, json }
 }
 
 impl Rig {

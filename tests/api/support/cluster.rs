@@ -71,9 +71,17 @@ pub fn endpoint() -> &'static Endpoint {
     endpoint
 }
 
+/// One for each user and checkout: another checkout may have other migrations, and would sweep this one's template.
 fn directory() -> PathBuf {
     let user = rustix::process::geteuid().as_raw();
-    std::env::temp_dir().join(format!("duka-tests-{user}"))
+    let checkout = fnv(env!("CARGO_MANIFEST_DIR").as_bytes());
+    std::env::temp_dir().join(format!("duka-tests-{user}-{checkout:016x}"))
+}
+
+/// FNV-1a: tells things apart, nothing more.
+fn fnv<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 /// The name of a database with the present schema, made once for each set of migrations.
@@ -84,10 +92,7 @@ async fn template() -> &'static str {
 
 async fn make_template() -> String {
     let migrator = sqlx::migrate!();
-    let hash = migrator.iter().flat_map(|m| m.checksum.iter()).fold(0_u64, |hash, byte| {
-        // FNV-1a: tells sets of migrations apart, nothing more.
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = fnv(migrator.iter().flat_map(|m| m.checksum.iter()));
     let name = format!("template_{hash:016x}");
     let mut server = PgConnection::connect_with(&options("postgres")).await.unwrap();
     server.execute("select pg_advisory_lock(7)").await.unwrap();

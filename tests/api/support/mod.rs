@@ -1,7 +1,9 @@
 //! A shop a test.
 
+pub mod bank;
 mod cluster;
 mod crowd;
+pub mod gateway;
 mod graph;
 mod statements;
 mod trade;
@@ -76,9 +78,16 @@ pub async fn with_clock(settings: Settings, clock: Clock, test: impl AsyncFnOnce
 
 /// A client that speaks to nobody but whom it is told.
 pub fn http_client() -> reqwest::ClientBuilder {
-    // The library has no cryptography of its own. Whoever came first has chosen; either way there is one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy()
+    duka::outbound::client().no_proxy()
+}
+
+/// Sends it, and reads what comes back.
+pub async fn send(request: reqwest::RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await.unwrap();
+    let json = serde_json::from_str(&text).unwrap_or_default();
+    Answer { status, headers, text, json }
 }
 
 /// What came back.
@@ -149,11 +158,7 @@ impl TestShop {
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.unwrap();
-        let json = serde_json::from_str(&text).unwrap_or_default();
-        Answer { status, headers, text, json }
+        send(request).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {

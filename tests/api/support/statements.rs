@@ -15,8 +15,8 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt},
 };
 
-/// What the statements of the mirror's worker name, which runs beside every request.
-const WORKER: [&str; 8] = [
+/// What the statements of the workers name that run beside every request.
+const WORKER: [&str; 11] = [
     "catalog_change",
     "change_log",
     "change_floor",
@@ -25,6 +25,10 @@ const WORKER: [&str; 8] = [
     "pg_notify",
     "pg_current_wal_flush_lsn",
     "pg_logical_emit_message",
+    // Those of payments that look for work.
+    "next_check_at <= now()",
+    "payment_inbox",
+    "o.payment_status in ('paid', 'partially_refunded')",
 ];
 
 /// The statements that ran meanwhile on this thread: a test's shop has no other. Without those of the mirror, which

@@ -30,9 +30,7 @@ pub const SOON: Duration = Duration::from_secs(10);
 
 /// A client that speaks to nobody but whom it is told, and gives up after twenty seconds.
 pub fn client() -> reqwest::Client {
-    // The library has no cryptography of its own. Whoever came first has chosen; either way there is one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
+    duka::outbound::client().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()
 }
 
 /// A shop on a managed PostgreSQL. The test holds the cluster too, so that it outlives every server.
@@ -51,8 +49,13 @@ impl Shop {
 
     /// [`open`](Self::open) in a data directory that the test has prepared.
     pub async fn open_in(dir: TempDir, products: i32) -> Self {
+        Self::open_with(dir, products, Vec::new()).await
+    }
+
+    /// [`open_in`](Self::open_in) with variables of the environment.
+    pub async fn open_with(dir: TempDir, products: i32, settings: Vec<(&'static str, String)>) -> Self {
         let cluster = blocking(|| Cluster::start(dir.path())).unwrap();
-        let node = Node::start(dir.path(), None);
+        let node = Node::start_with(dir.path(), None, settings);
         let db = connect(cluster.endpoint(), "duka").await;
         let shop = Self { dir, db, node, cluster: Some(cluster) };
         fill(&shop.db, products).await;

@@ -18,14 +18,24 @@ pub struct Node {
     pub dir: PathBuf,
     pub base: String,
     database_url: Option<String>,
+    settings: Vec<(&'static str, String)>,
     process: Option<Child>,
 }
 
 impl Node {
     /// Starts a server, on the managed database of the data directory unless another one is named.
     pub fn start(dir: &Path, database_url: Option<String>) -> Self {
+        Self::start_with(dir, database_url, Vec::new())
+    }
+
+    /// [`start`](Self::start) with variables of the environment.
+    pub fn start_with(
+        dir: &Path,
+        database_url: Option<String>,
+        settings: Vec<(&'static str, String)>,
+    ) -> Self {
         let base = format!("http://127.0.0.1:{}", free_port());
-        let mut node = Self { dir: dir.to_owned(), base, database_url, process: None };
+        let mut node = Self { dir: dir.to_owned(), base, database_url, settings, process: None };
         node.restart();
         node
     }
@@ -48,6 +58,7 @@ impl Node {
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_duka"));
         command.args(["serve", "--listen", listen]).env("DUKA_DATA_DIR", &self.dir).env("DUKA_LOG", "info");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         match &self.database_url {
             Some(url) => command.env("DATABASE_URL", url),
             None => command.env_remove("DATABASE_URL"),

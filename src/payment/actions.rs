@@ -1,0 +1,304 @@
+//! What can be done with payments.
+//!
+//! An attempt is written down and committed; then the gateway is asked, by a task of its own that goes on when the
+//! buyer has left; then what was heard is written down, together with the answer to the buyer.
+
+use std::time::Duration;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use futures_util::future::BoxFuture;
+use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
+use tokio::time::{sleep, timeout};
+
+use self::settle::apply;
+use super::{
+    gateway::{Gateway, Gateways, News, Start, Word},
+    model::{Payment, Refund, Status},
+    request::NewPayment,
+    store::{self, Draft, Which},
+};
+use crate::{
+    app::App,
+    auth::{self, Author, Customer},
+    error::{Error, Fault, Kind, Result},
+    idempotency::{self, Answered, Begun, Claim, Kept, Request},
+    order::{
+        actions::paying,
+        due::Due,
+        model::{PaymentMethod, PaymentStatus, Status as OrderStatus},
+    },
+};
+
+pub mod inbox;
+pub mod reconcile;
+pub mod refund;
+pub mod settle;
+
+/// How long a gateway is listened to, all its requests together.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// For how long somebody who asks a gateway keeps others from it: longer than that takes.
+const HOLD: Duration = Duration::from_secs(30);
+/// How often what a gateway has answered is tried to be written down, while the database is away.
+const TRIES: u64 = 6;
+
+/// Writes the answer that is sent, and kept.
+pub trait Answer: Fn(&Payment) -> Result<Kept> + Send + Sync + 'static {}
+
+impl<T: Fn(&Payment) -> Result<Kept> + Send + Sync + 'static> Answer for T {}
+
+/// Begins to pay an order of the user's own, or answers as it did when the request came first.
+///
+/// # Errors
+/// 404, 409 when nothing is to be paid, when another attempt is live or the shop does not take this method, 422 when
+/// M-Pesa has no phone to ask; as [`idempotency::begin`] for a key. Then nothing has changed.
+pub async fn initiate(
+    app: &App,
+    user: Customer,
+    new: &NewPayment,
+    request: Option<&Request>,
+    answer: impl Answer,
+) -> Result<Answered> {
+    let (claim, start) = match begin(app, user, new, request).await {
+        Ok(Opened::Begun(claim, start)) => (claim, *start),
+        Ok(Opened::Again(kept)) => return Ok(Answered::Again(kept)),
+        Err(error) if error.kind() == Kind::KeyInUse => {
+            return resume(app, user, request, answer).await.ok_or(error);
+        }
+        Err(error) => return Err(error),
+    };
+    let app = app.clone();
+    // The buyer may leave; the gateway's answer is written down all the same.
+    let asked = tokio::spawn(async move { ask(&app, claim, &start, &answer).await });
+    asked.await.map_err(Error::internal)?.map(Answered::First)
+}
+
+enum Opened {
+    Begun(Claim, Box<Start>),
+    Again(Kept),
+}
+
+/// Writes the attempt down.
+async fn begin(app: &App, user: Customer, new: &NewPayment, request: Option<&Request>) -> Result<Opened> {
+    let gateways = gateways(app)?;
+    let mut transaction = auth::begin(&app.web, user).await?;
+    match opened(&mut transaction, &gateways, user, new, request).await {
+        Ok(begun @ Opened::Begun(..)) => transaction.commit().await.map(|()| begun).map_err(Into::into),
+        // Before it is answered: whoever sends the key again then is not told that it is still in use.
+        other => transaction.rollback().await.map_err(Into::into).and(other),
+    }
+}
+
+async fn opened(
+    transaction: &mut PgConnection,
+    gateways: &Gateways,
+    user: Customer,
+    new: &NewPayment,
+    request: Option<&Request>,
+) -> Result<Opened> {
+    let claim = match idempotency::begin(transaction, request).await? {
+        Begun::First(claim) => claim,
+        Begun::Again(kept) => return Ok(Opened::Again(kept)),
+    };
+    let mut due = paying::lock(transaction, new.order_id, Some(user.user_id())).await?;
+    demand_payable(&due)?;
+    let method = new.method.unwrap_or(due.state.payment_method);
+    let gateway = offered(gateways, method)?;
+    let phone_number = phone_of(method, new)?;
+    let amount = gateway.charge(due.total_amount);
+    let rounded = (amount != due.total_amount).then(|| {
+        format!(
+            "{} {} are charged as {amount}: M-Pesa moves whole shillings.",
+            due.total_amount, due.currency
+        )
+    });
+    let (token, token_hash) = token();
+    let draft = Draft {
+        order_id: due.id,
+        method,
+        amount,
+        currency: &due.currency,
+        phone_number,
+        token_hash: &token_hash,
+        key_id: claim.id(),
+        description: rounded.as_deref(),
+        wait: HOLD,
+    };
+    let id = store::insert(transaction, &draft).await?;
+    paying::move_paid(transaction, &mut due, PaymentStatus::Pending, "").await?;
+    let payment = one(transaction, id).await?;
+    Ok(Opened::Begun(claim, Box::new(Start { payment, token })))
+}
+
+fn demand_payable(due: &Due) -> Result<()> {
+    let refused = |detail: &str| Err(Error::new(Kind::WrongState, detail));
+    match due.state.payment_status {
+        _ if due.state.status == OrderStatus::Cancelled => refused("The order has been cancelled."),
+        PaymentStatus::Paid => refused("The order has been paid already."),
+        PaymentStatus::Refunded | PaymentStatus::PartiallyRefunded => {
+            refused("The order was paid and refunded; place a new one.")
+        }
+        PaymentStatus::Pending | PaymentStatus::Failed if due.has_expired => {
+            refused("The order was not paid in time; place a new one.")
+        }
+        PaymentStatus::Pending | PaymentStatus::Failed => Ok(()),
+    }
+}
+
+fn offered(gateways: &Gateways, method: PaymentMethod) -> Result<&dyn Gateway> {
+    gateways.of(method).ok_or_else(|| match method {
+        PaymentMethod::CashOnDelivery => Error::new(
+            Kind::WrongState,
+            "The order is paid to whoever brings it; name `payment_method` to pay it now instead.",
+        ),
+        method => Error::new(
+            Kind::PaymentMethodUnavailable,
+            format!("This shop is not set up to be paid by {}; choose another way.", method.as_str()),
+        ),
+    })
+}
+
+/// The phone that is asked, which M-Pesa needs and nothing else takes.
+fn phone_of(method: PaymentMethod, new: &NewPayment) -> Result<Option<&str>> {
+    let fault = |code, detail: &str| Err(Error::invalid(vec![Fault::field("/phone_number", code, detail)]));
+    match (method, new.phone_number.as_deref()) {
+        (PaymentMethod::Mpesa, None) => fault("required", "is required for M-Pesa"),
+        (PaymentMethod::Mpesa, phone) => Ok(phone),
+        (_, None) => Ok(None),
+        (_, Some(_)) => fault("unknown", "is for M-Pesa only"),
+    }
+}
+
+/// Asks the gateway for the money, once, and writes down what it said.
+async fn ask(app: &App, claim: Claim, start: &Start, answer: &impl Answer) -> Result<Kept> {
+    let gateways = gateways(app)?;
+    let gateway = offered(&gateways, start.payment.method)?;
+    let asked = timeout(PATIENCE, gateway.start(start)).await;
+    let mut news = asked.unwrap_or_else(|_| {
+        News::new(Word::Unknown).because(None, "The payment service has not answered yet.")
+    });
+    // What the amount was rounded to stays said.
+    if let (Some(rounded), Some(said)) = (&start.payment.result_description, &news.description) {
+        news.description = Some(format!("{rounded} {said}"));
+    }
+    let written = || async {
+        let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
+        let payment = apply(&mut transaction, start.payment.id, &news).await?;
+        let kept = answer(&payment)?;
+        idempotency::finish(&mut transaction, &claim, &kept).await?;
+        transaction.commit().await?;
+        Ok(kept)
+    };
+    insist(|| Box::pin(written())).await
+}
+
+/// Does what writes down a gateway's answer, again while the database is away: nobody else knows it.
+async fn insist<'a, T>(work: impl Fn() -> BoxFuture<'a, Result<T>>) -> Result<T> {
+    let mut tried = 0;
+    loop {
+        match work().await {
+            Err(error) if tried < TRIES && error.kind() == Kind::Unavailable => {
+                tried += 1;
+                tracing::warn!(%error, "what a payment gateway answered is written down later");
+                sleep(Duration::from_millis(250 * tried)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// The answer to a request whose first process has died over it: as the attempt stands, once anything is known.
+async fn resume(
+    app: &App,
+    user: Customer,
+    request: Option<&Request>,
+    answer: impl Answer,
+) -> Option<Answered> {
+    let resumed = async {
+        let mut transaction = auth::begin(&app.web, user).await?;
+        let Some(request) = request else { return Ok(None) };
+        let Some(claim) = idempotency::unanswered(&mut transaction, request).await? else { return Ok(None) };
+        let which = Which { key_id: claim.id(), ..Which::default() };
+        let payment = store::payment(&mut *transaction, which).await?;
+        let Some(payment) = payment.filter(|payment| payment.status != Status::Pending) else {
+            return Ok(None);
+        };
+        let kept = answer(&payment)?;
+        idempotency::finish(&mut transaction, &claim, &kept).await?;
+        transaction.commit().await?;
+        Ok::<_, Error>(Some(Answered::Again(kept)))
+    };
+    resumed.await.unwrap_or_default()
+}
+
+/// How an order of the user's own stands (for an administrator any): what is paid, the latest attempt, what went
+/// back.
+///
+/// # Errors
+/// 404.
+pub async fn status(
+    app: &App,
+    user: Customer,
+    order_id: i64,
+) -> Result<(PaymentStatus, Option<Payment>, Vec<Refund>)> {
+    let owner = if user.admin().is_some() { None } else { Some(user.user_id()) };
+    // The attempt and the order, as they stood at one moment: never the one after a step and the other before it.
+    let mut snapshot = store::snapshot(&app.web).await?;
+    let paid = paying::payment_status(&mut snapshot, order_id, owner).await?;
+    let which = Which { order_id: Some(order_id), ..Which::default() };
+    let latest = store::payment(&mut *snapshot, which).await?;
+    let refunds = store::refunds(&mut *snapshot, Some(order_id), None, None).await?;
+    snapshot.commit().await?;
+    Ok((paid, latest, refunds))
+}
+
+/// Counts, for the figures, the attempts that are live, those that need a person, and the events that wait.
+///
+/// # Errors
+/// When the database does not answer.
+pub(super) async fn count(app: &App) -> Result<()> {
+    let (live, attention, waiting) = store::counts(&app.web).await?;
+    let gauges = [
+        ("duka_payments_live", live),
+        ("duka_payments_attention", attention),
+        ("duka_payment_events_waiting", waiting),
+    ];
+    for (name, count) in gauges {
+        metrics::gauge!(name).set(f64::from(i32::try_from(count).unwrap_or(i32::MAX)));
+    }
+    Ok(())
+}
+
+/// Forgets the phones that a user who leaves has paid with, in the transaction that makes the user nobody. What was
+/// paid stays.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn forget(db: &mut PgConnection, user_id: i64) -> Result<()> {
+    store::forget_phones(db, user_id).await?;
+    store::forget_events(db, user_id).await
+}
+
+/// The shop's gateways.
+fn gateways(app: &App) -> Result<Gateways> {
+    let gateways = app.kept.get::<Gateways>().cloned();
+    gateways.ok_or_else(|| Error::internal("the shop was opened without its payment gateways"))
+}
+
+async fn one(db: &mut PgConnection, id: i64) -> Result<Payment> {
+    let payment = store::payment(&mut *db, Which { id: Some(id), ..Which::default() }).await?;
+    payment.ok_or_else(|| Error::not_found("payment"))
+}
+
+/// An unguessable word for an address, and what is kept of it.
+fn token() -> (String, [u8; 32]) {
+    let mut bytes = [0_u8; 32];
+    rand::fill(&mut bytes);
+    let token = BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let hash = hash(&token);
+    (token, hash)
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token).into()
+}

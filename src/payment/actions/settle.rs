@@ -1,0 +1,127 @@
+//! What is heard of an attempt is applied here, and nowhere else: under its order's lock, whoever brings it.
+
+use sqlx::PgConnection;
+
+use super::{one, refund};
+use crate::{
+    app::App,
+    auth::{self, Author},
+    error::Result,
+    order::{
+        actions::paying,
+        due::Due,
+        model::{PaymentMethod, PaymentStatus, Status as OrderStatus},
+    },
+    payment::{
+        gateway::{News, Word},
+        judge::{Verdict, judge},
+        model::{Payment, Status, next_check},
+        store::{self, Entry, Record},
+    },
+};
+
+/// Applies news to an attempt, in a transaction of its own: how it stands then.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn settle(app: &App, id: i64, news: &News) -> Result<Payment> {
+    let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
+    let payment = apply(&mut transaction, id, news).await?;
+    transaction.commit().await?;
+    Ok(payment)
+}
+
+/// Applies news to an attempt: how it stands then. The same news again change nothing.
+///
+/// # Errors
+/// 404, or when the database does not answer.
+pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &News) -> Result<Payment> {
+    let order_id = one(db, id).await?.order_id;
+    let mut due = paying::lock(db, order_id, None).await?;
+    // Again, now that nobody else moves it.
+    let payment = one(db, id).await?;
+    match judge(&payment, news) {
+        Verdict::Become(status) => advance(db, &mut due, &payment, status, news).await?,
+        Verdict::Keep => {
+            store::keep(db, id, &news.names, next_check(payment.checks, news.word == Word::Unknown)).await?;
+        }
+        Verdict::Flag(why) => flag(db, &payment, &why).await?,
+        Verdict::Ignore => {
+            tracing::warn!(payment_id = id, word = ?news.word, "a gateway told of an attempt under another name");
+        }
+    }
+    one(db, id).await
+}
+
+/// Says why a person must look at it.
+pub(super) async fn flag(db: &mut PgConnection, payment: &Payment, why: &str) -> Result<()> {
+    if payment.attention.as_deref() == Some(why) {
+        return Ok(());
+    }
+    tracing::warn!(payment_id = payment.id, order_id = payment.order_id, why, "a payment needs a person");
+    metrics::counter!("duka_payments_flagged_total", "method" => payment.method.as_str()).increment(1);
+    store::flag(db, payment.id, why).await
+}
+
+async fn advance(
+    db: &mut PgConnection,
+    due: &mut Due,
+    payment: &Payment,
+    status: Status,
+    news: &News,
+) -> Result<()> {
+    let record = Record {
+        status,
+        names: &news.names,
+        client_secret: news.client_secret.as_deref(),
+        code: news.code.as_deref(),
+        description: news.description.as_deref(),
+        wait: next_check(payment.checks, news.word == Word::Unknown),
+    };
+    store::record(db, payment.id, &record).await?;
+    if !status.is_live() {
+        let labels = [("method", payment.method.as_str()), ("status", status.as_str())];
+        metrics::counter!("duka_payments_total", &labels).increment(1);
+    }
+    match status {
+        Status::Succeeded => {
+            store::book(db, payment, Entry::Capture).await?;
+            let detail = format!("{} {} by {}.", payment.currency, payment.amount, payment.method.as_str());
+            if due.state.payment_status.may_become(PaymentStatus::Paid) {
+                paying::move_paid(db, due, PaymentStatus::Paid, &detail).await?;
+            } else {
+                paying::tell(db, due.id, "paid_again", &detail, None).await?;
+            }
+            // Another attempt is not needed any more.
+            store::hasten(db, due.id).await?;
+            give_back_surplus(db, due).await
+        }
+        Status::Failed | Status::Cancelled if payment.status.is_live() => {
+            if news.word == Word::Nameless && payment.method == PaymentMethod::Mpesa {
+                let why = "The push was never answered; should money have come in for it, M-Pesa's statement tells.";
+                flag(db, payment, why).await?;
+            }
+            let detail = news.description.as_deref().unwrap_or_default();
+            paying::move_paid(db, due, PaymentStatus::Failed, detail).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Sends back what the shop has no right to: all that was paid for an order that was given up, and whatever was paid
+/// after the first payment. What a person must look at anyway is left.
+pub(super) async fn give_back_surplus(db: &mut PgConnection, due: &Due) -> Result<()> {
+    let mut paid =
+        store::payments(&mut *db, store::Which { order_id: Some(due.id), ..Default::default() }).await?;
+    paid.retain(|payment| payment.status == Status::Succeeded);
+    paid.sort_by_key(|payment| (payment.paid_at, payment.id));
+    let is_over = due.state.status == OrderStatus::Cancelled;
+    let reason = if is_over { "The order was cancelled." } else { "The order had been paid already." };
+    for payment in paid.iter().skip(usize::from(!is_over)) {
+        let left = payment.left();
+        if left.hundredths() > 0 && payment.attention.is_none() {
+            refund::reserve(db, payment, left, reason, None).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! What M-Pesa sends by itself: how a push ended, and how a reversal did.
+
+use rust_decimal::{Decimal, prelude::FromPrimitive};
+use serde_json::Value;
+
+use super::of_code;
+use crate::{
+    money::Amount,
+    payment::{
+        gateway::{News, RefundNews, Word, name, text_of},
+        model::{Names, RefundStatus},
+    },
+};
+
+/// What a callback tells.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// How a push ended: not believed before a query confirms it.
+    Push {
+        /// What it says.
+        news: Box<News>,
+        /// What tells this callback from others of the attempt.
+        event_id: String,
+    },
+    /// How a reversal ended.
+    Reversal {
+        /// What it says.
+        news: RefundNews,
+        /// What tells this callback from others of the refund.
+        event_id: String,
+    },
+}
+
+/// Reads a callback; `None` when it is none.
+pub fn read(body: &Value) -> Option<Told> {
+    push(&body["Body"]["stkCallback"]).or_else(|| reversal(&body["Result"]))
+}
+
+fn push(callback: &Value) -> Option<Told> {
+    let checkout = name(&callback["CheckoutRequestID"])?;
+    let merchant = name(&callback["MerchantRequestID"])?;
+    let code = text_of(&callback["ResultCode"])?;
+    let items = callback["CallbackMetadata"]["Item"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let item = |wanted: &str| items.iter().find(|item| item["Name"] == wanted).map(|item| &item["Value"]);
+    let mut news = of_code(&code, &text_of(&callback["ResultDesc"]).unwrap_or_default());
+    if news.word == Word::Succeeded {
+        // A success without an amount is none that can be compared.
+        news.paid = Some((item("Amount").and_then(amount)?, None));
+    }
+    news.names = Names {
+        transaction_id: item("MpesaReceiptNumber").and_then(name),
+        merchant_request_id: Some(merchant),
+        checkout_request_id: Some(checkout.clone()),
+    };
+    let event_id = format!("push:{}:{}", clip(&checkout), clip(&code));
+    Some(Told::Push { news: Box::new(news), event_id })
+}
+
+fn reversal(result: &Value) -> Option<Told> {
+    let conversation = name(&result["ConversationID"])?;
+    let code = text_of(&result["ResultCode"])?;
+    let said = text_of(&result["ResultDesc"]).unwrap_or_default();
+    let news = match code.as_str() {
+        "0" => RefundNews::new(RefundStatus::Succeeded),
+        code => RefundNews::new(RefundStatus::Failed).because(format!("{said} ({code})")),
+    };
+    let event_id = format!("reversal:{}:{}", clip(&conversation), clip(&code));
+    Some(Told::Reversal { news: news.named(Some(conversation)), event_id })
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(100).collect()
+}
+
+/// An amount as a number or a string.
+fn amount(value: &Value) -> Option<Amount> {
+    let amount = match value {
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Decimal::from(whole),
+            None => Decimal::from_f64(number.as_f64()?)?,
+        },
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    let fits =
+        (Decimal::ZERO..=Decimal::from(9_999_999_999_i64)).contains(&amount) && amount.round_dp(2) == amount;
+    fits.then(|| Amount::from_decimal(amount))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_success_and_a_failure_are_read() {
+        let body = json!({"Body": {"stkCallback": {
+            "MerchantRequestID": "29115-1", "CheckoutRequestID": "ws_CO_1", "ResultCode": 0, "ResultDesc": "Done.",
+            "CallbackMetadata": {"Item": [
+                {"Name": "Amount", "Value": 17.00}, {"Name": "MpesaReceiptNumber", "Value": "NLJ7RT61SV"},
+                {"Name": "Balance"}, {"Name": "TransactionDate", "Value": 20191219102115_i64},
+                {"Name": "PhoneNumber", "Value": 254708374149_i64},
+            ]},
+        }}});
+        let Some(Told::Push { news, event_id }) = read(&body) else { panic!("not read") };
+        assert_eq!((news.word, event_id.as_str()), (Word::Succeeded, "push:ws_CO_1:0"));
+        assert_eq!(news.paid, Some((Amount::from_hundredths(1700), None)));
+        assert_eq!(news.names.transaction_id.as_deref(), Some("NLJ7RT61SV"));
+        let body = json!({"Body": {"stkCallback": {"MerchantRequestID": "29115-1", "CheckoutRequestID": "ws_CO_1",
+            "ResultCode": "1032", "ResultDesc": "Request cancelled by user"}}});
+        let Some(Told::Push { news, .. }) = read(&body) else { panic!("not read") };
+        assert_eq!(
+            (news.word, news.code.as_deref(), news.names.transaction_id),
+            (Word::Cancelled, Some("1032"), None)
+        );
+    }
+
+    #[test]
+    fn a_reversal_is_read() {
+        let body = json!({"Result": {"ResultType": 0, "ResultCode": 0, "ResultDesc": "Done.",
+            "OriginatorConversationID": "1", "ConversationID": "AG_1", "TransactionID": "MCF"}});
+        let Some(Told::Reversal { news, event_id }) = read(&body) else { panic!("not read") };
+        assert_eq!((news.status, event_id.as_str()), (RefundStatus::Succeeded, "reversal:AG_1:0"));
+    }
+
+    #[test]
+    fn what_is_no_callback_is_not_read() {
+        let success = |amount: Value| {
+            json!({"Body": {"stkCallback": {"MerchantRequestID": "1", "CheckoutRequestID": "2", "ResultCode": 0,
+                "CallbackMetadata": {"Item": [{"Name": "Amount", "Value": amount}]}}}})
+        };
+        assert!(read(&success(json!("17.00"))).is_some());
+        for body in [
+            json!(null),
+            json!({"Body": {"stkCallback": {"CheckoutRequestID": "2", "ResultCode": 0}}}),
+            json!({"Body": {"stkCallback": {"MerchantRequestID": "1", "CheckoutRequestID": "2", "ResultCode": 0}}}),
+            json!({"Result": {"ResultCode": 0}}),
+            success(json!(-1)),
+            success(json!(1e300)),
+            success(json!("NaN")),
+            success(json!(17.005)),
+            success(json!(null)),
+        ] {
+            assert!(read(&body).is_none(), "{body}");
+        }
+    }
+}

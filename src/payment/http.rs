@@ -1,0 +1,340 @@
+//! `/api/payment/…`
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    actions,
+    model::{Payment, Refund, RefundStatus, Status},
+    request::{NewPayment, NewRefund},
+};
+use crate::{
+    app::App,
+    auth::{Admin, Customer},
+    body::Unread,
+    error::Result,
+    extract::{Body, Id, header_text},
+    idempotency::{Kept, http::IdempotencyKey},
+    money::Currency,
+    openapi::ProblemResponse,
+    order::model::{PaymentMethod, PaymentStatus},
+};
+
+/// What a gateway may send at once.
+const EVENT_BYTES: usize = 256 * 1024;
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<App> {
+    let webhooks = OpenApiRouter::new()
+        .routes(routes!(card_webhook))
+        .routes(routes!(mpesa_webhook))
+        .layer(DefaultBodyLimit::max(EVENT_BYTES));
+    OpenApiRouter::new()
+        .routes(routes!(initiate))
+        .routes(routes!(status))
+        .routes(routes!(refund))
+        .merge(webhooks)
+}
+
+/// What is known of an attempt.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+struct Attempt {
+    id: i64,
+    payment_method: PaymentMethod,
+    /// The gateway's: a card payment's intent, M-Pesa's receipt.
+    transaction_id: Option<String>,
+    /// What is charged. M-Pesa moves whole shillings: there it is the order's total, rounded up.
+    #[schema(example = "12.50")]
+    amount: String,
+    currency: String,
+    /// M-Pesa: the phone that is asked.
+    phone_number: Option<String>,
+    /// M-Pesa: the prompt on the phone.
+    checkout_request_id: Option<String>,
+    /// How it ended, in the gateway's code.
+    result_code: Option<String>,
+    /// The same for people, and what to do.
+    result_description: Option<String>,
+    /// Card: what the buyer's browser confirms the payment with, at the gateway; null once it has ended.
+    client_secret: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    paid_at: Option<OffsetDateTime>,
+    /// When the attempt was made.
+    #[serde(with = "time::serde::rfc3339")]
+    payment_date: OffsetDateTime,
+}
+
+/// An attempt to pay an order.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Payment)]
+struct PaymentJson {
+    #[serde(flatten)]
+    attempt: Attempt,
+    order_id: i64,
+    /// `pending`, `processing` and `unknown` are live: nothing is decided, and a second attempt is refused.
+    payment_status: Status,
+}
+
+impl PaymentJson {
+    fn new(payment: &Payment, shop: Currency) -> Self {
+        let payment = payment.clone();
+        // The currency that it was asked in, whatever the shop's is now.
+        let currency: Currency = payment.currency.parse().unwrap_or(shop);
+        Self {
+            order_id: payment.order_id,
+            payment_status: payment.status,
+            attempt: Attempt {
+                id: payment.id,
+                payment_method: payment.method,
+                transaction_id: payment.names.transaction_id,
+                amount: payment.amount.display(currency),
+                currency: payment.currency,
+                phone_number: payment.phone_number,
+                checkout_request_id: payment.names.checkout_request_id,
+                result_code: payment.result_code,
+                result_description: payment.result_description,
+                client_secret: payment.client_secret,
+                paid_at: payment.paid_at,
+                payment_date: payment.payment_date,
+            },
+        }
+    }
+}
+
+/// Money on its way back.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Refund)]
+struct RefundJson {
+    id: i64,
+    order_id: i64,
+    /// Of which payment.
+    payment_id: i64,
+    #[schema(example = "12.50")]
+    amount: String,
+    /// `manual`: no gateway can do it, so that the shop does it by hand.
+    status: RefundStatus,
+    /// Why.
+    reason: String,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339::option")]
+    finished_at: Option<OffsetDateTime>,
+}
+
+impl RefundJson {
+    fn new(refund: &Refund, currency: Currency) -> Self {
+        Self {
+            id: refund.id,
+            order_id: refund.order_id,
+            payment_id: refund.payment_id,
+            amount: refund.amount.display(currency),
+            status: refund.status,
+            reason: refund.reason.clone(),
+            created_at: refund.created_at,
+            finished_at: refund.finished_at,
+        }
+    }
+}
+
+/// What begins an attempt.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `NewPayment` reads")]
+#[schema(as = NewPayment)]
+struct NewBody {
+    /// An order of one's own.
+    order_id: i64,
+    /// `card` or `mpesa`; as the order says when absent.
+    #[schema(inline)]
+    payment_method: Option<PaymentMethod>,
+    /// Required for M-Pesa, and for nothing else: `2547…`, `2541…`, also as `07…`, `01…` or `+254…`.
+    #[schema(example = "0712345678")]
+    phone_number: Option<String>,
+}
+
+/// Pay an order
+///
+/// One attempt at a time: while one is live, a second is 409 (`payment-in-progress`). An order that is paid, cancelled
+/// or past its time is 409 too, and so is a method that the shop is not set up for (`payment-method-unavailable`).
+///
+/// **Cards**: the answer has a `client_secret`, with which the buyer's browser confirms the payment at the gateway. The
+/// card never comes here.
+///
+/// **M-Pesa**: the buyer's phone asks for the PIN. M-Pesa moves whole shillings alone, so the order's total is rounded
+/// up to the next one: `amount` is what is charged, and `result_description` says when it differs. M-Pesa is offered
+/// where the shop's currency is the account's.
+///
+/// `processing` is not paid: look at the status until it has ended. `unknown` says that the gateway was asked and has
+/// not answered; it is asked what became of it, and never a second time for the money.
+#[utoipa::path(post, path = "/api/payment/initiate/", tag = "payments", security(("bearer" = [])),
+    request_body = NewBody,
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "The same key and body again is answered as at first, for seven days", max_length = 255)),
+    responses(
+    (status = 201, body = PaymentJson, headers(("Idempotency-Replayed" = String))),
+    (status = "4XX", response = ProblemResponse)
+))]
+async fn initiate(
+    State(app): State<App>,
+    user: Customer,
+    key: IdempotencyKey,
+    Body(body): Body<Unread>,
+) -> Result<Response> {
+    let request = key.request(user.user_id(), "POST /api/payment/initiate/", &body);
+    let currency = app.config.currency;
+    let new: NewPayment = body.read(currency)?;
+    let answer =
+        move |payment: &Payment| Kept::json(StatusCode::CREATED, [], &PaymentJson::new(payment, currency));
+    Ok(actions::initiate(&app, user, &new, request.as_ref(), answer).await?.into_response())
+}
+
+/// How an order's payment stands.
+#[derive(Serialize, ToSchema)]
+struct PaymentState {
+    order_id: i64,
+    /// What is paid of the order; the attempt's own state is in `payment`.
+    payment_status: PaymentStatus,
+    /// The latest attempt; null when there was none.
+    payment: Option<PaymentJson>,
+    /// All else of it, for who looks for it beside the order's state. The document says it in words: a field that is there
+    /// or not, by whether there was an attempt, cannot be said well in a schema.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    latest: Option<Attempt>,
+    /// What went back, or is about to.
+    refunds: Vec<RefundJson>,
+}
+
+/// How the payment of an order stands
+///
+/// Of one's own; an admin sees any. `payment_status` is the order's, `payment` the latest attempt with its own
+/// `payment_status`; where there was one, its other fields (`id`, `amount`, `currency`, `transaction_id`, …) stand beside
+/// them as well. All of it is as of one moment.
+#[utoipa::path(get, path = "/api/payment/{order_id}/status/", tag = "payments", security(("bearer" = [])),
+    params(("order_id" = i64, Path)), responses(
+    (status = 200, body = PaymentState),
+    (status = "4XX", response = ProblemResponse)
+))]
+async fn status(State(app): State<App>, user: Customer, Id(order_id): Id) -> Result<Json<PaymentState>> {
+    let shop = app.config.currency;
+    let (payment_status, payment, refunds) = actions::status(&app, user, order_id).await?;
+    let currency = payment.as_ref().and_then(|payment| payment.currency.parse().ok()).unwrap_or(shop);
+    let payment = payment.map(|payment| PaymentJson::new(&payment, shop));
+    Ok(Json(PaymentState {
+        order_id,
+        payment_status,
+        latest: payment.as_ref().map(|payment| payment.attempt.clone()),
+        payment,
+        refunds: refunds.iter().map(|refund| RefundJson::new(refund, currency)).collect(),
+    }))
+}
+
+/// What an administrator says of a refund.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `NewRefund` reads")]
+#[schema(as = NewRefund)]
+struct NewRefundBody {
+    /// At most what was paid and has not gone back; all of that when absent. M-Pesa: whole shillings.
+    #[schema(example = "12.50")]
+    amount: Option<String>,
+}
+
+/// A refund, and what it makes of its order.
+#[derive(Serialize, ToSchema)]
+struct RefundMade {
+    #[serde(flatten)]
+    refund: RefundJson,
+    currency: String,
+    /// What is paid of the order now; a refund counts once it has gone out.
+    payment_status: PaymentStatus,
+}
+
+/// Send money back
+///
+/// Whole (without a body, too) or in part, never more than was paid. The amount is kept for it before the gateway is asked; when the answer
+/// takes long, the refund is `processing` or `unknown` and looked after until it has ended.
+#[utoipa::path(post, path = "/api/payment/{order_id}/refund/", tag = "payments", security(("bearer" = [])),
+    request_body = NewRefundBody,
+    params(("order_id" = i64, Path), ("Idempotency-Key" = Option<String>, Header,
+        description = "The same key and body again is answered as at first, for seven days", max_length = 255)),
+    responses(
+    (status = 201, body = RefundMade, headers(("Idempotency-Replayed" = String))),
+    (status = "4XX", response = ProblemResponse)
+))]
+async fn refund(
+    State(app): State<App>,
+    admin: Admin,
+    Id(order_id): Id,
+    key: IdempotencyKey,
+    body: Option<Body<Unread>>,
+) -> Result<Response> {
+    let body = body.map(|Body(body)| body).unwrap_or_default();
+    let route = format!("POST /api/payment/{order_id}/refund/");
+    let request = key.request(admin.user_id(), &route, &body);
+    let shop = app.config.currency;
+    let new: NewRefund = body.read(shop)?;
+    let answer = move |refund: &Refund, payment: &Payment, payment_status: PaymentStatus| {
+        let currency = payment.currency.clone();
+        let refund = RefundJson::new(refund, currency.parse().unwrap_or(shop));
+        Kept::json(StatusCode::CREATED, [], &RefundMade { refund, currency, payment_status })
+    };
+    let answered = actions::refund::refund(&app, admin, order_id, &new, request.as_ref(), answer);
+    Ok(answered.await?.into_response())
+}
+
+/// What the card gateway tells
+///
+/// For the gateway alone: signed by it over the bytes of the body (`Stripe-Signature: t=…,v1=…`, at most five minutes
+/// old). An event is kept and answered at once, then processed; the same event again is answered alike and changes
+/// nothing.
+#[utoipa::path(post, path = "/api/payment/webhook/card/", tag = "payments",
+    params(("Stripe-Signature" = String, Header)),
+    request_body(content_type = "application/json", content = Object),
+    responses((status = 200, description = "It was kept"), (status = "4XX", response = ProblemResponse)))]
+async fn card_webhook(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Received>> {
+    let signature = header_text(&headers, "stripe-signature");
+    let kept = actions::inbox::receive_card(&app, signature, &body).await?;
+    Ok(taken(&app, kept))
+}
+
+/// What M-Pesa tells
+///
+/// For M-Pesa alone, at an address that nobody can guess and that is for one attempt, or one refund. What it tells is
+/// kept and answered at once; money counts after a query has confirmed it.
+#[utoipa::path(post, path = "/api/payment/webhook/mpesa/{token}/", tag = "payments",
+    params(("token" = String, Path)),
+    request_body(content_type = "application/json", content = Object),
+    responses((status = 200, description = "It was kept"), (status = "4XX", response = ProblemResponse)))]
+async fn mpesa_webhook(
+    State(app): State<App>,
+    Path(token): Path<String>,
+    body: Bytes,
+) -> Result<Json<Received>> {
+    let kept = actions::inbox::receive_mpesa(&app, &token, &body).await?;
+    Ok(taken(&app, kept))
+}
+
+/// What M-Pesa and the card gateway want to hear.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Received {
+    result_code: u8,
+    result_desc: &'static str,
+}
+
+/// Answers at once; what was told is looked at afterwards.
+fn taken(app: &App, kept: Option<i64>) -> Json<Received> {
+    if let Some(id) = kept {
+        let app = app.clone();
+        tokio::spawn(async move { actions::inbox::digest_now(&app, id).await });
+    }
+    Json(Received { result_code: 0, result_desc: "Accepted" })
+}

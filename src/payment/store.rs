@@ -1,0 +1,644 @@
+//! The SQL of payments: attempts, refunds, the ledger, and what gateways have told.
+//!
+//! Statements that move an attempt or a refund expect its order to be locked.
+
+// over 400 lines: what money does is read side by side, and half of it is lists of columns
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, Transaction, postgres::types::PgInterval};
+use time::OffsetDateTime;
+
+use super::model::{Names, Payment, Refund, RefundStatus, Status};
+use crate::{
+    error::{Error, Kind, Result, violated},
+    money::Amount,
+    order::model::PaymentMethod,
+};
+
+fn interval(wait: Duration) -> PgInterval {
+    let microseconds = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+    PgInterval { months: 0, days: 0, microseconds }
+}
+
+/// Begins to read, all as of one moment.
+pub(super) async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>> {
+    Ok(pool.begin_with("begin transaction isolation level repeatable read read only").await?)
+}
+
+// Attempts -------------------------------------------------------------------------------------------------
+
+struct PaymentRow {
+    id: i64,
+    order_id: i64,
+    order_number: String,
+    is_wanted: bool,
+    payment_method: PaymentMethod,
+    payment_status: Status,
+    amount: Decimal,
+    refunded_amount: Decimal,
+    currency: String,
+    phone_number: Option<String>,
+    transaction_id: Option<String>,
+    checkout_request_id: Option<String>,
+    merchant_request_id: Option<String>,
+    gateway_key: String,
+    client_secret: Option<String>,
+    result_code: Option<String>,
+    result_description: Option<String>,
+    attention: Option<String>,
+    checks: i32,
+    paid_at: Option<OffsetDateTime>,
+    payment_date: OffsetDateTime,
+}
+
+impl From<PaymentRow> for Payment {
+    fn from(row: PaymentRow) -> Self {
+        Self {
+            id: row.id,
+            order_id: row.order_id,
+            order_number: row.order_number,
+            is_wanted: row.is_wanted,
+            method: row.payment_method,
+            status: row.payment_status,
+            amount: Amount::from_decimal(row.amount),
+            refunded_amount: Amount::from_decimal(row.refunded_amount),
+            currency: row.currency,
+            phone_number: row.phone_number,
+            names: Names {
+                transaction_id: row.transaction_id,
+                checkout_request_id: row.checkout_request_id,
+                merchant_request_id: row.merchant_request_id,
+            },
+            gateway_key: row.gateway_key,
+            client_secret: row.client_secret,
+            result_code: row.result_code,
+            result_description: row.result_description,
+            attention: row.attention,
+            checks: row.checks,
+            paid_at: row.paid_at,
+            payment_date: row.payment_date,
+        }
+    }
+}
+
+/// Which attempts are read; each absent one is no condition.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Which<'a> {
+    pub(super) id: Option<i64>,
+    pub(super) order_id: Option<i64>,
+    /// Made by the request with this key.
+    pub(super) key_id: Option<i64>,
+    pub(super) token_hash: Option<&'a [u8]>,
+    /// A card payment's.
+    pub(super) intent: Option<&'a str>,
+    pub(super) gateway_key: Option<&'a str>,
+}
+
+/// The attempts, newest first.
+pub(super) async fn payments(db: impl PgExecutor<'_>, which: Which<'_>) -> Result<Vec<Payment>> {
+    let rows = sqlx::query_as!(
+        PaymentRow,
+        r#"select p.id, p.order_id, o.order_number,
+                  o.status <> 'cancelled' and o.payment_status in ('pending', 'failed') as "is_wanted!",
+                  p.payment_method as "payment_method: PaymentMethod", p.payment_status as "payment_status: Status",
+                  p.amount, p.refunded_amount, p.currency, p.phone_number, p.transaction_id, p.checkout_request_id,
+                  p.merchant_request_id, p.gateway_key, p.client_secret, p.result_code, p.result_description,
+                  p.attention, p.checks, p.paid_at, p.payment_date
+           from payment p join orders o on o.id = p.order_id
+           where ($1::bigint is null or p.id = $1)
+             and ($2::bigint is null or p.order_id = $2)
+             and ($3::bigint is null or p.idempotency_key_id = $3)
+             and ($4::bytea is null or p.callback_token_hash = $4)
+             and ($5::text is null or p.payment_method = 'card' and p.transaction_id = $5)
+             and ($6::text is null or p.gateway_key = $6)
+             and num_nonnulls($1::bigint, $2::bigint, $3::bigint, $4::bytea, $5::text, $6::text) > 0
+           order by p.id desc"#,
+        which.id,
+        which.order_id,
+        which.key_id,
+        which.token_hash,
+        which.intent,
+        which.gateway_key
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(Into::into).collect())
+}
+
+/// One attempt.
+pub(super) async fn payment(db: impl PgExecutor<'_>, which: Which<'_>) -> Result<Option<Payment>> {
+    Ok(payments(db, which).await?.into_iter().next())
+}
+
+/// An attempt's row to be.
+pub(super) struct Draft<'a> {
+    pub(super) order_id: i64,
+    pub(super) method: PaymentMethod,
+    pub(super) amount: Amount,
+    pub(super) currency: &'a str,
+    pub(super) phone_number: Option<&'a str>,
+    pub(super) token_hash: &'a [u8],
+    pub(super) key_id: Option<i64>,
+    pub(super) description: Option<&'a str>,
+    /// When to look after it, should nobody be heard of.
+    pub(super) wait: Duration,
+}
+
+/// Makes an attempt; 409 when another one of the order is live.
+pub(super) async fn insert(db: &mut PgConnection, draft: &Draft<'_>) -> Result<i64> {
+    let id = sqlx::query_scalar!(
+        "insert into payment
+             (order_id, payment_method, amount, currency, phone_number, callback_token_hash, idempotency_key_id,
+              result_description, next_check_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, now() + $9)
+         returning id",
+        draft.order_id,
+        draft.method.as_str(),
+        draft.amount.decimal(),
+        draft.currency,
+        draft.phone_number,
+        draft.token_hash,
+        draft.key_id,
+        draft.description,
+        interval(draft.wait)
+    );
+    id.fetch_one(db).await.map_err(|error| match violated(&error) {
+        Some("payment_live_key") => Error::new(
+            Kind::PaymentInProgress,
+            "The order is being paid already; look at its status, and wait for the end of that attempt.",
+        ),
+        _ => error.into(),
+    })
+}
+
+/// What is written down of an attempt.
+pub(super) struct Record<'a> {
+    pub(super) status: Status,
+    pub(super) names: &'a Names,
+    pub(super) client_secret: Option<&'a str>,
+    pub(super) code: Option<&'a str>,
+    pub(super) description: Option<&'a str>,
+    /// Until the gateway is asked, while it is live.
+    pub(super) wait: Duration,
+}
+
+/// Moves an attempt. A name stays as it was first told; the secret goes with the end.
+pub(super) async fn record(db: &mut PgConnection, id: i64, record: &Record<'_>) -> Result<()> {
+    sqlx::query!(
+        "update payment
+         set payment_status = $2,
+             transaction_id = coalesce(transaction_id, $3),
+             checkout_request_id = coalesce(checkout_request_id, $4),
+             merchant_request_id = coalesce(merchant_request_id, $5),
+             client_secret = case when $9 then coalesce($6, client_secret) end,
+             result_code = $7,
+             result_description = coalesce($8, result_description),
+             paid_at = case when $2 = 'succeeded' then coalesce(paid_at, now()) end,
+             attention = case when $2 <> 'succeeded' then attention end,
+             next_check_at = case when $9 then now() + $10::interval end
+         where id = $1",
+        id,
+        record.status.as_str(),
+        record.names.transaction_id,
+        record.names.checkout_request_id,
+        record.names.merchant_request_id,
+        record.client_secret,
+        record.code,
+        record.description,
+        record.status.is_live(),
+        interval(record.wait)
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Keeps names that were told of an attempt that stays as it is, and looks after it later while it is live.
+pub(super) async fn keep(db: &mut PgConnection, id: i64, names: &Names, wait: Duration) -> Result<()> {
+    sqlx::query!(
+        "update payment
+         set transaction_id = coalesce(transaction_id, $2),
+             checkout_request_id = coalesce(checkout_request_id, $3),
+             merchant_request_id = coalesce(merchant_request_id, $4),
+             next_check_at = case
+                 when payment_status in ('pending', 'processing', 'unknown') and next_check_at is not null
+                 then now() + $5::interval end
+         where id = $1",
+        id,
+        names.transaction_id,
+        names.checkout_request_id,
+        names.merchant_request_id,
+        interval(wait)
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Says why a person must look at an attempt. One that is live is not asked about any more.
+pub(super) async fn flag(db: &mut PgConnection, id: i64, why: &str) -> Result<()> {
+    sqlx::query!(
+        "update payment
+         set attention = left($2, 500), next_check_at = null,
+             payment_status = case when payment_status in ('pending', 'processing') then 'unknown' else payment_status end
+         where id = $1",
+        id,
+        why
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Looks after the live attempts of an order at once.
+pub(super) async fn hasten(db: &mut PgConnection, order_id: i64) -> Result<()> {
+    sqlx::query!(
+        "update payment set next_check_at = now() where order_id = $1 and next_check_at is not null",
+        order_id
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Takes attempts that have been silent for too long, and holds them for so long against everybody else.
+pub(super) async fn lease(db: impl PgExecutor<'_>, most: i64, hold: Duration) -> Result<Vec<i64>> {
+    let ids = sqlx::query_scalar!(
+        "update payment set checks = checks + 1, next_check_at = now() + $2
+         where id in (select id from payment where next_check_at <= now()
+                      order by next_check_at limit $1 for update skip locked)
+         returning id",
+        most,
+        interval(hold)
+    );
+    Ok(ids.fetch_all(db).await?)
+}
+
+/// Overwrites the phones of a user's attempts; none is asked again.
+pub(super) async fn forget_phones(db: &mut PgConnection, user_id: i64) -> Result<()> {
+    sqlx::query!(
+        "update payment p set phone_number = '254700000000'
+         from orders o where o.id = p.order_id and o.user_id = $1 and p.phone_number is not null",
+        user_id
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Empties what gateways have told of a user's attempts, where it has been processed.
+pub(super) async fn forget_events(db: &mut PgConnection, user_id: i64) -> Result<()> {
+    sqlx::query!(
+        "update payment_inbox i set body = ''
+         from payment p join orders o on o.id = p.order_id
+         where p.id = i.payment_id and o.user_id = $1 and i.processed_at is not null",
+        user_id
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+// Refunds --------------------------------------------------------------------------------------------------
+
+struct RefundRow {
+    id: i64,
+    payment_id: i64,
+    order_id: i64,
+    amount: Decimal,
+    status: RefundStatus,
+    reason: String,
+    gateway_key: String,
+    gateway_refund_id: Option<String>,
+    error: Option<String>,
+    checks: i32,
+    created_at: OffsetDateTime,
+    finished_at: Option<OffsetDateTime>,
+}
+
+impl From<RefundRow> for Refund {
+    fn from(row: RefundRow) -> Self {
+        Self {
+            id: row.id,
+            payment_id: row.payment_id,
+            order_id: row.order_id,
+            amount: Amount::from_decimal(row.amount),
+            status: row.status,
+            reason: row.reason,
+            gateway_key: row.gateway_key,
+            gateway_refund_id: row.gateway_refund_id,
+            error: row.error,
+            checks: row.checks,
+            created_at: row.created_at,
+            finished_at: row.finished_at,
+        }
+    }
+}
+
+/// The refunds of an order, or the one with the id, or with the token, oldest first.
+pub(super) async fn refunds(
+    db: impl PgExecutor<'_>,
+    order_id: Option<i64>,
+    id: Option<i64>,
+    token_hash: Option<&[u8]>,
+) -> Result<Vec<Refund>> {
+    let rows = sqlx::query_as!(
+        RefundRow,
+        r#"select id, payment_id, order_id, amount, status as "status: RefundStatus", reason, gateway_key,
+                  gateway_refund_id, error, checks, created_at, finished_at
+           from refund
+           where ($1::bigint is null or order_id = $1)
+             and ($2::bigint is null or id = $2)
+             and ($3::bytea is null or callback_token_hash = $3)
+             and num_nonnulls($1::bigint, $2::bigint, $3::bytea) > 0
+           order by id"#,
+        order_id,
+        id,
+        token_hash
+    );
+    Ok(rows.fetch_all(db).await?.into_iter().map(Into::into).collect())
+}
+
+/// Keeps so much of a payment for a refund, if so much is left.
+pub(super) async fn reserve(db: &mut PgConnection, payment_id: i64, amount: Amount) -> Result<bool> {
+    let done = sqlx::query!(
+        "update payment set refunded_amount = refunded_amount + $2
+         where id = $1 and payment_status = 'succeeded' and refunded_amount + $2::numeric <= amount",
+        payment_id,
+        amount.decimal()
+    );
+    Ok(done.execute(db).await?.rows_affected() > 0)
+}
+
+/// Gives back what was kept for a refund that failed.
+pub(super) async fn release(db: &mut PgConnection, payment_id: i64, amount: Amount) -> Result<()> {
+    sqlx::query!(
+        "update payment set refunded_amount = refunded_amount - $2 where id = $1",
+        payment_id,
+        amount.decimal()
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Writes a refund down, to be sent at once.
+pub(super) async fn insert_refund(
+    db: &mut PgConnection,
+    payment: &Payment,
+    amount: Amount,
+    reason: &str,
+    requested_by: Option<i64>,
+) -> Result<i64> {
+    let id = sqlx::query_scalar!(
+        "insert into refund (payment_id, order_id, amount, reason, requested_by, next_check_at)
+         values ($1, $2, $3, $4, $5, now())
+         returning id",
+        payment.id,
+        payment.order_id,
+        amount.decimal(),
+        reason,
+        requested_by
+    );
+    Ok(id.fetch_one(db).await?)
+}
+
+/// Keeps by whose key a refund was asked for.
+pub(super) async fn note_key(db: &mut PgConnection, id: i64, key_id: Option<i64>) -> Result<()> {
+    sqlx::query!("update refund set idempotency_key_id = $2 where id = $1", id, key_id).execute(db).await?;
+    Ok(())
+}
+
+/// The refund that was asked for by this key.
+pub(super) async fn refund_of_key(db: &mut PgConnection, key_id: i64) -> Result<Option<i64>> {
+    let id = sqlx::query_scalar!("select id from refund where idempotency_key_id = $1", key_id);
+    Ok(id.fetch_optional(db).await?)
+}
+
+/// Says that a refund is about to be sent, once: false when that was said before.
+pub(super) async fn sending(
+    db: impl PgExecutor<'_>,
+    id: i64,
+    token_hash: &[u8],
+    hold: Duration,
+) -> Result<bool> {
+    let done = sqlx::query!(
+        "update refund set status = 'processing', callback_token_hash = $2, next_check_at = now() + $3
+         where id = $1 and status = 'pending'",
+        id,
+        token_hash,
+        interval(hold)
+    );
+    Ok(done.execute(db).await?.rows_affected() > 0)
+}
+
+/// Moves a refund; one that has not ended is looked after again after a while, if ever.
+pub(super) async fn record_refund(
+    db: &mut PgConnection,
+    id: i64,
+    status: RefundStatus,
+    gateway_refund_id: Option<&str>,
+    error: Option<&str>,
+    wait: Option<Duration>,
+) -> Result<()> {
+    sqlx::query!(
+        "update refund
+         set status = $2, gateway_refund_id = coalesce(gateway_refund_id, $3), error = $4,
+             callback_token_hash = case when $2 <> 'pending' then callback_token_hash end,
+             finished_at = case when $2 in ('succeeded', 'failed') then coalesce(finished_at, now()) end,
+             next_check_at = case when $2 in ('pending', 'processing', 'unknown') then now() + $5::interval end
+         where id = $1",
+        id,
+        status.as_str(),
+        gateway_refund_id,
+        error,
+        wait.map(interval)
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Takes refunds that are to be sent or asked about, and holds them for so long against everybody else.
+pub(super) async fn lease_refunds(db: impl PgExecutor<'_>, most: i64, hold: Duration) -> Result<Vec<i64>> {
+    let ids = sqlx::query_scalar!(
+        "update refund set checks = checks + 1, next_check_at = now() + $2
+         where id in (select id from refund where next_check_at <= now()
+                      order by next_check_at limit $1 for update skip locked)
+         returning id",
+        most,
+        interval(hold)
+    );
+    Ok(ids.fetch_all(db).await?)
+}
+
+/// Looks after the open refunds of a payment at once.
+pub(super) async fn hasten_refunds(
+    db: &mut PgConnection,
+    payment_id: i64,
+    returned: Option<&str>,
+) -> Result<()> {
+    sqlx::query!(
+        "update refund set next_check_at = now()
+         where payment_id = $1
+           and (status in ('pending', 'processing', 'unknown')
+                or status = 'succeeded' and gateway_refund_id = $2)",
+        payment_id,
+        returned
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Orders that were given up while the shop holds money for them that nobody has begun to send back.
+pub(super) async fn owing(db: impl PgExecutor<'_>, most: i64) -> Result<Vec<i64>> {
+    let ids = sqlx::query_scalar!(
+        "select o.id from orders o
+         where o.status = 'cancelled' and o.payment_status in ('paid', 'partially_refunded')
+           and exists (select from payment p
+                       where p.order_id = o.id and p.payment_status = 'succeeded' and p.refunded_amount < p.amount
+                         and p.attention is null)
+         limit $1",
+        most
+    );
+    Ok(ids.fetch_all(db).await?)
+}
+
+// The ledger -----------------------------------------------------------------------------------------------
+
+/// What moved.
+#[derive(Clone, Copy)]
+pub(super) enum Entry {
+    /// The whole payment came in.
+    Capture,
+    /// So much of it went out by this refund.
+    Refund(i64, Amount),
+    /// And came back.
+    Return(i64, Amount),
+}
+
+/// Books an entry: both lines of it.
+pub(super) async fn book(db: &mut PgConnection, payment: &Payment, entry: Entry) -> Result<()> {
+    let (refund_id, debit, is_return) = match entry {
+        Entry::Capture => (None, payment.amount.decimal(), false),
+        Entry::Refund(id, amount) => (Some(id), -amount.decimal(), false),
+        Entry::Return(id, amount) => (Some(id), amount.decimal(), true),
+    };
+    sqlx::query!(
+        "insert into payment_ledger (payment_id, refund_id, account, amount, currency, is_return)
+         values ($1, $2, $3, $4, $5, $6), ($1, $2, 'orders', -($4::numeric), $5, $6)",
+        payment.id,
+        refund_id,
+        payment.method.as_str(),
+        debit,
+        payment.currency,
+        is_return
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// What the shop holds for an order, by the ledger.
+pub(super) async fn held(db: &mut PgConnection, order_id: i64) -> Result<Amount> {
+    let held = sqlx::query_scalar!(
+        r#"select coalesce(sum(l.amount), 0) as "held!"
+           from payment_ledger l join payment p on p.id = l.payment_id
+           where p.order_id = $1 and l.account <> 'orders'"#,
+        order_id
+    );
+    Ok(Amount::from_decimal(held.fetch_one(db).await?))
+}
+
+// What gateways have told ----------------------------------------------------------------------------------
+
+/// What a gateway has told.
+pub(super) struct Event<'a> {
+    pub(super) provider: &'a str,
+    pub(super) event_id: &'a str,
+    pub(super) payment_id: Option<i64>,
+    pub(super) refund_id: Option<i64>,
+    pub(super) body: &'a [u8],
+}
+
+/// Keeps what a gateway has told; `None` when it was told before.
+pub(super) async fn receive(db: impl PgExecutor<'_>, event: &Event<'_>) -> Result<Option<i64>> {
+    let id = sqlx::query_scalar!(
+        "insert into payment_inbox (provider, event_id, payment_id, refund_id, body) values ($1, $2, $3, $4, $5)
+         on conflict do nothing
+         returning id",
+        event.provider,
+        event.event_id,
+        event.payment_id,
+        event.refund_id,
+        event.body
+    );
+    Ok(id.fetch_optional(db).await?)
+}
+
+/// A kept event that somebody is at.
+pub(super) struct Kept {
+    pub(super) id: i64,
+    pub(super) provider: String,
+    pub(super) payment_id: Option<i64>,
+    pub(super) refund_id: Option<i64>,
+    pub(super) body: Vec<u8>,
+    pub(super) attempts: i32,
+}
+
+/// Takes events that are to be processed (this one, or the oldest) and holds them for so long.
+pub(super) async fn lease_events(
+    db: impl PgExecutor<'_>,
+    id: Option<i64>,
+    most: i64,
+    hold: Duration,
+) -> Result<Vec<Kept>> {
+    let rows = sqlx::query_as!(
+        Kept,
+        "update payment_inbox set attempts = attempts + 1, next_attempt_at = now() + $3
+         where id in (select id from payment_inbox
+                      where processed_at is null and next_attempt_at <= now() and ($1::bigint is null or id = $1)
+                      order by next_attempt_at limit $2 for update skip locked)
+         returning id, provider, payment_id, refund_id, body, attempts",
+        id,
+        most,
+        interval(hold)
+    );
+    Ok(rows.fetch_all(db).await?)
+}
+
+/// Ends an event, or puts it off for so long.
+pub(super) async fn leave_event(
+    db: impl PgExecutor<'_>,
+    id: i64,
+    payment_id: Option<i64>,
+    error: Option<&str>,
+    wait: Option<Duration>,
+) -> Result<()> {
+    sqlx::query!(
+        "update payment_inbox
+         set payment_id = coalesce(payment_id, $2), error = left($3, 1000),
+             processed_at = case when $4::interval is null then now() end,
+             next_attempt_at = now() + coalesce($4, interval '0')
+         where id = $1",
+        id,
+        payment_id,
+        error,
+        wait.map(interval)
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// How many attempts are live, how many need a person, and how many events wait.
+pub(super) async fn counts(db: impl PgExecutor<'_>) -> Result<(i64, i64, i64)> {
+    let row = sqlx::query!(
+        r#"select (select count(*) from payment where payment_status in ('pending', 'processing', 'unknown')) as "live!",
+                  (select count(*) from payment where attention is not null) as "attention!",
+                  (select count(*) from payment_inbox where processed_at is null) as "waiting!""#
+    );
+    let row = row.fetch_one(db).await?;
+    Ok((row.live, row.attention, row.waiting))
+}
