@@ -95,6 +95,7 @@ mod ranks;
 mod sort;
 mod walk;
 
+mod forms;
 mod lookup;
 mod parse;
 mod rank;

@@ -15,7 +15,7 @@
 //! Matching walks the postings of one word after the other and keeps scores in plain columns: for a shop's
 //! catalog that beats a tree of scorers, and gives the set of matches, which every facet needs, for nothing.
 
-use std::{mem::take, sync::LazyLock};
+use std::{collections::BTreeSet, mem::take, sync::LazyLock};
 
 use tantivy::schema::IndexRecordOption;
 
@@ -94,6 +94,10 @@ pub(crate) struct Word {
     pub(crate) documents: u64,
     /// What it is worth where it stands in its best form. A word as it is, and the same by its stem, are one.
     pub(crate) worth: f32,
+    /// Mostly part of a maker's name or of a stock keeping unit: given, and so never misspelt.
+    pub(crate) is_given: bool,
+    /// Mostly a maker's name.
+    pub(crate) is_name: bool,
     /// By form; 0 for one that occurs nowhere, negative for a stem that is taken for a name.
     pub(crate) worths: Vec<f32>,
 }
@@ -131,6 +135,8 @@ impl Word {
             postings: generation.segments.iter().map(|_| Vec::new()).collect(),
             documents: 0,
             worth: 0.0,
+            is_given: false,
+            is_name: false,
             worths: Vec::with_capacity(forms.len()),
         };
         let mut common = 0;
@@ -153,7 +159,11 @@ impl Word {
             common = if matches!(form, Form::Begun(_)) { common + commonest } else { common.max(commonest) };
             if matches!(form, Form::Whole(_)) {
                 // Mostly a maker's name: "adidas" is no plural.
-                is_name = by_field[TextField::Brand as usize] * 2 >= commonest && commonest > 0;
+                let is_mostly = |field: TextField| by_field[field as usize] * 2 >= commonest && commonest > 0;
+                is_name = is_mostly(TextField::Brand);
+                if place == 0 {
+                    (word.is_name, word.is_given) = (is_name, is_name || is_mostly(TextField::Sku));
+                }
             }
             let rarity = || if found.is_empty() { 0.0 } else { factor * rarity(common, indexed(generation)) };
             let worth = known.map_or_else(rarity, f32::abs);
@@ -172,6 +182,51 @@ impl Word {
             .iter_mut()
             .for_each(|postings| postings.sort_by_key(|posting| (posting.text(), posting.is_longer)));
         Ok(word)
+    }
+
+    /// What its commonest form is worth, where all have the same factor; 0 where it does not occur.
+    pub(crate) fn least(&self) -> f32 {
+        self.worths.iter().copied().filter(|worth| *worth > 0.0).min_by(f32::total_cmp).unwrap_or(0.0)
+    }
+
+    /// Sets what it is worth, whichever its form.
+    pub(crate) fn revalue(&mut self, worth: f32, weights: &Weights) {
+        self.worth = worth;
+        for posting in self.postings.iter_mut().flatten() {
+            posting.weight = worth * weight(weights, posting.field);
+        }
+    }
+
+    /// In how many documents of `within`, which is by segment, it occurs; none if those are more than `most`.
+    pub(crate) fn count_few(
+        &self,
+        generation: &Generation,
+        within: &[Bits],
+        most: usize,
+    ) -> Result<Option<usize>, Error> {
+        let mut found = BTreeSet::new();
+        for (ordinal, within) in within.iter().enumerate() {
+            let index_of = |field: TextField| {
+                generation.segments[ordinal].reader.inverted_index(generation.fields.text[field as usize])
+            };
+            for posting in &self.postings[ordinal] {
+                let mut docs = Vec::new();
+                match &posting.source {
+                    Source::Term(term) => {
+                        let index = index_of(posting.field)?;
+                        docs = postings::first_in(&index, term, within, most + 1)?;
+                    }
+                    Source::Docs(all) => {
+                        docs.extend(all.iter().copied().filter(|doc| within.contains(*doc)).take(most + 1));
+                    }
+                }
+                found.extend(docs.into_iter().map(|doc| (ordinal, doc)));
+                if found.len() > most {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(found.len()))
     }
 
     /// The documents of a segment that have it; those in `within`, if given.

@@ -11,7 +11,7 @@ use crate::{
     generation::Generation,
     hits::{Hit, Hits},
     rank::{Sheet, Word},
-    reading::either,
+    forms::either,
     settings::{Lexicon, Weights},
     text,
 };
