@@ -22,6 +22,9 @@ use crate::{
 /// What words that stand side by side as asked for add, of what they are worth.
 const SIDE_BY_SIDE: f32 = 0.7;
 
+/// How much more a word of two is worth than they are, where it is far rarer: ten times.
+const FAR_RARER: f32 = std::f32::consts::LN_10;
+
 /// Pairs of words beyond these are not looked at.
 const MAX_PAIRS: usize = 6;
 
@@ -94,7 +97,7 @@ pub(crate) struct TextReader<'a> {
     pub(crate) words: Vec<Word>,
     /// Of words that are also read as another one: as they were typed.
     typed: Vec<Option<Word>>,
-    /// Neighbours, as phrases or as one word, for scores alone.
+    /// Neighbours, for scores alone.
     pub(crate) pairs: Vec<Word>,
 }
 
@@ -132,9 +135,7 @@ impl<'a> TextReader<'a> {
         Ok(reader)
     }
 
-    /// Looks up neighbours as phrases, and as one word: what is called `PS4` is a `PS 4`. A pair is worth what its words
-    /// are; if somebody writes it as one word, it is one, and worth its own rarity if that is more. `worths` are those
-    /// of an earlier look-up, as bits.
+    /// Looks up neighbours as phrases; `worths` are those of an earlier look-up, as bits.
     fn pair(&mut self, worths: Option<&[u32]>) -> Result<(), Error> {
         self.pairs.clear();
         for place in 1..self.words.len() {
@@ -143,39 +144,43 @@ impl<'a> TextReader<'a> {
                 continue;
             }
             let known = worths.and_then(|worths| worths.get(self.pairs.len()).copied().map(f32::from_bits));
-            let forms = self.pair_forms(place);
-            let mut pair = Word::new(&forms, None, &self.lexicon.weights, self.generation)?;
-            let words = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
-            let mut joined =
-                forms.iter().zip(&pair.worths).filter(|((form, _), _)| matches!(form, Form::Stem(_)));
-            let is_word = joined.any(|(_, worth)| *worth > 0.0);
-            let worth = known.unwrap_or_else(|| if is_word { pair.least().max(words) } else { words });
-            pair.revalue(worth, &self.lexicon.weights);
+            let pair = self.pair_at(place, known)?;
             self.pairs.push(pair);
         }
         Ok(())
     }
 
-    /// The word at a place and the one before it, side by side and as one.
-    fn pair_forms(&self, place: usize) -> Vec<(Form, f32)> {
-        let mut forms = Vec::new();
+    /// The word at a place and the one before it. They are worth what each is alone; but if they are also written as one
+    /// word (`PS4`), and that in all its spellings is far rarer than they are, it is what was asked for, and worth that.
+    fn pair_at(&self, place: usize, known: Option<f32>) -> Result<Word, Error> {
+        let look_up = |forms: &[(Form, f32)]| Word::new(forms, None, &self.lexicon.weights, self.generation);
+        let (mut phrases, mut joined) = (Vec::new(), Vec::new());
         let both = |view: fn(&Self, usize) -> Option<&str>| view(self, place - 1).zip(view(self, place));
         for (one, other) in [both(Self::word), both(Self::meant)].into_iter().flatten() {
-            let side_by_side = [one.to_owned(), other.to_owned()].to_vec();
-            for form in [Form::Phrase(side_by_side), Form::Stem(format!("{one}{other}"))] {
-                if !forms.iter().any(|(known, _)| *known == form) {
-                    forms.push((form, 1.0));
-                }
+            let phrase = (Form::Phrase(vec![one.to_owned(), other.to_owned()]), 1.0);
+            if !phrases.contains(&phrase) {
+                phrases.push(phrase);
+                joined.push((Form::Stem(format!("{one}{other}")), 1.0));
             }
         }
-        forms
+        let words = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
+        if look_up(&joined)?.documents > 0 {
+            let mut word = look_up(&[phrases.clone(), joined].concat())?;
+            let is_far_rarer = word.least() > words + FAR_RARER;
+            if known.map_or(is_far_rarer, |known| known > words) {
+                word.revalue(known.unwrap_or_else(|| word.least()), &self.lexicon.weights);
+                return Ok(word);
+            }
+        }
+        let mut phrase = look_up(&phrases)?;
+        phrase.revalue(words, &self.lexicon.weights);
+        Ok(phrase)
     }
 
     /// A word in all its forms; and in those of the typed one alone, where it is also read as another one.
     fn look_up(&self, place: usize, worths: Option<&[f32]>) -> Result<(Word, Option<Word>), Error> {
-        let look_up = |forms: &[(Form, f32)], worths| {
-            Word::new(forms, worths, &self.lexicon.weights, self.generation)
-        };
+        let look_up =
+            |forms: &[(Form, f32)], worths| Word::new(forms, worths, &self.lexicon.weights, self.generation);
         let typed = self.also[place].is_some().then(|| look_up(&self.typed_forms(place), None));
         Ok((look_up(&self.forms(place), worths)?, typed.transpose()?))
     }
@@ -336,8 +341,7 @@ impl<'a> TextReader<'a> {
 
     fn finish(self, matches: Vec<TextMatches>) -> Answer {
         let bits = |worths: &Vec<f32>| worths.iter().map(|worth| worth.to_bits()).collect();
-        let changed =
-            self.read.iter().chain(&self.also).any(Option::is_some) || self.dropped.contains(&true);
+        let changed = self.read.iter().chain(&self.also).any(Option::is_some) || self.dropped.contains(&true);
         let found = matches.iter().any(|found| !found.docs.is_empty());
         let is_meant = |place: &usize| !self.optional[*place] || self.dropped[*place];
         let forms = (0..self.words.len()).filter(is_meant).flat_map(|place| {
@@ -382,8 +386,7 @@ fn stop_words(parsed: &Parsed, lexicon: &Lexicon) -> Vec<bool> {
         |asked: &Asked| matches!(asked, Asked::Word(word) if lexicon.stop_words.contains(word));
     let is_inch = |asked: &Asked| matches!(asked, Asked::Word(word) if INCHES.contains(&word.as_str()));
     let asked = &parsed.asked;
-    let behind_a_number =
-        |place: usize| place > 0 && is_number(&asked[place - 1]) && is_inch(&asked[place]);
+    let behind_a_number = |place: usize| place > 0 && is_number(&asked[place - 1]) && is_inch(&asked[place]);
     let is_other = |place: &usize| {
         !is_stop_word(&asked[*place]) && !is_number(&asked[*place]) && !behind_a_number(*place)
     };

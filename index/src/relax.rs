@@ -13,10 +13,7 @@
 //! unit. Which documents there are is decided by what the asker may see, not by filters: ticking a brand must not
 //! change what a word means.
 
-use std::{
-    cmp::Ordering,
-    collections::BTreeMap,
-};
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use crate::{
     error::Error,
@@ -79,7 +76,7 @@ impl TextReader<'_> {
         let is_found = doubtful.iter().all(|(_, having)| *having > 0) && self.count()? > 0;
         // Those that are read another way count for those that come later.
         for &(place, _) in &doubtful {
-            self.optional[place] = true;
+            self.optional[place] = !is_found;
         }
         for &(place, having) in &doubtful {
             let resolved = self.read_as_another(place, having, is_found)?;

@@ -8,10 +8,10 @@ use std::cmp::Reverse;
 
 use crate::{
     error::Error,
+    forms::either,
     generation::Generation,
     hits::{Hit, Hits},
     rank::{Sheet, Word},
-    forms::either,
     settings::{Lexicon, Weights},
     text,
 };

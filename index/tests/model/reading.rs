@@ -14,6 +14,8 @@ pub(crate) struct Answer {
     /// By id, the score.
     pub(crate) scores: BTreeMap<i64, f32>,
     pub(crate) corrected: Option<String>,
+    /// Whether a word is also read as another one.
+    pub(crate) besides: bool,
     /// The forms that may be marked.
     pub(crate) forms: Vec<Form>,
 }
@@ -171,11 +173,7 @@ impl Reading<'_> {
     }
 
     /// What else the phrases find that the word is a part of.
-    fn synonyms<'w>(
-        &self,
-        place: usize,
-        word_at: &dyn Fn(usize) -> Option<&'w String>,
-    ) -> Vec<Vec<String>> {
+    fn synonyms<'w>(&self, place: usize, word_at: &dyn Fn(usize) -> Option<&'w String>) -> Vec<Vec<String>> {
         let mut found = Vec::new();
         for first in 0..=place {
             for last in place..self.words_asked() {
@@ -222,7 +220,7 @@ impl Reading<'_> {
             }
         }
         // Those that are read another way count for those that come later.
-        doubtful.iter().for_each(|(place, _)| self.optional[*place] = true);
+        doubtful.iter().for_each(|(place, _)| self.optional[*place] = !found);
         for (place, having) in &doubtful {
             let meant = self.read_as(*place, *having, found);
             let resolved = meant.is_some();
@@ -296,10 +294,8 @@ impl Reading<'_> {
         let is_sign = |run: usize| runs[run].1.iter().all(|place| self.length(*place) == 1);
         let says_something = |kept: &Vec<bool>| (0..runs.len()).any(|run| kept[run] && !is_sign(run));
         let only_signs = (0..runs.len()).all(is_sign);
-        let distinct: BTreeSet<&Vec<bool>> = sets
-            .iter()
-            .filter(|set| set.contains(&true) && (only_signs || says_something(set)))
-            .collect();
+        let distinct: BTreeSet<&Vec<bool>> =
+            sets.iter().filter(|set| set.contains(&true) && (only_signs || says_something(set))).collect();
         let best = distinct.into_iter().map(value).max_by(|one, other| one.partial_cmp(other).unwrap());
         let Some((.., kept)) = best else { return };
         let left_out: Vec<usize> = runs
@@ -344,17 +340,18 @@ impl Reading<'_> {
             let (Some(typed), Some(meant)) = (typed, meant) else { continue };
             if pairs.len() < 6 && !self.optional[place - 1] && !self.optional[place] {
                 let readings = BTreeSet::from([typed, meant]);
-                let spelt = readings.into_iter().flat_map(|(one, other)| {
-                    let apart = Form::Phrase(vec![one.clone(), other.clone()]);
-                    [(apart, 1.0), (Form::Stem(format!("{one}{other}")), 1.0)]
-                });
-                let spelt: Vec<(Form, f32)> = spelt.collect();
+                let apart =
+                    readings.iter().map(|(one, other)| Form::Phrase(vec![(*one).clone(), (*other).clone()]));
+                let apart: Vec<(Form, f32)> = apart.map(|form| (form, 1.0)).collect();
+                let joined = readings.iter().map(|(one, other)| Form::Stem(format!("{one}{other}")));
+                let joined: Vec<(Form, f32)> = joined.map(|form| (form, 1.0)).collect();
+                let all = [apart.clone(), joined.clone()].concat();
                 let words = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
-                let is_joined = |form: &Form| matches!(form, Form::Stem(_)) && !self.shelf.find(form).is_empty();
-                let own = self.shelf.rarity_of_commonest(&spelt);
-                let worth =
-                    if spelt.iter().any(|(form, _)| is_joined(form)) { words.max(own) } else { words };
-                pairs.push(self.shelf.word(&spelt, Some(worth), &self.rules.weights));
+                let own = self.shelf.rarity_of_commonest(&all);
+                let is_word = joined.iter().any(|(form, _)| !self.shelf.find(form).is_empty());
+                let (forms, worth) =
+                    if is_word && own > words + 10_f32.ln() { (all, own) } else { (apart, words) };
+                pairs.push(self.shelf.word(&forms, Some(worth), &self.rules.weights));
             }
         }
         pairs
@@ -399,9 +396,11 @@ impl Reading<'_> {
             by_words + if self.is_code(item) { (2.0 * most * 1.1).ceil() + 1.0 } else { 0.0 }
         };
         let scores = matches.iter().map(|item| (self.shelf.items[*item].document.id, score(*item))).collect();
-        let changed = self.read.iter().chain(&self.also).any(Option::is_some) || self.left_out.contains(&true);
+        let changed =
+            self.read.iter().chain(&self.also).any(Option::is_some) || self.left_out.contains(&true);
         Answer {
             scores,
+            besides: self.also.iter().any(Option::is_some),
             corrected: (changed && !matches.is_empty()).then(|| self.text()),
             forms: scored.iter().flat_map(|place| self.words[*place].forms.clone()).collect(),
         }
