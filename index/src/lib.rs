@@ -98,10 +98,12 @@ mod walk;
 
 mod forms;
 mod lookup;
+mod pairs;
 mod parse;
 mod rank;
 mod reading;
 mod relax;
+mod sheet;
 mod typo;
 
 mod highlight;

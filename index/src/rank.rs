@@ -15,7 +15,7 @@
 //! Matching walks the postings of one word after the other and keeps scores in plain columns: for a shop's
 //! catalog that beats a tree of scorers, and gives the set of matches, which every facet needs, for nothing.
 
-use std::{collections::BTreeSet, mem::take, sync::LazyLock};
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use tantivy::schema::IndexRecordOption;
 
@@ -27,6 +27,7 @@ use crate::{
     postings,
     schema::TextField,
     settings::Weights,
+    sheet::Sheet,
 };
 
 /// How slowly it stops counting how much a document is about a word: far above what a field can say, so that of two
@@ -34,7 +35,7 @@ use crate::{
 const SATURATION: f32 = 24.0;
 
 /// What each further field adds, of what it says by itself.
-const FURTHER_FIELD: f32 = 0.1;
+pub(crate) const FURTHER_FIELD: f32 = 0.1;
 
 /// What saying it e times adds, of what saying it once is worth. Texts are counted by length, so that one which only
 /// repeats a word does not win by it.
@@ -249,7 +250,7 @@ impl Word {
 
     /// Writes into `sheet.about`, which is 0 everywhere, how much each document of `within` is about the word, and
     /// returns those that have it; [`Word::score_of`] says what that is worth.
-    fn weigh(
+    pub(crate) fn weigh(
         &self,
         generation: &Generation,
         ordinal: usize,
@@ -278,7 +279,7 @@ impl Word {
     }
 
     /// What a share of the word is worth in a document that is so much about it: at most that of [`Word::worth`].
-    fn score_of(&self, about: f32, share: f32) -> f32 {
+    pub(crate) fn score_of(&self, about: f32, share: f32) -> f32 {
         // The weights of postings hold what their form is worth.
         let about = if self.worth > 0.0 { about / self.worth } else { 0.0 };
         grain(share * self.worth * about / (about + SATURATION))
@@ -335,49 +336,6 @@ impl Posting {
                 Ok(())
             }
         }
-    }
-}
-
-/// The scores of one segment's documents, while they are added up.
-pub(crate) struct Sheet {
-    pub(crate) scores: Vec<f32>,
-    /// How much each is about the word at hand by the text that says it best, and by all of them; zero again after
-    /// each word.
-    best: Vec<f32>,
-    all: Vec<f32>,
-    /// The same by the text at hand; zero again after each text.
-    here: Vec<f32>,
-}
-
-impl Sheet {
-    /// All zero.
-    pub(crate) fn new(documents: u32) -> Self {
-        let zeros = || vec![0.0; documents as usize];
-        Self { scores: zeros(), best: zeros(), all: zeros(), here: zeros() }
-    }
-
-    /// Adds a share of what a word is worth to the documents of `within` that have it, which are returned.
-    pub(crate) fn add(
-        &mut self,
-        word: &Word,
-        share: f32,
-        generation: &Generation,
-        ordinal: usize,
-        within: &Bits,
-    ) -> Result<Bits, Error> {
-        let found = word.weigh(generation, ordinal, within, self)?;
-        found.for_each(|doc| {
-            let (best, all) = (take(&mut self.best[doc as usize]), take(&mut self.all[doc as usize]));
-            self.scores[doc as usize] += word.score_of(best + FURTHER_FIELD * (all - best), share);
-        });
-        Ok(found)
-    }
-
-    /// Ends a text of a document.
-    fn take_text(&mut self, doc: usize) {
-        let here = take(&mut self.here[doc]);
-        self.best[doc] = self.best[doc].max(here);
-        self.all[doc] += here;
     }
 }
 

@@ -14,19 +14,14 @@ use crate::{
     lookup::Form,
     parse::{Asked, Parsed, parse},
     postings,
-    rank::{Sheet, Word},
+    rank::Word,
     settings::Lexicon,
+    sheet::Sheet,
     text,
 };
 
 /// What words that stand side by side as asked for add, of what they are worth.
 const SIDE_BY_SIDE: f32 = 0.7;
-
-/// How much more a word of two is worth than they are, where it is far rarer: ten times.
-const FAR_RARER: f32 = std::f32::consts::LN_10;
-
-/// Pairs of words beyond these are not looked at.
-const MAX_PAIRS: usize = 6;
 
 /// What is called as it was asked for, by the end of its name or its type, gains this over what only mentions it:
 /// for `mouse` a wireless mouse before a mouse pad.
@@ -133,48 +128,6 @@ impl<'a> TextReader<'a> {
         }
         reader.exclude()?;
         Ok(reader)
-    }
-
-    /// Looks up neighbours as phrases; `worths` are those of an earlier look-up, as bits.
-    fn pair(&mut self, worths: Option<&[u32]>) -> Result<(), Error> {
-        self.pairs.clear();
-        for place in 1..self.words.len() {
-            let is_out = |place: usize| self.optional[place] || self.word(place).is_none();
-            if self.pairs.len() == MAX_PAIRS || is_out(place - 1) || is_out(place) {
-                continue;
-            }
-            let known = worths.and_then(|worths| worths.get(self.pairs.len()).copied().map(f32::from_bits));
-            let pair = self.pair_at(place, known)?;
-            self.pairs.push(pair);
-        }
-        Ok(())
-    }
-
-    /// The word at a place and the one before it. They are worth what each is alone; but if they are also written as one
-    /// word (`PS4`), and that in all its spellings is far rarer than they are, it is what was asked for, and worth that.
-    fn pair_at(&self, place: usize, known: Option<f32>) -> Result<Word, Error> {
-        let look_up = |forms: &[(Form, f32)]| Word::new(forms, None, &self.lexicon.weights, self.generation);
-        let (mut phrases, mut joined) = (Vec::new(), Vec::new());
-        let both = |view: fn(&Self, usize) -> Option<&str>| view(self, place - 1).zip(view(self, place));
-        for (one, other) in [both(Self::word), both(Self::meant)].into_iter().flatten() {
-            let phrase = (Form::Phrase(vec![one.to_owned(), other.to_owned()]), 1.0);
-            if !phrases.contains(&phrase) {
-                phrases.push(phrase);
-                joined.push((Form::Stem(format!("{one}{other}")), 1.0));
-            }
-        }
-        let words = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
-        if look_up(&joined)?.documents > 0 {
-            let mut word = look_up(&[phrases.clone(), joined].concat())?;
-            let is_far_rarer = word.least() > words + FAR_RARER;
-            if known.map_or(is_far_rarer, |known| known > words) {
-                word.revalue(known.unwrap_or_else(|| word.least()), &self.lexicon.weights);
-                return Ok(word);
-            }
-        }
-        let mut phrase = look_up(&phrases)?;
-        phrase.revalue(words, &self.lexicon.weights);
-        Ok(phrase)
     }
 
     /// A word in all its forms; and in those of the typed one alone, where it is also read as another one.

@@ -194,7 +194,7 @@ impl TextReader<'_> {
             last = Some(run);
         }
         let is_brand = |place: &usize| self.words[*place].is_name && self.read[*place].is_none();
-        let has_brand = runs.iter().flatten().any(|place| is_brand(place));
+        let has_brand = runs.iter().flatten().any(is_brand);
         runs.into_iter().map(|places| self.chunk(places, has_brand)).collect()
     }
 

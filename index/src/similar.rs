@@ -11,8 +11,9 @@ use crate::{
     forms::either,
     generation::Generation,
     hits::{Hit, Hits},
-    rank::{Sheet, Word},
+    rank::Word,
     settings::{Lexicon, Weights},
+    sheet::Sheet,
     text,
 };
 
