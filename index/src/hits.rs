@@ -18,7 +18,8 @@ pub struct Hits {
     pub hits: Vec<Hit>,
     /// The counts that were asked for.
     pub facets: Facets,
-    /// What the text was read as, when that differs from what was written.
+    /// What the text was read as, when that differs from what was written: slips mended, words left out. What has
+    /// a word as it was written may be among the hits all the same, and comes first then.
     pub corrected_query: Option<String>,
     /// Where the page ended, when there is more behind it.
     pub next: Option<Cursor>,

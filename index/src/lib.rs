@@ -50,8 +50,9 @@
 //! unpacked into plain columns once it becomes visible ([`segment`]); each filter of a query becomes a bitset
 //! ([`compile`]), their intersection is what matches, a facet counts the intersection without its own filter
 //! ([`facets`]), and a page is walked to where the segments are sorted already, or selected ([`sort`]). Text is a filter like the
-//! others, with scores on the side: taken apart ([`parse`]), each word looked up in all its forms ([`lookup`]), read
-//! ([`reading`]), read another way where that finds nothing ([`relax`], [`typo`]), and weighed ([`rank`]).
+//! others, with scores on the side: taken apart ([`parse`]), each word looked up in all its forms ([`forms`],
+//! [`lookup`]), slips read as what was meant ([`typo`]), words left out where all of them find nothing ([`relax`]), the
+//! rest matched ([`reading`]) and weighed ([`rank`]).
 //!
 //! It knows documents, queries and segments, and will never know the database they come from, the protocol they
 //! are asked over, or who may ask.
@@ -95,11 +96,14 @@ mod ranks;
 mod sort;
 mod walk;
 
+mod forms;
 mod lookup;
+mod pairs;
 mod parse;
 mod rank;
 mod reading;
 mod relax;
+mod sheet;
 mod typo;
 
 mod highlight;

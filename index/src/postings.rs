@@ -42,6 +42,22 @@ pub(crate) fn count_in(index: &InvertedIndexReader, term: &TermInfo, set: &Bits)
     Ok(count)
 }
 
+/// The first documents of a term that are in a set, so many at most.
+pub(crate) fn first_in(
+    index: &InvertedIndexReader,
+    term: &TermInfo,
+    set: &Bits,
+    most: usize,
+) -> Result<Vec<u32>, Error> {
+    let mut first = Vec::new();
+    let mut block = index.read_block_postings_from_terminfo(term, IndexRecordOption::Basic)?;
+    while !block.docs().is_empty() && first.len() < most {
+        first.extend(block.docs().iter().copied().filter(|doc| set.contains(*doc)).take(most - first.len()));
+        block.advance();
+    }
+    Ok(first)
+}
+
 /// A term in each of the segments that have it, by ordinal.
 pub(crate) type Found = (usize, TermInfo);
 

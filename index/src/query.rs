@@ -16,8 +16,8 @@ use crate::cursor::Cursor;
 pub struct Query {
     /// Words, all of which must occur in the document (any field; the last one may be a prefix), phrases in
     /// quotation marks, and, behind a minus, what must not occur. `None` asks for no words; a text without any,
-    /// such as `"!"`, matches nothing. Where it matches nothing it is read another way, which
-    /// [`Hits::corrected_query`](crate::Hits::corrected_query) says.
+    /// such as `"!"`, matches nothing. Slips are read as what was meant, and where nothing matches words are left
+    /// out, which [`Hits::corrected_query`](crate::Hits::corrected_query) says.
     pub text: Option<String>,
     /// In one of these categories, or below one.
     pub categories: Vec<CategoryKey>,

@@ -15,7 +15,7 @@
 //! Matching walks the postings of one word after the other and keeps scores in plain columns: for a shop's
 //! catalog that beats a tree of scorers, and gives the set of matches, which every facet needs, for nothing.
 
-use std::{mem::take, sync::LazyLock};
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use tantivy::schema::IndexRecordOption;
 
@@ -27,6 +27,7 @@ use crate::{
     postings,
     schema::TextField,
     settings::Weights,
+    sheet::Sheet,
 };
 
 /// How slowly it stops counting how much a document is about a word: far above what a field can say, so that of two
@@ -34,7 +35,7 @@ use crate::{
 const SATURATION: f32 = 24.0;
 
 /// What each further field adds, of what it says by itself.
-const FURTHER_FIELD: f32 = 0.1;
+pub(crate) const FURTHER_FIELD: f32 = 0.1;
 
 /// What saying it e times adds, of what saying it once is worth. Texts are counted by length, so that one which only
 /// repeats a word does not win by it.
@@ -94,6 +95,10 @@ pub(crate) struct Word {
     pub(crate) documents: u64,
     /// What it is worth where it stands in its best form. A word as it is, and the same by its stem, are one.
     pub(crate) worth: f32,
+    /// Mostly part of a maker's name or of a stock keeping unit: given, and so never misspelt.
+    pub(crate) is_given: bool,
+    /// Mostly a maker's name.
+    pub(crate) is_name: bool,
     /// By form; 0 for one that occurs nowhere, negative for a stem that is taken for a name.
     pub(crate) worths: Vec<f32>,
 }
@@ -131,6 +136,8 @@ impl Word {
             postings: generation.segments.iter().map(|_| Vec::new()).collect(),
             documents: 0,
             worth: 0.0,
+            is_given: false,
+            is_name: false,
             worths: Vec::with_capacity(forms.len()),
         };
         let mut common = 0;
@@ -153,7 +160,11 @@ impl Word {
             common = if matches!(form, Form::Begun(_)) { common + commonest } else { common.max(commonest) };
             if matches!(form, Form::Whole(_)) {
                 // Mostly a maker's name: "adidas" is no plural.
-                is_name = by_field[TextField::Brand as usize] * 2 >= commonest && commonest > 0;
+                let is_mostly = |field: TextField| by_field[field as usize] * 2 >= commonest && commonest > 0;
+                is_name = is_mostly(TextField::Brand);
+                if place == 0 {
+                    (word.is_name, word.is_given) = (is_name, is_name || is_mostly(TextField::Sku));
+                }
             }
             let rarity = || if found.is_empty() { 0.0 } else { factor * rarity(common, indexed(generation)) };
             let worth = known.map_or_else(rarity, f32::abs);
@@ -172,6 +183,51 @@ impl Word {
             .iter_mut()
             .for_each(|postings| postings.sort_by_key(|posting| (posting.text(), posting.is_longer)));
         Ok(word)
+    }
+
+    /// What its commonest form is worth, where all have the same factor; 0 where it does not occur.
+    pub(crate) fn least(&self) -> f32 {
+        self.worths.iter().copied().filter(|worth| *worth > 0.0).min_by(f32::total_cmp).unwrap_or(0.0)
+    }
+
+    /// Sets what it is worth, whichever its form.
+    pub(crate) fn revalue(&mut self, worth: f32, weights: &Weights) {
+        self.worth = worth;
+        for posting in self.postings.iter_mut().flatten() {
+            posting.weight = worth * weight(weights, posting.field);
+        }
+    }
+
+    /// In how many documents of `within`, which is by segment, it occurs; none if those are more than `most`.
+    pub(crate) fn count_few(
+        &self,
+        generation: &Generation,
+        within: &[Bits],
+        most: usize,
+    ) -> Result<Option<usize>, Error> {
+        let mut found = BTreeSet::new();
+        for (ordinal, within) in within.iter().enumerate() {
+            let index_of = |field: TextField| {
+                generation.segments[ordinal].reader.inverted_index(generation.fields.text[field as usize])
+            };
+            for posting in &self.postings[ordinal] {
+                let mut docs = Vec::new();
+                match &posting.source {
+                    Source::Term(term) => {
+                        let index = index_of(posting.field)?;
+                        docs = postings::first_in(&index, term, within, most + 1)?;
+                    }
+                    Source::Docs(all) => {
+                        docs.extend(all.iter().copied().filter(|doc| within.contains(*doc)).take(most + 1));
+                    }
+                }
+                found.extend(docs.into_iter().map(|doc| (ordinal, doc)));
+                if found.len() > most {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(found.len()))
     }
 
     /// The documents of a segment that have it; those in `within`, if given.
@@ -194,7 +250,7 @@ impl Word {
 
     /// Writes into `sheet.about`, which is 0 everywhere, how much each document of `within` is about the word, and
     /// returns those that have it; [`Word::score_of`] says what that is worth.
-    fn weigh(
+    pub(crate) fn weigh(
         &self,
         generation: &Generation,
         ordinal: usize,
@@ -223,7 +279,7 @@ impl Word {
     }
 
     /// What a share of the word is worth in a document that is so much about it: at most that of [`Word::worth`].
-    fn score_of(&self, about: f32, share: f32) -> f32 {
+    pub(crate) fn score_of(&self, about: f32, share: f32) -> f32 {
         // The weights of postings hold what their form is worth.
         let about = if self.worth > 0.0 { about / self.worth } else { 0.0 };
         grain(share * self.worth * about / (about + SATURATION))
@@ -280,49 +336,6 @@ impl Posting {
                 Ok(())
             }
         }
-    }
-}
-
-/// The scores of one segment's documents, while they are added up.
-pub(crate) struct Sheet {
-    pub(crate) scores: Vec<f32>,
-    /// How much each is about the word at hand by the text that says it best, and by all of them; zero again after
-    /// each word.
-    best: Vec<f32>,
-    all: Vec<f32>,
-    /// The same by the text at hand; zero again after each text.
-    here: Vec<f32>,
-}
-
-impl Sheet {
-    /// All zero.
-    pub(crate) fn new(documents: u32) -> Self {
-        let zeros = || vec![0.0; documents as usize];
-        Self { scores: zeros(), best: zeros(), all: zeros(), here: zeros() }
-    }
-
-    /// Adds a share of what a word is worth to the documents of `within` that have it, which are returned.
-    pub(crate) fn add(
-        &mut self,
-        word: &Word,
-        share: f32,
-        generation: &Generation,
-        ordinal: usize,
-        within: &Bits,
-    ) -> Result<Bits, Error> {
-        let found = word.weigh(generation, ordinal, within, self)?;
-        found.for_each(|doc| {
-            let (best, all) = (take(&mut self.best[doc as usize]), take(&mut self.all[doc as usize]));
-            self.scores[doc as usize] += word.score_of(best + FURTHER_FIELD * (all - best), share);
-        });
-        Ok(found)
-    }
-
-    /// Ends a text of a document.
-    fn take_text(&mut self, doc: usize) {
-        let here = take(&mut self.here[doc]);
-        self.best[doc] = self.best[doc].max(here);
-        self.all[doc] += here;
     }
 }
 

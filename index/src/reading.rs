@@ -1,7 +1,8 @@
 //! How a text is read, and which documents match it.
 //!
-//! Every word must occur, in one of its forms ([`lookup`](crate::lookup)); stop words need not, unless there are
-//! no others. Only if nothing matches, the text is read another way ([`relax`](crate::relax)).
+//! Every word must occur, in one of its forms ([`forms`](crate::forms)); stop words need not, and no `inch` behind a
+//! number, unless there are no others. What next to nobody wrote may be meant as another word, and if nothing matches,
+//! words are left out ([`relax`](crate::relax)).
 
 use tantivy::schema::{IndexRecordOption, Term};
 
@@ -13,31 +14,14 @@ use crate::{
     lookup::Form,
     parse::{Asked, Parsed, parse},
     postings,
-    rank::{Sheet, Word},
+    rank::Word,
     settings::Lexicon,
+    sheet::Sheet,
     text,
 };
 
-/// What a form is worth beside the word itself.
-pub(crate) mod factor {
-    /// `batteries` for `battery`.
-    pub(crate) const STEM: f32 = 0.85;
-    /// That it is not only of the stem, but as it was typed.
-    pub(crate) const WHOLE: f32 = 1.0 - STEM;
-    /// `smart watch` for `smartwatch`, and back.
-    pub(crate) const SPELLING: f32 = 0.9;
-    /// Set by the shop, which knows; still, whoever types a word prefers it.
-    pub(crate) const SYNONYM: f32 = 0.85;
-    /// A word that is only begun may become another one. It counts where the word itself does not stand, and stands
-    /// in a name below the whole word in any field.
-    pub(crate) const BEGUN: f32 = 0.45;
-}
-
 /// What words that stand side by side as asked for add, of what they are worth.
 const SIDE_BY_SIDE: f32 = 0.7;
-
-/// Pairs of words beyond these are not looked at.
-const MAX_PAIRS: usize = 6;
 
 /// What is called as it was asked for, by the end of its name or its type, gains this over what only mentions it:
 /// for `mouse` a wireless mouse before a mouse pad.
@@ -45,6 +29,9 @@ const CALLED_SO: f32 = 1.28;
 
 /// The largest prior; see [`rank::prior`](crate::rank::prior).
 const MAX_PRIOR: f32 = 1.1;
+
+/// People write `32 inch`, makers `32"`: behind a number it need not occur.
+const INCHES: [&str; 3] = ["inch", "inches", "in"];
 
 /// What a text matches in one segment.
 pub(crate) struct TextMatches {
@@ -75,13 +62,17 @@ pub(crate) fn answer(
 ) -> Result<Answer, Error> {
     let parsed = parse(text);
     let mut reader = TextReader::new(&parsed, lexicon, generation, visible, known)?;
-    let mut matches = reader.matches(scored)?;
-    let found = matches.iter().any(|found| !found.docs.is_empty());
-    if known.is_none() && !parsed.asked.is_empty() && !found {
-        reader.settle()?;
-        reader.pair()?;
-        matches = reader.matches(scored)?;
+    if known.is_none() && !parsed.asked.is_empty() && !reader.is_code()? {
+        reader.correct()?;
+        reader.pair(None)?;
+        let matches = reader.matches(scored)?;
+        if matches.iter().any(|found| !found.docs.is_empty()) {
+            return Ok(reader.finish(matches));
+        }
+        reader.leave_out()?;
     }
+    reader.pair(known.map(|known| known.pairs.as_slice()))?;
+    let matches = reader.matches(scored)?;
     Ok(reader.finish(matches))
 }
 
@@ -92,12 +83,16 @@ pub(crate) struct TextReader<'a> {
     pub(crate) generation: &'a Generation,
     /// What may match: visible, and holding nothing that is not wanted.
     pub(crate) base: Vec<Bits>,
-    /// By thing asked for.
+    /// By thing asked for: what a word that nobody wrote is read as, and what one that hardly anybody wrote is read as
+    /// besides.
     pub(crate) read: Vec<Option<String>>,
+    pub(crate) also: Vec<Option<String>>,
     pub(crate) optional: Vec<bool>,
     pub(crate) dropped: Vec<bool>,
     pub(crate) words: Vec<Word>,
-    /// Neighbours, as phrases, for scores alone.
+    /// Of words that are also read as another one: as they were typed.
+    typed: Vec<Option<Word>>,
+    /// Neighbours, for scores alone.
     pub(crate) pairs: Vec<Word>,
 }
 
@@ -117,40 +112,38 @@ impl<'a> TextReader<'a> {
             generation,
             base: visible.to_vec(),
             read: known.map_or_else(|| vec![None; asked], |known| known.read.clone()),
+            also: known.map_or_else(|| vec![None; asked], |known| known.also.clone()),
             optional: known.map_or_else(|| stop_words(parsed, lexicon), |known| known.optional.clone()),
             dropped: known.map_or_else(|| vec![false; asked], |known| known.dropped.clone()),
             words: Vec::with_capacity(asked),
+            typed: Vec::with_capacity(asked),
             pairs: Vec::new(),
         };
         for place in 0..asked {
             let worths: Option<Vec<f32>> =
                 known.map(|known| known.worths[place].iter().copied().map(f32::from_bits).collect());
-            let word = reader.look_up(place, worths.as_deref())?;
+            let (word, typed) = reader.look_up(place, worths.as_deref())?;
             reader.words.push(word);
+            reader.typed.push(typed);
         }
         reader.exclude()?;
-        reader.pair()?;
         Ok(reader)
     }
 
-    /// Looks up neighbours as phrases.
-    fn pair(&mut self) -> Result<(), Error> {
-        self.pairs.clear();
-        for place in 1..self.words.len() {
-            let (Some(one), Some(other)) = (self.word(place - 1), self.word(place)) else { continue };
-            if self.pairs.len() == MAX_PAIRS || self.optional[place - 1] || self.optional[place] {
-                continue;
-            }
-            let phrase = [(Form::Phrase(vec![one.to_owned(), other.to_owned()]), 1.0)];
-            let worth = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
-            let pair = Word::new(&phrase, Some(&[worth]), &self.lexicon.weights, self.generation)?;
-            self.pairs.push(pair);
-        }
-        Ok(())
+    /// A word in all its forms; and in those of the typed one alone, where it is also read as another one.
+    fn look_up(&self, place: usize, worths: Option<&[f32]>) -> Result<(Word, Option<Word>), Error> {
+        let look_up =
+            |forms: &[(Form, f32)], worths| Word::new(forms, worths, &self.lexicon.weights, self.generation);
+        let typed = self.also[place].is_some().then(|| look_up(&self.typed_forms(place), None));
+        Ok((look_up(&self.forms(place), worths)?, typed.transpose()?))
     }
 
-    pub(crate) fn look_up(&self, place: usize, worths: Option<&[f32]>) -> Result<Word, Error> {
-        Word::new(&self.forms(place), worths, &self.lexicon.weights, self.generation)
+    /// After it, or a neighbour that it may be written together with, was read as another word.
+    pub(crate) fn look_up_again(&mut self, place: usize) -> Result<(), Error> {
+        for place in place.saturating_sub(1)..(place + 2).min(self.words.len()) {
+            (self.words[place], self.typed[place]) = self.look_up(place, None)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn word(&self, place: usize) -> Option<&str> {
@@ -161,61 +154,13 @@ impl<'a> TextReader<'a> {
         }
     }
 
+    /// What the word at a place is taken to mean.
+    pub(crate) fn meant(&self, place: usize) -> Option<&str> {
+        self.also.get(place)?.as_deref().or_else(|| self.word(place))
+    }
+
     pub(crate) fn is_begun(&self, place: usize) -> bool {
         self.parsed.begun && place + 1 == self.parsed.asked.len()
-    }
-
-    /// In which forms the word at a place may occur, best first, each with its factor.
-    fn forms(&self, place: usize) -> Vec<(Form, f32)> {
-        if let (Asked::Phrase(words), None) = (&self.parsed.asked[place], &self.read[place]) {
-            return vec![(Form::Phrase(words.clone()), 1.0)];
-        }
-        let word = self.word(place).unwrap_or_default().to_owned();
-        let mut forms = either(&word, 1.0);
-        forms.push((Form::Apart(word.clone()), factor::SPELLING));
-        for (first, last) in [(place.wrapping_sub(1), place), (place, place + 1)] {
-            if let (Some(head), Some(tail)) = (self.word(first), self.word(last)) {
-                let joined = format!("{head}{tail}");
-                forms.extend(either(&joined, factor::SPELLING));
-                if self.is_begun(last) {
-                    forms.push((Form::Begun(joined), factor::SPELLING * factor::BEGUN));
-                }
-            }
-        }
-        for synonym in self.synonyms(place) {
-            match synonym.as_slice() {
-                [word] => {
-                    forms.extend(either(word, factor::SYNONYM));
-                    forms.push((Form::Apart(word.clone()), factor::SYNONYM * factor::SPELLING));
-                }
-                [head, tail] => {
-                    forms.push((Form::Phrase(synonym.clone()), factor::SYNONYM));
-                    forms.extend(either(&format!("{head}{tail}"), factor::SYNONYM * factor::SPELLING));
-                }
-                _ => forms.push((Form::Phrase(synonym.clone()), factor::SYNONYM)),
-            }
-        }
-        if self.is_begun(place) {
-            forms.push((Form::Begun(word), factor::BEGUN));
-        }
-        forms
-    }
-
-    /// What else the phrases find of which the word at a place is a part.
-    fn synonyms(&self, place: usize) -> Vec<&Vec<String>> {
-        let mut found = Vec::new();
-        let longest = self.lexicon.longest;
-        for first in (place + 1).saturating_sub(longest)..=place {
-            for last in place..first.saturating_add(longest) {
-                let phrase: Option<Vec<String>> =
-                    (first..=last).map(|place| self.word(place).map(str::to_owned)).collect();
-                let Some(phrase) = phrase else { break };
-                let others = self.lexicon.synonyms.get(&text::spelling(&phrase)).into_iter().flatten();
-                // Of several spellings, that which was typed.
-                found.extend(others.filter(|other| **other != phrase));
-            }
-        }
-        found
     }
 
     /// Takes out of the base what holds something that is not wanted.
@@ -255,12 +200,16 @@ impl<'a> TextReader<'a> {
             return Ok(TextMatches { docs, scores: Vec::new() });
         }
         let mut sheet = Sheet::new(docs.bound());
-        // Those that have everything, where something was left out.
-        let mut complete = self.dropped.contains(&true).then(|| docs.clone());
+        // Those that have everything as it was typed, where something was left out or is also read as another word.
+        let is_loose = self.dropped.contains(&true) || self.also.iter().any(Option::is_some);
+        let mut complete = is_loose.then(|| docs.clone());
         for &place in places.iter().filter(|&&place| !self.optional[place] || self.dropped[place]) {
             let found = sheet.add(&self.words[place], 1.0, self.generation, ordinal, &docs)?;
             if let Some(complete) = &mut complete {
-                complete.and(&found);
+                match &self.typed[place] {
+                    Some(typed) => *complete = typed.docs(self.generation, ordinal, Some(complete))?,
+                    None => complete.and(&found),
+                }
             }
             if !self.optional[place] {
                 docs = found;
@@ -290,16 +239,20 @@ impl<'a> TextReader<'a> {
 
     fn prefer_called(&self, ordinal: usize, docs: &Bits, scores: &mut [f32]) -> Result<(), Error> {
         let field = self.generation.fields.kind;
-        let words: Vec<&str> = (0..self.words.len()).filter_map(|place| self.word(place)).collect();
-        let kind = text::whole_phrase(&words.join(" "));
+        let kind = |view: fn(&Self, usize) -> Option<&str>| {
+            let words: Vec<&str> = (0..self.words.len()).filter_map(|place| view(self, place)).collect();
+            text::whole_phrase(&words.join(" "))
+        };
         let index = self.generation.segments[ordinal].reader.inverted_index(field)?;
-        let Some(term) = index.get_term_info(&Term::from_field_text(field, &kind))? else { return Ok(()) };
-        postings::for_each_block(&index, &term, IndexRecordOption::Basic, |found, _| {
-            found
-                .iter()
-                .filter(|doc| docs.contains(**doc))
-                .for_each(|&doc| scores[doc as usize] *= CALLED_SO);
-        })
+        let mut called = Bits::none(docs.bound());
+        for kind in [kind(Self::word), kind(Self::meant)] {
+            if let Some(term) = index.get_term_info(&Term::from_field_text(field, &kind))? {
+                postings::collect(&index, &term, &mut called)?;
+            }
+        }
+        called.and(docs);
+        called.for_each(|doc| scores[doc as usize] *= CALLED_SO);
+        Ok(())
     }
 
     /// Whoever types a whole stock keeping unit wants that product: above anything that words can add up to.
@@ -323,13 +276,25 @@ impl<'a> TextReader<'a> {
         })
     }
 
+    /// Whether the text as a whole is a stock keeping unit or the like: then it is no words that could be misspelt.
+    fn is_code(&self) -> Result<bool, Error> {
+        for ordinal in 0..self.base.len() {
+            let mut docs = Bits::none(self.base[ordinal].bound());
+            self.add_codes(ordinal, &mut docs, &mut [])?;
+            if !docs.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     pub(crate) fn count(&self) -> Result<u64, Error> {
         Ok(self.matches(false)?.iter().map(|found| found.docs.count()).sum())
     }
 
     fn finish(self, matches: Vec<TextMatches>) -> Answer {
         let bits = |worths: &Vec<f32>| worths.iter().map(|worth| worth.to_bits()).collect();
-        let changed = self.read.iter().any(Option::is_some) || self.dropped.contains(&true);
+        let changed = self.read.iter().chain(&self.also).any(Option::is_some) || self.dropped.contains(&true);
         let found = matches.iter().any(|found| !found.docs.is_empty());
         let is_meant = |place: &usize| !self.optional[*place] || self.dropped[*place];
         let forms = (0..self.words.len()).filter(is_meant).flat_map(|place| {
@@ -341,7 +306,9 @@ impl<'a> TextReader<'a> {
             forms: forms.map(|((form, _), worth)| if worth < 0.0 { form.as_it_is() } else { form }).collect(),
             reading: Reading {
                 worths: self.words.iter().map(|word| bits(&word.worths)).collect(),
+                pairs: self.pairs.iter().map(|pair| pair.worth.to_bits()).collect(),
                 read: self.read,
+                also: self.also,
                 optional: self.optional,
                 dropped: self.dropped,
             },
@@ -352,7 +319,7 @@ impl<'a> TextReader<'a> {
     /// The text as it was read.
     fn text(&self) -> String {
         let asked = (0..self.words.len()).filter(|&place| !self.dropped[place]);
-        let asked = asked.map(|place| match (&self.parsed.asked[place], self.word(place)) {
+        let asked = asked.map(|place| match (&self.parsed.asked[place], self.meant(place)) {
             (Asked::Phrase(words), None) => format!("\"{}\"", words.join(" ")),
             (_, word) => word.unwrap_or_default().to_owned(),
         });
@@ -364,28 +331,31 @@ impl<'a> TextReader<'a> {
     }
 }
 
-/// A word as it is and by its stem, which together make the factor; numbers and words of other scripts have none.
-pub(crate) fn either(word: &str, factor: f32) -> Vec<(Form, f32)> {
-    if !text::is_inflected(word) {
-        return vec![(Form::Whole(word.to_owned()), factor)];
-    }
-    let (whole, stem) = (factor * factor::WHOLE, factor * factor::STEM);
-    vec![(Form::Whole(word.to_owned()), whole), (Form::Stem(word.to_owned()), stem)]
-}
-
-/// The words that need not occur: stop words, unless there are no others.
+/// The words that need not occur: stop words, and inches behind a number, unless there are no others. A number alone
+/// is none.
 fn stop_words(parsed: &Parsed, lexicon: &Lexicon) -> Vec<bool> {
+    let is_number = |asked: &Asked| matches!(asked, Asked::Word(word) if word.chars().all(char::is_numeric));
     let is_stop_word =
         |asked: &Asked| matches!(asked, Asked::Word(word) if lexicon.stop_words.contains(word));
-    if parsed.asked.iter().all(is_stop_word) {
-        return vec![false; parsed.asked.len()];
+    let is_inch = |asked: &Asked| matches!(asked, Asked::Word(word) if INCHES.contains(&word.as_str()));
+    let asked = &parsed.asked;
+    let behind_a_number = |place: usize| place > 0 && is_number(&asked[place - 1]) && is_inch(&asked[place]);
+    let is_other = |place: &usize| {
+        !is_stop_word(&asked[*place]) && !is_number(&asked[*place]) && !behind_a_number(*place)
+    };
+    let has_others = (0..asked.len()).any(|place| is_other(&place));
+    if asked.iter().all(is_stop_word) {
+        return vec![false; asked.len()];
     }
-    parsed.asked.iter().map(is_stop_word).collect()
+    (0..asked.len())
+        .map(|place| is_stop_word(&asked[place]) || (has_others && behind_a_number(place)))
+        .collect()
 }
 
 impl Reading {
     /// Whether it can be of a text that asks for so many things.
     fn fits(&self, asked: usize) -> bool {
-        [self.read.len(), self.optional.len(), self.dropped.len(), self.worths.len()] == [asked; 4]
+        let Self { read, also, optional, dropped, worths, .. } = self;
+        [read.len(), also.len(), optional.len(), dropped.len(), worths.len()] == [asked; 5]
     }
 }

@@ -1,88 +1,135 @@
-//! Another way to read a text that matches nothing.
+//! Another way to read a text.
 //!
 //! 1. Words that occur nowhere are read as the nearest words that do ([`typo`](crate::typo)): among the commonest of
-//!    those, the one that most documents have together with the other words. A word that occurs is never read as
-//!    another.
-//! 2. If that is not enough, words are left out, what was written without a space as one. Kept are those, of all
-//!    that some document has together, that are worth most by their rarity. What is left out still counts for a
-//!    document that has it.
+//!    those, the one that most documents have together with the other words.
+//! 2. Words that hardly any document has, and that are as near to far commoner ones, are read as those *besides*: one
+//!    misspelt product must not hide all others. What has the words as they were typed comes first.
+//! 3. If nothing matches then, words are left out, what was written without a space as one. Kept are, of all that some
+//!    document has together, those that are worth most by their rarity: first the words that were typed as they occur,
+//!    then the corrected ones, then those that say little alone (short words; numbers without the brand that was
+//!    typed with them). One sign alone is never kept. What is left out still counts for a document that has it.
 //!
-//! Phrases in quotation marks and what is not wanted are never touched. Which documents there are is decided by
-//! what the asker may see, not by filters: ticking a brand must not change what a word means.
+//! Phrases in quotation marks and what is not wanted are never touched, nor is a text that is a whole stock keeping
+//! unit. Which documents there are is decided by what the asker may see, not by filters: ticking a brand must not
+//! change what a word means.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap};
 
 use crate::{
     error::Error,
+    forms::either,
     rank::Word,
-    reading::{TextReader, either},
-    typo,
+    reading::TextReader,
+    typo::{self, Wanted},
 };
 
+/// A word that more documents have is no slip, or one that the catalog makes as a rule.
+const FEW: usize = 5;
+
+/// Letters from which on a word may be a slip though some document has it: most short words are one edit from
+/// another one.
+const LETTERS: usize = 5;
+
+/// How many documents have the word that a rare one is read as besides, at least: in a small catalog every word is
+/// rare, and nearness is chance.
+const FAR_COMMONER: usize = 50;
+
+/// And how many times as many: whoever enters products misspells a word in forty, or less, and where it is more, both
+/// are words.
+const TIMES: usize = 40;
+
+/// Signs up to which a word says little alone.
+const SHORT: usize = 2;
+
+/// How much it takes to leave a part of a text out, least first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strength {
+    /// Says little alone.
+    Weak,
+    /// Was not typed so.
+    Corrected,
+    /// Occurs as it was typed.
+    Typed,
+}
+
+/// What was written without a space: the places of its words.
+struct Chunk {
+    places: Vec<usize>,
+    strength: Strength,
+    worth: f32,
+    /// Whether all of it is single signs.
+    is_sign: bool,
+}
+
 impl TextReader<'_> {
-    /// Looks for a reading that matches something, of a text that does not.
-    pub(crate) fn settle(&mut self) -> Result<(), Error> {
-        let mut unknown = Vec::new();
+    /// Reads words that nobody, or hardly anybody, wrote as others.
+    pub(crate) fn correct(&mut self) -> Result<(), Error> {
+        let mut doubtful = Vec::new();
         for place in 0..self.words.len() {
-            if self.is_unknown(place)? {
-                unknown.push(place);
+            if let Some(having) = self.doubt(place)? {
+                doubtful.push((place, having));
             }
         }
+        if doubtful.is_empty() {
+            return Ok(());
+        }
+        let is_found = doubtful.iter().all(|(_, having)| *having > 0) && self.count()? > 0;
         // Those that are read another way count for those that come later.
-        for &place in &unknown {
-            self.optional[place] = true;
+        for &(place, _) in &doubtful {
+            self.optional[place] = !is_found;
         }
-        for &place in &unknown {
-            self.optional[place] = !self.correct(place)?;
+        for &(place, having) in &doubtful {
+            let resolved = self.read_as_another(place, having, is_found)?;
+            self.optional[place] = having == 0 && !resolved;
         }
-        for &place in &unknown {
+        for &(place, _) in &doubtful {
             self.optional[place] = false;
         }
-        let corrected = !unknown.is_empty() && unknown.iter().all(|&place| self.read[place].is_some());
-        if corrected && self.count()? > 0 { Ok(()) } else { self.leave_out() }
+        Ok(())
     }
 
-    /// Whether no document that may match has the word; what is deleted or hidden must not tell.
-    fn is_unknown(&self, place: usize) -> Result<bool, Error> {
-        if self.optional[place] || self.word(place).is_none() {
-            return Ok(false);
-        }
-        for (ordinal, base) in self.base.iter().enumerate() {
-            if !self.words[place].docs(self.generation, ordinal, Some(base))?.is_empty() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    /// How many documents have a word that may be a slip; what is deleted or hidden must not tell.
+    fn doubt(&self, place: usize) -> Result<Option<usize>, Error> {
+        let Some(word) = self.word(place).filter(|_| !self.optional[place]) else { return Ok(None) };
+        let may_be_slip = word.chars().count() >= LETTERS && !self.words[place].is_given;
+        let most = if may_be_slip { FEW } else { 0 };
+        self.words[place].count_few(self.generation, &self.base, most)
     }
 
-    /// Reads a word as another one, the one that goes best with those that must occur; false when there is none.
-    fn correct(&mut self, place: usize) -> Result<bool, Error> {
+    /// Reads a word that `having` documents have as another one, or also as another one: that which goes best with
+    /// those that must occur. False when there is none; where the text finds something already, none that does not
+    /// go with the others.
+    fn read_as_another(&mut self, place: usize, having: usize, is_found: bool) -> Result<bool, Error> {
         let Some(word) = self.word(place) else { return Ok(false) };
-        let candidates = typo::candidates(word, self.is_begun(place), self.generation)?;
+        let least = if having == 0 { 1 } else { FAR_COMMONER.max(TIMES * having) };
+        let is_common = |candidate: &str| -> Result<bool, Error> {
+            let word = self.look_up_alone(candidate)?;
+            Ok(word.count_few(self.generation, &self.base, least - 1)?.is_none())
+        };
+        let wanted = Wanted { begun: self.is_begun(place), stop_words: &self.lexicon.stop_words, is_common };
         let mut best: Option<(u64, String)> = None;
-        for candidate in candidates {
+        for candidate in typo::candidates(word, &wanted, self.generation)? {
             let count = self.count_with(place, &candidate)?;
             if best.as_ref().is_none_or(|(most, _)| count > *most) {
                 best = Some((count, candidate));
             }
         }
-        let Some((_, candidate)) = best else { return Ok(false) };
-        self.replace(place, candidate)?;
+        let Some((_, candidate)) = best.filter(|(count, _)| *count > 0 || !is_found) else {
+            return Ok(false);
+        };
+        let reading = if having == 0 { &mut self.read } else { &mut self.also };
+        reading[place] = Some(candidate);
+        self.look_up_again(place)?;
         Ok(true)
     }
 
-    fn replace(&mut self, place: usize, read: String) -> Result<(), Error> {
-        self.read[place] = Some(read);
-        // Neighbours are written together with it.
-        for place in place.saturating_sub(1)..(place + 2).min(self.words.len()) {
-            self.words[place] = self.look_up(place, None)?;
-        }
-        Ok(())
+    fn look_up_alone(&self, word: &str) -> Result<Word, Error> {
+        Word::new(&either(word, 1.0), None, &self.lexicon.weights, self.generation)
     }
 
     /// How many match with a word read as another one, and required.
     fn count_with(&self, place: usize, read: &str) -> Result<u64, Error> {
-        let word = Word::new(&either(read, 1.0), None, &self.lexicon.weights, self.generation)?;
+        let word = self.look_up_alone(read)?;
         let mut count = 0;
         for ordinal in 0..self.base.len() {
             let mut docs = word.docs(self.generation, ordinal, Some(&self.base[ordinal]))?;
@@ -98,7 +145,7 @@ impl TextReader<'_> {
     }
 
     /// Leaves words out so that something matches; what was written without a space is not taken apart.
-    fn leave_out(&mut self) -> Result<(), Error> {
+    pub(crate) fn leave_out(&mut self) -> Result<(), Error> {
         let chunks = self.chunks();
         if chunks.len() < 2 {
             return Ok(());
@@ -111,18 +158,18 @@ impl TextReader<'_> {
             for place in (0..self.words.len()).filter(|&place| self.word(place).is_none()) {
                 base = self.words[place].docs(self.generation, ordinal, Some(&base))?;
             }
-            for (bit, places) in chunks.iter().enumerate() {
+            for (bit, chunk) in chunks.iter().enumerate() {
                 let mut docs = base.clone();
-                for &place in places {
+                for &place in &chunk.places {
                     docs = self.words[place].docs(self.generation, ordinal, Some(&docs))?;
                 }
                 docs.for_each(|doc| sets[doc as usize] |= 1 << bit);
             }
             base.for_each(|doc| *having.entry(sets[doc as usize]).or_default() += 1);
         }
-        let Some(kept) = self.worthiest(&chunks, &having) else { return Ok(()) };
-        for (_, places) in chunks.iter().enumerate().filter(|(bit, _)| kept & (1 << bit) == 0) {
-            for &place in places {
+        let Some(kept) = worthiest(&chunks, &having) else { return Ok(()) };
+        for (_, chunk) in chunks.iter().enumerate().filter(|(bit, _)| kept & (1 << bit) == 0) {
+            for &place in &chunk.places {
                 self.optional[place] = true;
                 self.dropped[place] = true;
             }
@@ -132,39 +179,68 @@ impl TextReader<'_> {
 
     /// The words that may be left out, by what was written without a space: no phrases, which somebody has marked,
     /// and no stop words, which are not asked for anyway.
-    fn chunks(&self) -> Vec<Vec<usize>> {
-        let mut chunks: Vec<Vec<usize>> = Vec::new();
+    fn chunks(&self) -> Vec<Chunk> {
+        let mut runs: Vec<Vec<usize>> = Vec::new();
         let mut last = None;
         for place in 0..self.words.len() {
             if self.word(place).is_none() || self.optional[place] {
                 continue;
             }
-            let chunk = self.parsed.chunks[place];
-            match chunks.last_mut().filter(|_| last == Some(chunk)) {
+            let run = self.parsed.chunks[place];
+            match runs.last_mut().filter(|_| last == Some(run)) {
                 Some(places) => places.push(place),
-                None => chunks.push(vec![place]),
+                None => runs.push(vec![place]),
             }
-            last = Some(chunk);
+            last = Some(run);
         }
-        chunks
+        let is_brand = |place: &usize| self.words[*place].is_name && self.read[*place].is_none();
+        let has_brand = runs.iter().flatten().any(is_brand);
+        runs.into_iter().map(|places| self.chunk(places, has_brand)).collect()
     }
 
-    /// The set of chunks that is worth most, of those that a document has. Of equal ones that which more have, then
-    /// that which keeps what comes first.
-    fn worthiest(&self, chunks: &[Vec<usize>], having: &BTreeMap<u32, u64>) -> Option<u32> {
-        let worths: Vec<f32> =
-            chunks.iter().map(|places| places.iter().map(|&place| self.words[place].worth).sum()).collect();
-        let worth = |set: u32| -> f32 {
-            let kept = worths.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
-            kept.map(|(_, worth)| worth).sum()
+    fn chunk(&self, places: Vec<usize>, has_brand: bool) -> Chunk {
+        let word = |place: usize| self.word(place).unwrap_or_default();
+        let letters = |place: usize| word(place).chars().count();
+        let has_number = places.iter().any(|&place| word(place).contains(char::is_numeric));
+        let strength = if places.iter().any(|&place| self.read[place].is_some()) {
+            Strength::Corrected
+        } else if places.iter().all(|&place| letters(place) <= SHORT) || (has_brand && has_number) {
+            Strength::Weak
+        } else {
+            Strength::Typed
         };
-        let sets: Vec<(f32, u32)> =
-            having.keys().filter(|set| **set != 0).map(|&set| (worth(set), set)).collect();
-        let most = sets.iter().map(|(worth, _)| *worth).max_by(f32::total_cmp)?;
-        let count = |set: u32| -> u64 {
-            having.iter().filter(|(other, _)| *other & set == set).map(|(_, count)| count).sum()
-        };
-        let best = sets.iter().filter(|(worth, _)| worth.total_cmp(&most).is_eq());
-        best.map(|&(_, set)| set).max_by_key(|&set| (count(set), set.reverse_bits()))
+        Chunk {
+            strength,
+            worth: places.iter().map(|&place| self.words[place].worth).sum(),
+            is_sign: places.iter().all(|&place| letters(place) == 1),
+            places,
+        }
     }
+}
+
+/// The set of chunks that is worth most, of those that a document has. Of equal ones that which more have, then that
+/// which keeps what comes first. None of single signs, unless nothing else was asked for.
+fn worthiest(chunks: &[Chunk], having: &BTreeMap<u32, u64>) -> Option<u32> {
+    let kept = |set: u32| {
+        chunks.iter().enumerate().filter(move |(bit, _)| set & (1 << bit) != 0).map(|(_, chunk)| chunk)
+    };
+    let only_signs = |set: u32| kept(set).all(|chunk| chunk.is_sign);
+    let may_be_signs = only_signs(u32::MAX);
+    let sets = having.keys().copied().filter(|&set| set != 0 && (may_be_signs || !only_signs(set)));
+    let worth = |set: u32| {
+        [Strength::Typed, Strength::Corrected, Strength::Weak].map(|strength| -> f32 {
+            kept(set).filter(|chunk| chunk.strength == strength).map(|chunk| chunk.worth).sum()
+        })
+    };
+    let count = |set: u32| -> u64 {
+        having.iter().filter(|(other, _)| *other & set == set).map(|(_, count)| count).sum()
+    };
+    let compare = |one: &[f32; 3], other: &[f32; 3]| {
+        let compared = one.iter().zip(other).map(|(one, other)| one.total_cmp(other));
+        compared.fold(Ordering::Equal, Ordering::then)
+    };
+    let sets: Vec<([f32; 3], u32)> = sets.map(|set| (worth(set), set)).collect();
+    let most = sets.iter().map(|(worth, _)| *worth).max_by(compare)?;
+    let best = sets.iter().filter(|(worth, _)| compare(worth, &most).is_eq());
+    best.map(|&(_, set)| set).max_by_key(|&set| (count(set), set.reverse_bits()))
 }

@@ -108,7 +108,7 @@ impl Default for Settings {
 
 /// English words that only hold a sentence together, none of which names or describes a thing that is sold.
 const STOP_WORDS: &str =
-    "a an and are as at be by for from in into is it its of on or that the their this to was were with";
+    "a an and are as at be by for from in into is it its of on or than that the their this to was were with";
 
 impl Default for Weights {
     fn default() -> Self {

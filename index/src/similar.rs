@@ -8,11 +8,12 @@ use std::cmp::Reverse;
 
 use crate::{
     error::Error,
+    forms::either,
     generation::Generation,
     hits::{Hit, Hits},
-    rank::{Sheet, Word},
-    reading::either,
+    rank::Word,
     settings::{Lexicon, Weights},
+    sheet::Sheet,
     text,
 };
 

@@ -2,10 +2,16 @@
 //!
 //! One edit from four letters on, two from eight: a letter too many, too few, another one, or two swapped
 //! (Damerau-Levenshtein). Words with digits are numbers of something, where one edit makes another thing; they
-//! are never corrected, nor into; nor is anything corrected into a stock keeping unit. People get the first letter
-//! right, so words that share it are looked at first, which also is a small part of a dictionary.
+//! are never corrected, nor into; nor is anything corrected into a stock keeping unit or a stop word. People get the
+//! first letter right, so words that share it are looked at first, which also is a small part of a dictionary.
+//!
+//! What is begun is read as the beginning of a longer word only from six letters on, where one letter in the midst of
+//! it is missing, wrong, or swapped: with a slip at an end, or two, it may begin anything.
 
-use std::{cmp::Reverse, collections::HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
 
 use tantivy::{
     query::{DfaWrapper, FuzzyTermQuery},
@@ -20,38 +26,91 @@ const MAX_CANDIDATES: usize = 8;
 /// How many letters a word has at least that may hold one edit, and two.
 const LETTERS: [usize; 2] = [4, 8];
 
+/// And how many what is only begun.
+const LETTERS_BEGUN: usize = 6;
+
 /// Behind Latin, Greek and Cyrillic. In syllables and ideographs a slip is not one sign.
 const FIRST_OTHER_SCRIPT: char = '\u{530}';
 
 /// Longer ones are no words that anybody has mistyped, and take long to look for.
 const MAX_LETTERS: usize = 32;
 
-/// Words that a word may have been meant as: only those of the fewest edits, the commonest first. With `begun`
-/// also those that begin like it, if none is like it as a whole.
-pub(crate) fn candidates(word: &str, begun: bool, generation: &Generation) -> Result<Vec<String>, Error> {
+/// Which words are wanted.
+pub(crate) struct Wanted<'a, F> {
+    /// Also those that begin like it, if none is like it as a whole.
+    pub(crate) begun: bool,
+    /// None of these.
+    pub(crate) stop_words: &'a BTreeSet<String>,
+    /// Whether enough documents have one.
+    pub(crate) is_common: F,
+}
+
+/// Words that a word may have been meant as: only those of the fewest edits, the commonest first.
+pub(crate) fn candidates<F>(
+    word: &str,
+    wanted: &Wanted<'_, F>,
+    generation: &Generation,
+) -> Result<Vec<String>, Error>
+where
+    F: Fn(&str) -> Result<bool, Error>,
+{
     let letters = word.chars().count();
     let is_typed_by_letter = |c: char| c < FIRST_OTHER_SCRIPT && !c.is_numeric();
     if letters > MAX_LETTERS || !word.chars().all(is_typed_by_letter) {
         return Ok(Vec::new());
     }
-    for whole in [true, false] {
-        if !whole && !begun {
-            break;
-        }
-        // Built once for all dictionaries: that takes longer than walking one of them.
-        let automata = (1..).zip(LETTERS).filter(|(_, least)| letters >= *least);
-        let automata: Vec<_> =
-            automata.map(|(edits, _)| automaton(word, edits, whole, generation)).collect::<Result<_, _>>()?;
-        for first_letter in [true, false] {
-            for automaton in &automata {
-                let found = accepted(automaton, word, first_letter, generation)?;
-                if !found.is_empty() {
-                    return Ok(found);
-                }
+    // Built once for all dictionaries: that takes longer than walking one of them.
+    let automata = (1..).zip(LETTERS).filter(|(_, least)| letters >= *least);
+    let automata: Vec<_> =
+        automata.map(|(edits, _)| automaton(word, edits, true, generation)).collect::<Result<_, _>>()?;
+    for first_letter in [true, false] {
+        for automaton in &automata {
+            let near = |found: &str| found != word && !wanted.stop_words.contains(found);
+            let found = commonest(accepted(automaton, word, first_letter, near, generation)?, wanted)?;
+            if !found.is_empty() {
+                return Ok(found);
             }
         }
     }
-    Ok(Vec::new())
+    if !wanted.begun || letters < LETTERS_BEGUN {
+        return Ok(Vec::new());
+    }
+    let begins = |found: &str| is_begun_with_a_slip(word, found) && !wanted.stop_words.contains(found);
+    let automaton = automaton(word, 1, false, generation)?;
+    commonest(accepted(&automaton, word, true, begins, generation)?, wanted)
+}
+
+/// Whether a word begins like what was typed, but for one letter in its midst: missing, another one, or two swapped.
+fn is_begun_with_a_slip(typed: &str, found: &str) -> bool {
+    let (typed, found): (Vec<char>, Vec<char>) = (typed.chars().collect(), found.chars().collect());
+    let same = typed.iter().zip(&found).take_while(|(one, other)| one == other).count();
+    match (&typed[same..], &found[same..]) {
+        ([], _) | (_, []) => false,
+        (left, [_, behind @ ..]) if behind.starts_with(left) => true,
+        ([_, left @ ..], [_, behind @ ..]) if !left.is_empty() && behind.starts_with(left) => true,
+        ([one, other, left @ ..], [first, second, behind @ ..]) => {
+            !left.is_empty() && (one, other) == (second, first) && behind.starts_with(left)
+        }
+        _ => false,
+    }
+}
+
+/// The commonest words, those of them that are common enough.
+fn commonest<F>(found: HashMap<String, u64>, wanted: &Wanted<'_, F>) -> Result<Vec<String>, Error>
+where
+    F: Fn(&str) -> Result<bool, Error>,
+{
+    let mut found: Vec<(Reverse<u64>, String)> =
+        found.into_iter().map(|(found, documents)| (Reverse(documents), found)).collect();
+    found.sort_unstable();
+    found.truncate(MAX_CANDIDATES);
+    let mut common = Vec::new();
+    for (_, found) in found {
+        if (wanted.is_common)(&found)? {
+            common.push(found);
+        }
+    }
+    Ok(common)
 }
 
 /// Accepts what is so many edits from a word, or begins like that.
@@ -65,13 +124,14 @@ fn automaton(word: &str, edits: u8, whole: bool, generation: &Generation) -> Res
     Ok(query.automaton()?)
 }
 
+/// Words that an automaton accepts and that fit: in how many documents each occurs, in the field where it is commonest.
 fn accepted(
     automaton: &DfaWrapper,
     word: &str,
     first_letter: bool,
+    fits: impl Fn(&str) -> bool,
     generation: &Generation,
-) -> Result<Vec<String>, Error> {
-    // By word, in how many documents it occurs, in the field where it is commonest.
+) -> Result<HashMap<String, u64>, Error> {
     let mut known: HashMap<String, u64> = HashMap::new();
     for field in TextField::ALL.into_iter().filter(|field| *field != TextField::Sku) {
         let field = generation.fields.text[field as usize];
@@ -87,7 +147,7 @@ fn accepted(
             while terms.advance() {
                 let Ok(found) = std::str::from_utf8(terms.key()) else { continue };
                 let is_word = !found.starts_with(STEM_MARK) && !found.chars().any(char::is_numeric);
-                if is_word && found != word {
+                if is_word && fits(found) {
                     *here.entry(found.to_owned()).or_default() += u64::from(terms.value().doc_freq);
                 }
             }
@@ -97,9 +157,23 @@ fn accepted(
             *known = documents.max(*known);
         }
     }
-    let mut known: Vec<(Reverse<u64>, String)> =
-        known.into_iter().map(|(found, documents)| (Reverse(documents), found)).collect();
-    known.sort_unstable();
-    known.truncate(MAX_CANDIDATES);
-    Ok(known.into_iter().map(|(_, found)| found).collect())
+    Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_begun_may_hold_a_slip_in_its_midst() {
+        for typed in ["hedpho", "hexdpho", "haedpho"] {
+            assert!(is_begun_with_a_slip(typed, "headphones"), "{typed}");
+        }
+        assert!(!is_begun_with_a_slip("barbie", "babies"), "two edits");
+        assert!(!is_begun_with_a_slip("barbie", "barbecue"), "at its end");
+        assert!(!is_begun_with_a_slip("headphx", "headphones"), "at its end");
+        assert!(!is_begun_with_a_slip("headhp", "headphones"), "at its end");
+        assert!(!is_begun_with_a_slip("headph", "headphones"), "none");
+        assert!(!is_begun_with_a_slip("headphones", "head"), "shorter");
+    }
 }

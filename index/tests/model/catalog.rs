@@ -62,6 +62,9 @@ pub(crate) const WORDS: &[&str] = &[
     "book", "notebook", "t", "shirt", "adidas", "Kifaru", "for", "with", "case", "cases", "sho\u{200b}e™", "stainless",
     "kettle", "kettles", "and", "12",
 ];
+/// Slips that a few products have, each near a word that many have.
+pub(crate) const SLIPS: &[&str] =
+    &["chargrs", "batery", "stainles", "headphnes", "keybord", "kettl", "runing"];
 const BRANDS: &[&str] = &["", "", "Kifaru", "kifaru", "Ñandú", "水", "A brand & Co.", "adidas", "Red Shoes"];
 const TEXTS: &[&str] =
     &["", "red", "Red", "17", "17.5", "true", "a\u{1f}b", "Größe", "95205603217", "0095205603217"];
@@ -127,7 +130,7 @@ pub(crate) fn document(dice: &mut Dice, id: i64) -> Document {
     };
     Document {
         id,
-        name: dice.words(4),
+        name: if dice.one_in(50) { format!("{} {}", dice.words(2), dice.pick(SLIPS)) } else { dice.words(4) },
         slug: "slug".to_owned(),
         description: dice.words(14),
         sku: (*dice.pick(&["ABC-1", "abc-2", "X", "", "№7/б", "PS4", "0095205603"])).to_owned(),

@@ -1,5 +1,7 @@
 //! How the model reads a query's text: as it is typed, and if nothing matches, another way.
 
+mod shorter;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use duka_index::Document;
@@ -14,6 +16,8 @@ pub(crate) struct Answer {
     /// By id, the score.
     pub(crate) scores: BTreeMap<i64, f32>,
     pub(crate) corrected: Option<String>,
+    /// Whether a word is also read as another one.
+    pub(crate) besides: bool,
     /// The forms that may be marked.
     pub(crate) forms: Vec<Form>,
 }
@@ -27,6 +31,8 @@ struct Reading<'a> {
     base: Vec<usize>,
     /// By thing asked for: what it is read as, whether it need not occur, whether it was left out.
     read: Vec<Option<String>>,
+    /// What a rare word is read as besides.
+    also: Vec<Option<String>>,
     optional: Vec<bool>,
     left_out: Vec<bool>,
     words: Vec<Word>,
@@ -41,16 +47,15 @@ pub(crate) fn answer(
 ) -> Answer {
     let typed = text::typed(text);
     let asked = typed.asked.len();
-    let is_stop_word = |asked: &Asked| matches!(asked, Asked::Word(word) if rules.stop_words.contains(word));
-    let optional: Vec<bool> = typed.asked.iter().map(|(asked, _)| is_stop_word(asked)).collect();
-    let only = !optional.contains(&false);
+    let optional = need_not_occur(&typed, rules);
     let mut reading = Reading {
         shelf,
         rules,
         code: text::code(text),
         base: Vec::new(),
         read: vec![None; asked],
-        optional: optional.into_iter().map(|optional| optional && !only).collect(),
+        also: vec![None; asked],
+        optional,
         left_out: vec![false; asked],
         words: Vec::new(),
         typed,
@@ -59,10 +64,26 @@ pub(crate) fn answer(
     let is_seen = |item: &usize| sees(shelf.items[*item].document) && !unwanted.contains(item);
     reading.base = (0..shelf.items.len()).filter(is_seen).collect();
     reading.words = (0..asked).map(|place| reading.look_up(place)).collect();
-    if asked > 0 {
-        reading.settle();
+    if asked > 0 && !(0..shelf.items.len()).any(|item| is_seen(&item) && reading.is_code(item)) {
+        reading.correct();
+        if reading.matches().is_empty() {
+            reading.leave_out();
+        }
     }
     reading.finish()
+}
+
+/// Stop words, and inches behind a number, as long as something else is asked for.
+fn need_not_occur(typed: &Typed, rules: &Rules) -> Vec<bool> {
+    let places = 0..typed.asked.len();
+    let word = |place: usize| typed.word(place).map_or("", String::as_str);
+    let is_stop = |place: usize| rules.stop_words.iter().any(|stop| stop == word(place));
+    let is_number = |place: usize| !word(place).is_empty() && word(place).chars().all(char::is_numeric);
+    let is_inch =
+        |place: usize| place > 0 && is_number(place - 1) && ["in", "inch", "inches"].contains(&word(place));
+    let says_more = places.clone().any(|place| !(is_stop(place) || is_number(place) || is_inch(place)));
+    let only_stops = places.clone().all(is_stop);
+    places.map(|place| !only_stops && (is_stop(place) || (says_more && is_inch(place)))).collect()
 }
 
 impl Reading<'_> {
@@ -95,15 +116,37 @@ impl Reading<'_> {
         self.shelf.word(&self.forms(place), None, &self.rules.weights)
     }
 
+    /// The same for those who take a word for what it is also read as.
+    fn meant(&self, place: usize) -> Option<&String> {
+        self.also.get(place)?.as_ref().or_else(|| self.word(place))
+    }
+
     fn forms(&self, place: usize) -> Vec<(Form, f32)> {
-        let Some(word) = self.word(place) else {
+        let mut all = self.forms_of(place, false);
+        let meant = self.forms_of(place, true);
+        let (first, then) = if self.also[place].is_some() { (meant, all) } else { (all, meant) };
+        all = first;
+        for (form, factor) in then {
+            if all.iter().all(|(known, _)| *known != form) {
+                all.push((form, factor));
+            }
+        }
+        all.into_iter().fold(Vec::new(), |mut once: Vec<(Form, f32)>, one| {
+            once.extend((!once.iter().any(|(known, _)| *known == one.0)).then_some(one));
+            once
+        })
+    }
+
+    fn forms_of(&self, place: usize, meant: bool) -> Vec<(Form, f32)> {
+        let word_at = |place: usize| if meant { self.meant(place) } else { self.word(place) };
+        let Some(word) = word_at(place) else {
             let Asked::Phrase(words) = &self.typed.asked[place].0 else { unreachable!("it is no word") };
             return vec![(Form::Phrase(words.clone()), 1.0)];
         };
         let mut forms = either(word, 1.0);
         forms.push((Form::Apart(word.clone()), 0.9));
         for last in [place, place + 1].into_iter().filter(|last| *last > 0) {
-            if let (Some(head), Some(tail)) = (self.word(last - 1), self.word(last)) {
+            if let (Some(head), Some(tail)) = (word_at(last - 1), word_at(last)) {
                 let joined = format!("{head}{tail}");
                 forms.extend(either(&joined, 0.9));
                 if self.is_begun(last) {
@@ -111,7 +154,7 @@ impl Reading<'_> {
                 }
             }
         }
-        for synonym in self.synonyms(place) {
+        for synonym in self.synonyms(place, &word_at) {
             match synonym.as_slice() {
                 [word] => {
                     forms.extend(either(word, 0.85));
@@ -132,12 +175,12 @@ impl Reading<'_> {
     }
 
     /// What else the phrases find that the word is a part of.
-    fn synonyms(&self, place: usize) -> Vec<Vec<String>> {
+    fn synonyms<'w>(&self, place: usize, word_at: &dyn Fn(usize) -> Option<&'w String>) -> Vec<Vec<String>> {
         let mut found = Vec::new();
         for first in 0..=place {
             for last in place..self.words_asked() {
                 let words: Option<Vec<String>> =
-                    (first..=last).map(|place| self.word(place).cloned()).collect();
+                    (first..=last).map(|place| word_at(place).cloned()).collect();
                 let Some(words) = words else { break };
                 let others = self.rules.synonyms.get(&text::spelling(&words)).cloned().unwrap_or_default();
                 found.extend(others.into_iter().filter(|other| *other != words));
@@ -167,27 +210,31 @@ impl Reading<'_> {
         self.base.iter().copied().filter(|item| has_all(*item) || self.is_code(*item)).collect()
     }
 
-    fn settle(&mut self) {
-        if self.matches().is_empty() {
-            let unknown: Vec<usize> = self
-                .required()
-                .filter(|place| self.word(*place).is_some())
-                .filter(|place| !self.base.iter().any(|item| self.words[*place].has(*item)))
-                .collect();
-            // Those that are read another way count for those that come later.
-            unknown.iter().for_each(|place| self.optional[*place] = true);
-            for place in &unknown {
-                self.optional[*place] = !self.correct(*place);
+    fn correct(&mut self) {
+        let found = !self.matches().is_empty();
+        let having = |place: usize| self.base.iter().filter(|item| self.words[place].has(**item)).count();
+        let mut doubtful: Vec<(usize, usize)> = Vec::new();
+        for place in self.required() {
+            let Some(word) = self.word(place) else { continue };
+            let may_be_slip = word.chars().count() >= 5 && !self.words[place].is_given;
+            if having(place) == 0 || (may_be_slip && having(place) <= 5) {
+                doubtful.push((place, having(place)));
             }
-            unknown.iter().for_each(|place| self.optional[*place] = false);
-            if !unknown.is_empty()
-                && unknown.iter().all(|place| self.read[*place].is_some())
-                && !self.matches().is_empty()
-            {
-                return;
-            }
-            self.leave_out();
         }
+        // Those that are read another way count for those that come later.
+        doubtful.iter().for_each(|(place, _)| self.optional[*place] = !found);
+        for (place, having) in &doubtful {
+            let meant = self.read_as(*place, *having, found);
+            let resolved = meant.is_some();
+            if let Some(meant) = meant {
+                (if *having == 0 { &mut self.read } else { &mut self.also })[*place] = Some(meant);
+                for near in place.saturating_sub(1)..(place + 2).min(self.words_asked()) {
+                    self.words[near] = self.look_up(near);
+                }
+            }
+            self.optional[*place] = *having == 0 && !resolved;
+        }
+        doubtful.iter().for_each(|(place, _)| self.optional[*place] = false);
     }
 
     fn together(&self, place: usize, read: &str) -> usize {
@@ -197,77 +244,45 @@ impl Reading<'_> {
         self.base.iter().filter(|item| fits(**item)).count()
     }
 
-    fn correct(&mut self, place: usize) -> bool {
-        let word = self.word(place).unwrap().clone();
+    /// Another word for one that so many have.
+    fn read_as(&self, place: usize, having: usize, found: bool) -> Option<String> {
+        let least = if having == 0 { 1 } else { 50.max(40 * having) };
+        let is_common = |word: &str| {
+            let word = self.shelf.word(&either(word, 1.0), None, &self.rules.weights);
+            self.base.iter().filter(|item| word.has(**item)).count() >= least
+        };
+        let word = self.word(place).unwrap();
         let mut best: Option<(usize, String)> = None;
-        for meant in self.shelf.meant(&word, self.is_begun(place)) {
+        for meant in self.shelf.meant(word, self.is_begun(place), &self.rules.stop_words, is_common) {
             let count = self.together(place, &meant);
             if best.as_ref().is_none_or(|(most, _)| count > *most) {
                 best = Some((count, meant));
             }
         }
-        best.map(|(_, meant)| self.replace(place, meant)).is_some()
+        best.filter(|(count, _)| *count > 0 || !found).map(|(_, meant)| meant)
     }
 
-    fn replace(&mut self, place: usize, meant: String) {
-        self.read[place] = Some(meant);
-        for near in place.saturating_sub(1)..(place + 2).min(self.words_asked()) {
-            self.words[near] = self.look_up(near);
-        }
-    }
-
-    fn leave_out(&mut self) {
-        let mut runs: Vec<(usize, Vec<usize>)> = Vec::new();
-        for place in self.required().filter(|place| self.word(*place).is_some()) {
-            let run = self.typed.asked[place].1;
-            match runs.last_mut().filter(|(last, _)| *last == run) {
-                Some((_, places)) => places.push(place),
-                None => runs.push((run, vec![place])),
-            }
-        }
-        if runs.len() < 2 {
-            return;
-        }
-        let phrases: Vec<usize> = self.required().filter(|place| self.word(*place).is_none()).collect();
-        let has = |item: usize, places: &[usize]| places.iter().all(|place| self.words[*place].has(item));
-        let sets: Vec<Vec<bool>> = self
-            .base
-            .iter()
-            .filter(|item| has(**item, &phrases))
-            .map(|item| runs.iter().map(|(_, places)| has(*item, places)).collect())
-            .collect();
-        let count_of = |kept: &Vec<bool>| {
-            sets.iter().filter(|set| set.iter().zip(kept).all(|(has, kept)| *has || !*kept)).count()
-        };
-        let worth_of = |kept: &Vec<bool>| -> f32 {
-            let kept = runs.iter().zip(kept).filter(|(_, kept)| **kept);
-            kept.flat_map(|((_, places), _)| places).map(|place| self.words[*place].worth).sum()
-        };
-        let value = |kept: &Vec<bool>| (worth_of(kept), count_of(kept), kept.clone());
-        let distinct: BTreeSet<&Vec<bool>> = sets.iter().filter(|set| set.contains(&true)).collect();
-        let best = distinct.into_iter().map(value).max_by(|one, other| one.partial_cmp(other).unwrap());
-        let Some((.., kept)) = best else { return };
-        let left_out: Vec<usize> = runs
-            .iter()
-            .zip(kept)
-            .filter(|(_, kept)| !kept)
-            .flat_map(|((_, places), _)| places.clone())
-            .collect();
-        for place in left_out {
-            self.optional[place] = true;
-            self.left_out[place] = true;
-        }
-    }
-
-    /// Neighbours that must both occur, as phrases.
+    /// Neighbours that must both occur, side by side or as one word.
     fn pairs(&self) -> Vec<Word> {
         let mut pairs = Vec::new();
         for place in 1..self.words_asked() {
-            let (Some(one), Some(other)) = (self.word(place - 1), self.word(place)) else { continue };
+            let typed = self.word(place - 1).zip(self.word(place));
+            let meant = self.meant(place - 1).zip(self.meant(place));
+            let (Some(typed), Some(meant)) = (typed, meant) else { continue };
             if pairs.len() < 6 && !self.optional[place - 1] && !self.optional[place] {
-                let phrase = [(Form::Phrase(vec![one.clone(), other.clone()]), 1.0)];
-                let worth = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
-                pairs.push(self.shelf.word(&phrase, Some(worth), &self.rules.weights));
+                let readings = BTreeSet::from([typed, meant]);
+                let apart =
+                    readings.iter().map(|(one, other)| Form::Phrase(vec![(*one).clone(), (*other).clone()]));
+                let apart: Vec<(Form, f32)> = apart.map(|form| (form, 1.0)).collect();
+                let joined = readings.iter().map(|(one, other)| Form::Stem(format!("{one}{other}")));
+                let joined: Vec<(Form, f32)> = joined.map(|form| (form, 1.0)).collect();
+                let all = [apart.clone(), joined.clone()].concat();
+                let words = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
+                let own = self.shelf.rarity_of_commonest(&all);
+                let is_word = joined.iter().any(|(form, _)| !self.shelf.find(form).is_empty());
+                let (forms, worth) =
+                    if is_word && own > words + 10_f32.ln() { (all, own) } else { (apart, words) };
+                pairs.push(self.shelf.word(&forms, Some(worth), &self.rules.weights));
             }
         }
         pairs
@@ -276,9 +291,19 @@ impl Reading<'_> {
     fn finish(self) -> Answer {
         let matches = self.matches();
         let pairs = self.pairs();
-        let all: Vec<&str> =
-            (0..self.words_asked()).filter_map(|place| self.word(place)).map(String::as_str).collect();
-        let kind = text::kind(&all.join(" "));
+        let typed: Vec<String> =
+            (0..self.words_asked()).filter_map(|place| self.word(place).cloned()).collect();
+        let meant: Vec<String> =
+            (0..self.words_asked()).filter_map(|place| self.meant(place).cloned()).collect();
+        let kinds = [text::kind(&typed.join(" ")), text::kind(&meant.join(" "))];
+        let is_called = |kinds_of: &[String]| kinds.iter().flatten().any(|kind| kinds_of.contains(kind));
+        let itself: Vec<Word> = (0..self.words_asked())
+            .map(|place| self.shelf.word(&self.forms_of(place, false), None, &self.rules.weights))
+            .collect();
+        let is_loose = self.left_out.contains(&true) || self.also.iter().any(Option::is_some);
+        let is_as_typed = |item: usize, place: usize| {
+            if self.also[place].is_some() { &itself[place] } else { &self.words[place] }.has(item)
+        };
         let worth: f32 = self.words.iter().map(|word| word.worth).sum();
         let most = (worth + pairs.iter().map(|pair| pair.worth * 0.7).sum::<f32>()) * 1.28;
         let scored: Vec<usize> =
@@ -287,10 +312,10 @@ impl Reading<'_> {
             let mut score: f32 = scored.iter().map(|place| self.words[*place].score(item, 1.0)).sum();
             score += pairs.iter().map(|pair| pair.score(item, 0.7)).sum::<f32>();
             let shelved = &self.shelf.items[item];
-            if kind.as_ref().is_some_and(|kind| shelved.kinds.contains(kind)) {
+            if is_called(&shelved.kinds) {
                 score *= 1.28;
             }
-            if self.left_out.contains(&true) && scored.iter().all(|place| self.words[*place].has(item)) {
+            if is_loose && scored.iter().all(|place| is_as_typed(item, *place)) {
                 score += most;
             }
             let doublings = (1.0 + shelved.document.popularity.max(0) as f32).log2().min(20.0);
@@ -302,9 +327,11 @@ impl Reading<'_> {
             by_words + if self.is_code(item) { (2.0 * most * 1.1).ceil() + 1.0 } else { 0.0 }
         };
         let scores = matches.iter().map(|item| (self.shelf.items[*item].document.id, score(*item))).collect();
-        let changed = self.read.iter().any(Option::is_some) || self.left_out.contains(&true);
+        let changed =
+            self.read.iter().chain(&self.also).any(Option::is_some) || self.left_out.contains(&true);
         Answer {
             scores,
+            besides: self.also.iter().any(Option::is_some),
             corrected: (changed && !matches.is_empty()).then(|| self.text()),
             forms: scored.iter().flat_map(|place| self.words[*place].forms.clone()).collect(),
         }
@@ -313,7 +340,7 @@ impl Reading<'_> {
     fn text(&self) -> String {
         let mut parts = Vec::new();
         for place in (0..self.words_asked()).filter(|place| !self.left_out[*place]) {
-            match (self.word(place), &self.typed.asked[place].0) {
+            match (self.meant(place), &self.typed.asked[place].0) {
                 (None, Asked::Phrase(words)) => parts.push(format!("\"{}\"", words.join(" "))),
                 (word, _) => parts.push(word.unwrap().clone()),
             }

@@ -42,10 +42,14 @@ pub(crate) enum Form {
 type Found = Vec<(usize, BTreeMap<usize, f32>)>;
 
 /// A word in all its forms, as it was found.
+#[derive(Default)]
 pub(crate) struct Word {
     pub(crate) forms: Vec<Form>,
     pub(crate) documents: usize,
     pub(crate) worth: f32,
+    /// Whether it is mostly a brand; whether it is mostly a brand or in a stock keeping unit.
+    pub(crate) is_brand: bool,
+    pub(crate) is_given: bool,
     /// By item, how much it is about the word.
     /// By item and field.
     pub(crate) about: BTreeMap<usize, [f32; FIELDS.len()]>,
@@ -205,7 +209,7 @@ impl<'a> Shelf<'a> {
             weights.variants,
             weights.description,
         ];
-        let mut word = Word { forms: Vec::new(), documents: 0, worth: 0.0, about: BTreeMap::new() };
+        let mut word = Word::default();
         let (mut common, mut is_name) = (0, false);
         let mut before = 0.0;
         let (mut itself, mut begun) = (BTreeMap::new(), BTreeMap::new());
@@ -219,6 +223,12 @@ impl<'a> Shelf<'a> {
             found.iter().for_each(|(field, items)| by_field[*field] += items.len());
             let commonest = by_field.iter().copied().max().unwrap_or(0);
             common = if matches!(form, Form::Begun(_)) { common + commonest } else { common.max(commonest) };
+            if word.forms.is_empty() {
+                let mostly = |field: usize| commonest > 0 && by_field[field] * 2 >= commonest;
+                let is_whole = matches!(form, Form::Whole(_));
+                word.is_brand = is_whole && mostly(BRAND);
+                word.is_given = is_whole && (mostly(BRAND) || mostly(SKU));
+            }
             // Not what was a stem until just now.
             if matches!(forms[word.forms.len()].0, Form::Whole(_)) {
                 is_name = by_field[BRAND] * 2 >= commonest && commonest > 0;
@@ -260,8 +270,25 @@ impl<'a> Shelf<'a> {
         word
     }
 
-    /// What a word may have been meant as, the commonest first.
-    pub(crate) fn meant(&self, word: &str, begun: bool) -> Vec<String> {
+    /// What that of some forms is worth which is found most.
+    pub(crate) fn rarity_of_commonest(&self, forms: &[(Form, f32)]) -> f32 {
+        let mut commonest = 0;
+        for (form, _) in forms {
+            let mut by_field = [0; FIELDS.len()];
+            self.find(form).iter().for_each(|(field, items)| by_field[*field] += items.len());
+            commonest = by_field.into_iter().fold(commonest, usize::max);
+        }
+        if commonest == 0 { 0.0 } else { rarity(commonest, self.items.len()) }
+    }
+
+    /// What a word may have been meant as, the commonest first: no stop words, and nothing that is not common enough.
+    pub(crate) fn meant(
+        &self,
+        word: &str,
+        begun: bool,
+        stop_words: &[String],
+        is_common: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
         let letters: Vec<char> = word.chars().collect();
         if is_numeric(word) || word.chars().any(|sign| sign >= '\u{530}') {
             return Vec::new();
@@ -269,41 +296,45 @@ impl<'a> Shelf<'a> {
         let mut known: BTreeMap<&String, usize> = BTreeMap::new();
         for field in (0..FIELDS.len()).filter(|field| *field != SKU) {
             for (term, items) in &self.index[field] {
-                if term != word && !term.starts_with('~') && !is_numeric(term) {
+                if term != word && !term.starts_with('~') && !is_numeric(term) && !stop_words.contains(term) {
                     let most = known.entry(term).or_default();
                     *most = items.len().max(*most);
                 }
             }
         }
-        let apart = |term: &str, whole: bool| {
-            let term: Vec<char> = term.chars().collect();
-            if whole {
-                return edits(&letters, &term);
-            }
-            (0..=term.len()).map(|length| edits(&letters, &term[..length])).min().unwrap_or(usize::MAX)
+        let first = |term: &str| term.chars().next() == letters.first().copied();
+        let commonest = |fits: &dyn Fn(&str) -> bool| -> Vec<String> {
+            let found = known.iter().filter(|(term, _)| fits(term));
+            let mut found: Vec<(usize, &String)> = found.map(|(term, most)| (*most, *term)).collect();
+            found.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(other.1)));
+            found.truncate(8);
+            found.into_iter().map(|(_, term)| term.clone()).filter(|term| is_common(term)).collect()
         };
-        for whole in [true, false].into_iter().filter(|whole| *whole || begun) {
-            for first_letter in [true, false] {
-                for (allowed, least) in [(1, 4), (2, 8)] {
-                    let fits = |term: &str| {
-                        letters.len() >= least
-                            && (!first_letter || term.chars().next() == letters.first().copied())
-                            && term.chars().count() + allowed >= letters.len()
-                            && apart(term, whole) <= allowed
-                    };
-                    let mut found: Vec<(&String, usize)> = known
-                        .iter()
-                        .filter(|(term, _)| fits(term))
-                        .map(|(term, most)| (*term, *most))
-                        .collect();
-                    if !found.is_empty() {
-                        found.sort_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(other.0)));
-                        return found.into_iter().take(8).map(|(term, _)| term.clone()).collect();
-                    }
+        let edits_to = |term: &str| edits(&letters, &term.chars().collect::<Vec<_>>());
+        for first_letter in [true, false] {
+            for (allowed, least) in [(1, 4), (2, 8)] {
+                let fits = |term: &str| {
+                    letters.len() >= least && (!first_letter || first(term)) && edits_to(term) <= allowed
+                };
+                let found = commonest(&fits);
+                if !found.is_empty() {
+                    return found;
                 }
             }
         }
-        Vec::new()
+        // The beginning of a longer word, with a letter in its midst missing, wrong, or swapped with the next.
+        let is_begun = |term: &str| {
+            let term: Vec<char> = term.chars().collect();
+            let lengths = [letters.len(), letters.len() + 1].into_iter();
+            let mut beginnings = lengths.filter_map(|length| term.get(..length));
+            !term.starts_with(&letters)
+                && beginnings.any(|beginning| {
+                    beginning.first() == letters.first()
+                        && beginning.last() == letters.last()
+                        && edits(&letters, beginning) == 1
+                })
+        };
+        if begun && letters.len() >= 6 { commonest(&is_begun) } else { Vec::new() }
     }
 }
 

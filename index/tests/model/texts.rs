@@ -21,6 +21,7 @@ const QUERIES_A_SHOP: usize = 70;
 #[derive(Debug, Default)]
 struct Tally {
     corrected: usize,
+    besides: usize,
     shorter: usize,
     nothing: usize,
     marked: usize,
@@ -31,15 +32,17 @@ fn every_text_is_read_as_the_model_reads_it() {
     let mut tally = Tally::default();
     for seed in 1..=SHOPS {
         let mut dice = Dice::new(seed * 7_919);
-        let size = *dice.pick(&[3, 30, 90, 150, 250]);
+        let size = *dice.pick(&[3, 30, 90, 150, 250, 400, 400]);
         let catalog: Catalog = (0..size).map(|id| (id, catalog::document(&mut dice, id))).collect();
         let directory = tempfile::tempdir().unwrap();
         let engine = filled(directory.path(), &mut dice, &catalog);
         ask(&engine, &mut dice, &catalog, QUERIES_A_SHOP, &format!("shop {seed}"), &mut tally);
     }
     // Or the generator would have ceased to ask what matters.
-    let Tally { corrected, shorter, nothing, marked } = tally;
-    assert!(corrected > 300 && shorter > 200 && (100..1_500).contains(&nothing) && marked > 400);
+    let Tally { corrected, besides, shorter, nothing, marked } = tally;
+    assert!(
+        corrected > 300 && besides > 25 && shorter > 200 && (100..1_500).contains(&nothing) && marked > 400
+    );
 }
 
 /// In several commits.
@@ -82,6 +85,7 @@ fn ask(
         }
         let is_marked = |hit: &Hit| hit.highlights.as_ref().is_some_and(|marked| !marked.name.is_empty());
         tally.marked += usize::from(hits.hits.iter().any(is_marked));
+        tally.besides += usize::from(answer.besides);
         tally.nothing += usize::from(answer.scores.is_empty());
         if let Some(corrected) = &answer.corrected {
             tally.corrected += 1;

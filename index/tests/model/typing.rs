@@ -2,7 +2,7 @@
 
 use duka_index::{Settings, Synonym, Weights};
 
-use crate::catalog::{Dice, WORDS};
+use crate::catalog::{Dice, SLIPS, WORDS};
 
 /// Texts that are signs, codes or syntax.
 const ODD: &[&str] = &[
@@ -61,6 +61,10 @@ const TYPED: &[&str] = &[
     "stainles",
     "shoebox",
     "keyboards",
+    "12 inch",
+    "2 in",
+    "10 inches",
+    "inch",
     "headphone",
     "PS4",
 ];
@@ -90,7 +94,7 @@ fn words(dice: &mut Dice, at_most: usize) -> String {
 }
 
 fn part(dice: &mut Dice) -> String {
-    match dice.below(16) {
+    match dice.below(19) {
         0 => format!("\"{}\"", words(dice, 3)),
         1 => format!("-{}", dice.pick(WORDS)),
         2 => format!("-\"{}\"", words(dice, 2)),
@@ -102,6 +106,7 @@ fn part(dice: &mut Dice) -> String {
         }
         10 => words(dice, 2).replace(' ', ""),
         11 => format!("{}s", dice.pick(WORDS)),
+        12..=14 => (*dice.pick(SLIPS)).to_owned(),
         _ => (*dice.pick(WORDS)).to_owned(),
     }
 }

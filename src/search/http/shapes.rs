@@ -24,7 +24,7 @@ pub(in crate::search) struct SearchResult {
     /// Exact counts over the whole result. A facet's own selection does not narrow that facet.
     #[schema(value_type = FacetsJson)]
     facets: BTreeMap<String, Value>,
-    /// The text as it was read, where nothing had all its words: typos mended, or words left out.
+    /// The text as it was read, where that is not as it was written: typos mended, or words left out.
     corrected_query: Option<String>,
 }
 

@@ -1,0 +1,53 @@
+//! Words that stand side by side as they were asked for, and what that adds.
+
+use crate::{error::Error, lookup::Form, rank::Word, reading::TextReader};
+
+/// How much more a word of two is worth than they are, where it is far rarer: ten times.
+const FAR_RARER: f32 = std::f32::consts::LN_10;
+
+/// Pairs of words beyond these are not looked at.
+const MAX_PAIRS: usize = 6;
+
+impl TextReader<'_> {
+    /// Looks up neighbours as phrases; `worths` are those of an earlier look-up, as bits.
+    pub(crate) fn pair(&mut self, worths: Option<&[u32]>) -> Result<(), Error> {
+        self.pairs.clear();
+        for place in 1..self.words.len() {
+            let is_out = |place: usize| self.optional[place] || self.word(place).is_none();
+            if self.pairs.len() == MAX_PAIRS || is_out(place - 1) || is_out(place) {
+                continue;
+            }
+            let known = worths.and_then(|worths| worths.get(self.pairs.len()).copied().map(f32::from_bits));
+            let pair = self.pair_at(place, known)?;
+            self.pairs.push(pair);
+        }
+        Ok(())
+    }
+
+    /// The word at a place and the one before it. They are worth what each is alone; but if they are also written as one
+    /// word (`PS4`), and that in all its spellings is far rarer than they are, it is what was asked for, and worth that.
+    fn pair_at(&self, place: usize, known: Option<f32>) -> Result<Word, Error> {
+        let look_up = |forms: &[(Form, f32)]| Word::new(forms, None, &self.lexicon.weights, self.generation);
+        let (mut phrases, mut joined) = (Vec::new(), Vec::new());
+        let both = |view: fn(&Self, usize) -> Option<&str>| view(self, place - 1).zip(view(self, place));
+        for (one, other) in [both(Self::word), both(Self::meant)].into_iter().flatten() {
+            let phrase = (Form::Phrase(vec![one.to_owned(), other.to_owned()]), 1.0);
+            if !phrases.contains(&phrase) {
+                phrases.push(phrase);
+                joined.push((Form::Stem(format!("{one}{other}")), 1.0));
+            }
+        }
+        let words = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
+        if look_up(&joined)?.documents > 0 {
+            let mut word = look_up(&[phrases.clone(), joined].concat())?;
+            let is_far_rarer = word.least() > words + FAR_RARER;
+            if known.map_or(is_far_rarer, |known| known > words) {
+                word.revalue(known.unwrap_or_else(|| word.least()), &self.lexicon.weights);
+                return Ok(word);
+            }
+        }
+        let mut phrase = look_up(&phrases)?;
+        phrase.revalue(words, &self.lexicon.weights);
+        Ok(phrase)
+    }
+}

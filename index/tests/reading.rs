@@ -1,0 +1,189 @@
+//! How texts are read that are not what the catalog says: slips on either side, words that nothing has together, sizes.
+#![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
+
+use duka_index::{Document, Engine, Hits, PriceStep, Query, SortField, SortKey};
+use tempfile::TempDir;
+
+/// Products by name and brand, their ids from 1 in that order.
+struct Shop {
+    engine: Engine,
+    /// Kept while the engine reads it.
+    _directory: TempDir,
+}
+
+impl Shop {
+    fn of<T: AsRef<str>>(products: impl IntoIterator<Item = (T, &'static str)>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(directory.path()).unwrap();
+        let mut writer = engine.writer(0).unwrap();
+        for (id, (name, brand)) in (1..).zip(products) {
+            let prices = vec![PriceStep { from: i64::MIN, effective_price: 100, discount: None }];
+            let (name, brand) = (name.as_ref().to_owned(), brand.to_owned());
+            let sku = format!("SKU-{id}");
+            let document = Document {
+                id,
+                name,
+                brand,
+                sku,
+                prices,
+                is_active: true,
+                in_stock: true,
+                ..Document::default()
+            };
+            writer.upsert(&document).unwrap();
+        }
+        writer.commit("").unwrap();
+        Self { engine, _directory: directory }
+    }
+
+    fn ask(&self, text: &str) -> Hits {
+        let sort = vec![SortKey { field: SortField::Relevance, descending: false }];
+        let text = Some(text.to_owned());
+        self.engine.search(&Query { text, sort, limit: 500, highlight: true, ..Query::default() }).unwrap()
+    }
+
+    /// How a text was read, if not as it was written, and the names that it found.
+    fn read(&self, text: &str) -> (Option<String>, Vec<String>) {
+        let hits = self.ask(text);
+        (hits.corrected_query, hits.hits.into_iter().map(|hit| hit.document.name).collect())
+    }
+
+    fn total(&self, text: &str) -> u64 {
+        self.ask(text).total
+    }
+
+    fn corrected(&self, text: &str) -> Option<String> {
+        self.ask(text).corrected_query
+    }
+}
+
+/// So many of a kind, each of another number.
+fn many(count: usize, name: &str, brand: &'static str) -> Vec<(String, &'static str)> {
+    (0..count).map(|number| (format!("{name} {}", 1_000 + number), brand)).collect()
+}
+
+fn read_as(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn one_misspelt_product_does_not_hide_the_others() {
+    let mut products = many(80, "Toner cartridge", "Kibo");
+    products.extend([("Toner cartrige".to_owned(), "Kibo"), ("Toner cartrige black".to_owned(), "Kibo")]);
+    let shop = Shop::of(products);
+    let (read, names) = shop.read("cartrige");
+    assert_eq!((read, names.len()), (read_as("cartridge"), 82));
+    assert_eq!(names[..2], ["Toner cartrige", "Toner cartrige black"], "what is written so comes first");
+    assert_eq!(shop.read("toner cartrige").1.len(), 82);
+    assert_eq!(shop.corrected("cartrige black"), None, "cartridges are not black");
+    assert_eq!(shop.total("\"cartrige\""), 2, "what is in quotation marks is meant");
+    assert_eq!(
+        (shop.corrected("cartridge"), shop.total("cartridge")),
+        (None, 80),
+        "and not the other way round"
+    );
+    let marked = &shop.ask("cartrige").hits[81];
+    let ranges = &marked.highlights.as_ref().unwrap().name;
+    assert_eq!(&marked.document.name[ranges[0].clone()], "cartridge");
+    // What is left out is what nobody wrote, not what stands for the commoner word.
+    assert_eq!(shop.corrected("toner cartrige zebra"), read_as("toner cartridge"));
+}
+
+#[test]
+fn a_rare_word_is_only_a_slip_beside_a_far_commoner_one() {
+    let slips = |slips: usize, right: usize| {
+        let mut products = many(right, "Vanilla pod", "Kibo");
+        products.extend(many(slips, "Vanila pod", "Kibo"));
+        Shop::of(products).corrected("vanila")
+    };
+    assert_eq!(slips(1, 50), read_as("vanilla"));
+    assert_eq!(slips(1, 49), None, "in a small catalog every word is rare");
+    assert_eq!(slips(2, 79), None, "less than forty times as many");
+    assert_eq!(slips(2, 80), read_as("vanilla"));
+    assert_eq!(slips(6, 400), None, "no slip any more");
+
+    let mut products = many(60, "Kettle of iron", "Philips");
+    let rare =
+        [("Iron kettl", "Philip"), ("Iron wok", "Philip"), ("Wok ironn", "Kibo"), ("Iron m1001", "Kibo")];
+    products.extend(rare.map(|(name, brand)| (name.to_owned(), brand)));
+    let shop = Shop::of(products);
+    let philip = shop.read("philip iron");
+    assert_eq!((philip.0, philip.1.len()), (None, 2), "a maker is called as it is");
+    assert_eq!(shop.corrected("kettl wok"), read_as("wok"), "five letters, but none of them together");
+    assert_eq!(shop.corrected("ironn"), read_as("iron"));
+    assert_eq!(shop.corrected("iron m1001"), None, "what holds a digit is no slip");
+    assert_eq!(shop.corrected("SKU-1"), None);
+}
+
+#[test]
+fn what_is_left_out_says_least() {
+    let products = [
+        ("Perfume for men", "Kibo"),
+        ("Phone case", "Kibo"),
+        ("Cellar lamp", "Kibo"),
+        ("Needles no 3", "Mawenzi"),
+        ("Hair oil", "Mawenzi"),
+        ("Printer", "Brother"),
+        ("Charger tn 2010", "Mawenzi"),
+        ("Serum c", "Kibo"),
+        ("Serum of rosehip", "Kibo"),
+    ];
+    let shop = Shop::of(products);
+    assert_eq!(shop.corrected("tom forr"), None, "no stop word");
+    assert_eq!(shop.corrected("cellular phone"), read_as("phone"), "what was typed, not what was guessed");
+    assert_eq!(
+        shop.corrected("oil no 3"),
+        read_as("oil"),
+        "a word, not what is rarer but says nothing alone"
+    );
+    assert_eq!(shop.corrected("brother tn-2010"), read_as("brother"), "no other maker's number");
+    assert_eq!(shop.read("zebra c"), (None, vec![]), "one sign alone says nothing");
+    assert_eq!(shop.corrected("serum than rosehip"), None, "than holds a sentence together");
+}
+
+#[test]
+fn corrections_are_as_near_as_stated() {
+    let products = [
+        ("Cream for babies", "Kibo"),
+        ("Red barbecue", "Kibo"),
+        ("Chlorophyll gel", "Kibo"),
+        ("Red showstopper", "Kibo"),
+        ("Headphones", "Kibo"),
+    ];
+    let shop = Shop::of(products);
+    assert_eq!(shop.read("barbie"), (None, vec![]));
+    assert_eq!(shop.read("colorpop"), (None, vec![]));
+    assert_eq!(shop.corrected("red shoes"), read_as("red"));
+    for typed in ["hedpho", "haedpho", "hexdphon", "headhpo"] {
+        assert_eq!(shop.corrected(typed), read_as("headphones"), "{typed}");
+    }
+    assert_eq!(shop.read("headxx"), (None, vec![]), "two edits of what is only begun");
+    assert_eq!(shop.read("hedph"), (None, vec![]), "too short to tell");
+}
+
+#[test]
+fn what_is_also_one_word_is_worth_its_own_rarity() {
+    let mut products = many(120, "PS 2 cable with 4 plugs, type", "Kibo");
+    products.push(("Game of the whole family, a long name, PS4".to_owned(), "Kibo"));
+    products.push(("Game of the whole family, a long name, PS 4".to_owned(), "Kibo"));
+    let shop = Shop::of(products);
+    for text in ["PS 4", "ps-4"] {
+        let (_, names) = shop.read(text);
+        assert!(names.len() == 122 && names[..2].iter().all(|name| name.contains("Game")), "{names:?}");
+    }
+}
+
+#[test]
+fn inches_behind_a_number_need_not_be_said() {
+    let shop = Shop::of([
+        ("TV 32\" black", "Kibo"),
+        ("TV 40\"", "Kibo"),
+        ("Ruler 32 inch", "Kibo"),
+        ("Inch nails", "Kibo"),
+    ]);
+    for text in ["32 inch tv", "32-inch tv", "tv 32 inches", "32 in tv", "32\" tv"] {
+        assert_eq!(shop.read(text), (None, vec!["TV 32\" black".to_owned()]), "{text}");
+    }
+    assert_eq!(shop.read("32 inch").1, ["Ruler 32 inch"], "nothing else is asked for");
+    assert_eq!(shop.read("inch nails").1, ["Inch nails"], "behind no number");
+}
