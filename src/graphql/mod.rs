@@ -1,6 +1,6 @@
 //! The graph: one schema over the actions that REST calls, and the two routes of `/graphql/`.
 //!
-//! Each feature has its own `graphql.rs`; here they are merged, a request is held against its [`limits`], and errors
+//! Each feature has its own `graphql.rs`; here they are merged, a request is held against its limits, and errors
 //! get the words that REST has for them. Rights are the actions', as everywhere: there are none here.
 
 mod answer;
