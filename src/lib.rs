@@ -60,6 +60,7 @@ pub mod health;
 pub mod lifecycle;
 pub mod router;
 pub mod server;
+pub mod storefront;
 
 // Somebody else's machine.
 pub mod sandbox;

@@ -1,0 +1,7 @@
+/**
+ * The storefront: begins.
+ */
+
+import { recognise } from "../shared/api.js";
+
+recognise();
