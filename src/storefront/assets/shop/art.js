@@ -41,6 +41,7 @@ const DRAWINGS = [
   [/tent|camp|hik|outdoor|sleeping/, "M12 4L2.500 20h19zM12 11l-4 9M12 11l4 9M12 4V2.500"],
   [/dumbbell|weight|gym|yoga|fitness|exercise/, "M3 9.500v5M6 7v10M18 7v10M21 9.500v5M6 12h12"],
   [/ball|football|tennis|sport|racket|golf/, "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM5.500 6c3 3 3 9 0 12M18.500 6c-3 3-3 9 0 12"],
+  [/grocery/, "M12 7c-2-2-7-1.500-7 4 0 5 3.500 9.500 7 9.500s7-4.500 7-9.500c0-5.500-5-6-7-4zM12 7c0-2 1-3.500 3-4"],
   [/pet|dog|cat\b|cat food|bird|aquarium/, "M12 20c-3.500 0-5.500-1.500-5.500-3.500S9 12 12 12s5.500 2.500 5.500 4.500S15.500 20 12 20zM5 11.500h.01M9 7h.01M15 7h.01M19 11.500h.01"],
   [/baby|pram|stroller|nursery|nappy/, "M4 11h9V4a8 8 0 0 1 7.500 8.500A6 6 0 0 1 14.500 17h-4A6.500 6.500 0 0 1 4 11zM8 20.500h.01M16.500 20.500h.01"],
   [/puzzle|block|brick|toy|game|doll|figure|plush|craft/, "M4 12h7v8H4zM13 12h7v8h-7zM8.500 4h7v8h-7z"],
