@@ -48,7 +48,7 @@ export function Results() {
       </div>
       <${Corrected} data=${data} text=${text} />
       <${Chips} search=${search} narrowing=${narrowing} data=${data} />
-      ${problem && html`<p class="note warn" role="alert"><${Icon} name="alert" />${problem.message} What you see is older.</p>`}
+      ${problem && !problem.isAway && html`<p class="note warn results-old" role="alert"><${Icon} name="alert" />${problem.message} What you see is older.</p>`}
       <h2 class="hidden">Products</h2>
       ${total === 0
         ? html`<${Nothing} search=${search} text=${text} narrowing=${narrowing} />`
