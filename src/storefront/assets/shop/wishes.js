@@ -35,8 +35,8 @@ async function turn(product) {
   changes += 1;
   try {
     if (known === undefined) {
-      const { items } = await api.post("/api/wishlist/add/", { product_id: product.id });
-      wishes.set(new Map(items.map((item) => [item.product_id, item.id])));
+      const item = await api.post("/api/wishlist/add/", { product_id: product.id });
+      wishes.set(new Map(wishes.get()).set(item.product_id, item.id));
       announce(`${product.name} is on your wishlist`);
     } else {
       await api.delete(`/api/wishlist/remove/${known}/`);
