@@ -146,6 +146,14 @@ impl<'a> TextReader<'a> {
         Ok(())
     }
 
+    /// After words were left out: another one may be the last now.
+    pub(crate) fn look_up_all(&mut self) -> Result<(), Error> {
+        for place in 0..self.words.len() {
+            (self.words[place], self.typed[place]) = self.look_up(place, None)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn word(&self, place: usize) -> Option<&str> {
         match (&self.read.get(place)?, self.parsed.asked.get(place)?) {
             (Some(read), _) => Some(read),

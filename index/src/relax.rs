@@ -175,8 +175,7 @@ impl TextReader<'_> {
                 self.dropped[place] = true;
             }
         }
-        // Another word may be the last one now.
-        (0..self.words.len()).try_for_each(|place| self.look_up_again(place))
+        self.look_up_all()
     }
 
     /// The words that may be left out, by what was written without a space: no phrases, which somebody has marked,

@@ -89,6 +89,14 @@ fn ask(
         tally.nothing += usize::from(answer.scores.is_empty());
         if let Some(corrected) = &answer.corrected {
             tally.corrected += 1;
+            let again = Query { text: Some(corrected.clone()), ..query.clone() };
+            let again = engine.reader().search(&again, &lexicon).unwrap();
+            if !answer.besides && (again.corrected_query.is_some() || again.total != hits.total) {
+                eprintln!(
+                    "NOTFIXED {text:?} -> {corrected:?} {} -> {:?} {}",
+                    hits.total, again.corrected_query, again.total
+                );
+            }
             tally.shorter += usize::from(typed(corrected).asked.len() < typed(&text).asked.len());
         }
     }
