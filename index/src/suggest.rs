@@ -30,8 +30,9 @@ use crate::{
 /// How many completions of a word are looked at in a field: the commonest of the whole catalog.
 const MAX_COMPLETIONS: usize = 40;
 
-/// A completion that so many times fewer products have than the commonest one is a slip, or somebody's code.
-const NOISE: u64 = 100;
+/// A completion that so many times fewer products have than the commonest one is a slip, or somebody's code; as many
+/// times as in [`relax`](crate::relax).
+const NOISE: u64 = 40;
 
 /// How many times as many products are looked at as are suggested, for names that begin as was typed.
 const LOOKED_AT: usize = 3;
@@ -106,10 +107,10 @@ impl Generation {
             counted = self.completions_within(&anywhere, typed, lexicon)?;
         }
         counted.sort_unstable();
-        let least = counted.first().map_or(0, |(Reverse(most), _)| most / NOISE);
+        let most = counted.first().map_or(0, |(Reverse(most), _)| *most);
         let mut stems = HashSet::new();
         counted.retain(|(Reverse(count), word)| {
-            *count >= least && stems.insert(text::stem(word).unwrap_or_else(|| word.clone()))
+            count * NOISE > most && stems.insert(text::stem(word).unwrap_or_else(|| word.clone()))
         });
         let begin = typed.whole.iter().map(|word| format!("{word} ")).collect::<String>();
         Ok(counted.into_iter().map(|(_, word)| format!("{begin}{word}")).collect())
