@@ -47,7 +47,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Facet>, String> {
 }
 
 /// Writes facets so that they read as themselves.
-pub fn write(facets: &[Facet]) -> String {
+pub(in crate::search) fn write(facets: &[Facet]) -> String {
     if facets.is_empty() {
         return NONE.to_owned();
     }
