@@ -65,8 +65,8 @@ impl Generation {
         Ok(suggestions)
     }
 
-    /// Of what matches the best: first names that begin as was typed, then those that are called so by name or maker,
-    /// then what only mentions it.
+    /// Of what matches the best: first names that begin as was typed, then other names that hold it, then what name and
+    /// maker together hold, then what only mentions it.
     fn products(
         &self,
         typed: &Typed,
@@ -77,10 +77,13 @@ impl Generation {
         for TextMatches { docs, scores } in &matches {
             docs.for_each(|doc| most = most.max(scores[doc as usize]));
         }
-        let called = self.called(typed, &[TextField::Name, TextField::Brand], true)?;
-        for (TextMatches { docs, scores }, mut called) in matches.iter_mut().zip(called) {
-            called.and(docs);
-            called.for_each(|doc| scores[doc as usize] += most);
+        // Each of them raises above all that it is not of.
+        for fields in [&CALLED[..1], &CALLED[..2]] {
+            let called = self.called(typed, fields, true)?;
+            for (TextMatches { docs, scores }, mut called) in matches.iter_mut().zip(called) {
+                called.and(docs);
+                called.for_each(|doc| scores[doc as usize] += most);
+            }
         }
         let best_first = SortKey { field: SortField::Relevance, descending: false };
         let search =
