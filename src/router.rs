@@ -68,6 +68,7 @@ pub fn service(
 pub fn openapi() -> OpenApi {
     let mut document = api().into_openapi();
     crate::openapi::close_request_bodies(&mut document);
+    crate::openapi::name_operations(&mut document);
     document
 }
 
