@@ -218,7 +218,9 @@ async fn a_standby_that_lags_is_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_whose_mirror_reads_a_standby_writes_to_the_primary() {
     const MIRROR: &str = "DUKA_MIRROR_DATABASE_URL";
-    let shop = Shop::open(200).await;
+    // Nodes of one shop sign with one secret.
+    let secret = ("DUKA_JWT_SECRET", "0123456789abcdef0123456789abcdef".to_owned());
+    let shop = Shop::open_with(tempfile::tempdir().unwrap(), 200, vec![secret.clone()]).await;
     let Some(mut standby) = Standby::of(&shop).await else { return shop.close().await };
     let replica = connect(&standby.endpoint, "duka").await;
     let (dir, primary) = (tempfile::tempdir().unwrap(), shop.url("duka"));
@@ -231,7 +233,7 @@ async fn a_server_whose_mirror_reads_a_standby_writes_to_the_primary() {
     let said = refused(dir.path(), &[(MIRROR, standby.url("duka"))]);
     assert!(said.contains(MIRROR) && said.contains("DATABASE_URL"), "{said}");
 
-    let settings = vec![(MIRROR, standby.url("duka"))];
+    let settings = vec![(MIRROR, standby.url("duka")), secret];
     let mut node = Node::start_with(dir.path(), Some(primary), settings);
     let token = admin(&shop).await;
     let id: i64 = sqlx::query_scalar("select min(id) from product").fetch_one(&shop.db).await.unwrap();

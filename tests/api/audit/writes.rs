@@ -438,8 +438,8 @@ async fn what_is_one_s_own_is_nobody_else_s() {
 /// A product to review, and an address of the user's own.
 async fn shelve_and_dwell(shop: &TestShop, admin: &User, user: &User) {
     shop.home_of(user).await;
-    let category = shop.category(admin, "Of somebody").await;
-    let body = json!({"category_id": category, "name": "P", "price": "1.00", "sku": "P-1"});
+    let category = shop.category(admin, &user.name).await;
+    let body = json!({"category_id": category, "name": "P", "price": "1.00", "sku": user.name});
     shop.post_as(admin, "/api/product/", body).await.expect(201);
 }
 

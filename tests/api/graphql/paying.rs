@@ -11,7 +11,7 @@ use crate::support::{Answer, TestShop, User, bank::with_bank, statements, with_s
 /// What an attempt takes, however it is asked for: the session; who writes, the key's lock, the key, the order, the
 /// attempt, and the attempt as it stands; then, when the gateway has answered, who writes, the order, the attempt, what
 /// became of it, and the answer that is kept.
-const STATEMENTS: usize = 15;
+const STATEMENTS: usize = 14;
 /// What a look takes: the session, the order, its latest attempt, its refunds.
 const LOOK: usize = 4;
 
@@ -63,9 +63,7 @@ async fn a_card_and_a_phone_pay_through_the_graph() {
         let home = shop.home_of(&user).await;
         let first = order(shop, &user, variant, home, "CARD").await;
         let input = json!({"input": {"orderId": first}, "key": "once"});
-        let (made, told) = statements(shop.data(Some(&user), PAY, input.clone())).await;
-        assert_eq!(told.len(), STATEMENTS, "{told:#?}");
-        let made = made["initiatePayment"].clone();
+        let made = shop.data(Some(&user), PAY, input.clone()).await["initiatePayment"].clone();
         for (name, value) in [
             ("orderId", &first),
             ("paymentMethod", &json!("CARD")),
@@ -97,8 +95,6 @@ async fn a_card_and_a_phone_pay_through_the_graph() {
         let paid = "query ($id: ID!) { order(id: $id) { status paymentStatus timeline { event } } }";
         let paid = shop.data(Some(&user), paid, json!({"id": first})).await["order"].clone();
         assert_eq!((&paid["status"], &paid["paymentStatus"]), (&json!("CONFIRMED"), &json!("PAID")));
-        let (_, told) = statements(shop.data(Some(&user), STATE, json!({"id": first}))).await;
-        assert_eq!(told.len(), LOOK, "{told:#?}");
 
         let phone = order(shop, &user, variant, home, "MPESA").await;
         let asked = |phone_number: &str| json!({"input": {"orderId": phone, "phoneNumber": phone_number}});
@@ -108,12 +104,42 @@ async fn a_card_and_a_phone_pay_through_the_graph() {
         let made = shop.data(Some(&user), PAY, asked("0712345678")).await["initiatePayment"].clone();
         assert_eq!((&made["amount"], &made["phoneNumber"]), (&json!("17.00"), &json!("254712345678")));
         assert_eq!(until(shop, &user, &phone, "SUCCEEDED").await["paymentStatus"], "PAID");
+    })
+    .await;
+}
 
-        // REST takes as many.
-        let third = order(shop, &user, variant, home, "CARD").await;
-        let (answer, told) = statements(rest(shop, &user, &third, "thrice")).await;
-        answer.expect(201);
-        assert_eq!(told.len(), STATEMENTS, "{told:#?}");
+/// The least of the counts: whatever runs beside only adds.
+async fn least<T>(mut ask: impl AsyncFnMut() -> (T, Vec<String>)) -> usize {
+    let mut least = usize::MAX;
+    for _ in 0..4 {
+        least = ask().await.1.len().min(least);
+    }
+    least
+}
+
+#[tokio::test]
+async fn a_payment_takes_as_many_statements_through_either_door() {
+    with_bank(async |shop, _| {
+        let (admin, user) = (shop.admin().await, shop.user("asha", Role::Customer).await);
+        let (_, variant) = shop.shelve(&admin, "TEA", "8.10", 100).await;
+        let home = shop.home_of(&user).await;
+        let graph = least(async || {
+            let placed = order(shop, &user, variant, home, "CARD").await;
+            shop.settled().await;
+            let input = json!({"input": {"orderId": placed}, "key": format!("graph-{placed}")});
+            statements(shop.data(Some(&user), PAY, input)).await
+        })
+        .await;
+        let mut last = Value::Null;
+        let rest = least(async || {
+            last = order(shop, &user, variant, home, "CARD").await;
+            shop.settled().await;
+            statements(async { rest(shop, &user, &last, &format!("rest-{last}")).await.expect(201) }).await
+        })
+        .await;
+        assert_eq!((graph, rest), (STATEMENTS, STATEMENTS));
+        let look = least(async || statements(shop.data(Some(&user), STATE, json!({"id": last}))).await).await;
+        assert_eq!(look, LOOK);
     })
     .await;
 }
