@@ -109,14 +109,17 @@ fn is_mutation(document: &ExecutableDocument, name: Option<&str>) -> bool {
     meant.is_some_and(|(_, operation)| operation.node.ty == OperationType::Mutation)
 }
 
-fn body(answered: Response) -> Value {
+/// What is sent. Of the data each field stands where it was asked for, which JSON of this program's own would sort.
+#[derive(Serialize)]
+struct Sent {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Value>,
+    data: async_graphql::Value,
+}
+
+fn body(answered: Response) -> Sent {
     let Response { data, errors, .. } = answered;
-    let mut body = Map::new();
-    if !errors.is_empty() {
-        body.insert("errors".to_owned(), errors.into_iter().take(MOST_ERRORS).map(told).collect());
-    }
-    body.insert("data".to_owned(), data.into_json().unwrap_or_default());
-    Value::Object(body)
+    Sent { errors: errors.into_iter().take(MOST_ERRORS).map(told).collect(), data }
 }
 
 /// An error in the words of REST's: its detail as the message, and its slug, status and faults in `extensions`.
