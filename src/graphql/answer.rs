@@ -13,6 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::IntoResponse,
 };
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Graph, limits};
