@@ -84,15 +84,27 @@ impl PaymentStatus {
     }
 
     /// The table: whether what is paid may go on from this state to that. A success after a failure wins, and a
-    /// failure never overrides a success.
+    /// failure never overrides a success. What went back may come back.
     pub const fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
             (Self::Pending, Self::Paid | Self::Failed)
                 | (Self::Failed, Self::Pending | Self::Paid)
                 | (Self::Paid, Self::PartiallyRefunded | Self::Refunded)
-                | (Self::PartiallyRefunded, Self::Refunded)
+                | (Self::PartiallyRefunded, Self::Refunded | Self::Paid)
+                | (Self::Refunded, Self::PartiallyRefunded | Self::Paid)
         )
+    }
+
+    /// What is paid of an order for which the shop holds so much of what was paid.
+    pub fn of_held(held: Amount, total: Amount) -> Self {
+        if held == Amount::ZERO {
+            Self::Refunded
+        } else if held < total {
+            Self::PartiallyRefunded
+        } else {
+            Self::Paid
+        }
     }
 
     /// Whether the shop holds money for it.
@@ -370,8 +382,10 @@ mod tests {
         assert_eq!(of(Pending), [Paid, Failed]);
         assert_eq!(of(Failed), [Pending, Paid]);
         assert_eq!(of(Paid), [Refunded, PartiallyRefunded]);
-        assert_eq!(of(PartiallyRefunded), [Refunded]);
-        assert_eq!(of(Refunded), []);
+        assert_eq!(of(PartiallyRefunded), [Paid, Refunded]);
+        assert_eq!(of(Refunded), [Paid, PartiallyRefunded]);
+        let held = |held| PaymentStatus::of_held(Amount::from_hundredths(held), Amount::from_hundredths(1250));
+        assert_eq!([0, 1, 1249, 1250, 1300].map(held), [Refunded, PartiallyRefunded, PartiallyRefunded, Paid, Paid]);
     }
 
     #[test]
