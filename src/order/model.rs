@@ -84,15 +84,22 @@ impl PaymentStatus {
     }
 
     /// The table: whether what is paid may go on from this state to that. A success after a failure wins, and a
-    /// failure never overrides a success. What went back may come back.
+    /// failure never overrides a success.
     pub const fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
             (Self::Pending, Self::Paid | Self::Failed)
                 | (Self::Failed, Self::Pending | Self::Paid)
                 | (Self::Paid, Self::PartiallyRefunded | Self::Refunded)
-                | (Self::PartiallyRefunded, Self::Refunded | Self::Paid)
-                | (Self::Refunded, Self::PartiallyRefunded | Self::Paid)
+                | (Self::PartiallyRefunded, Self::Refunded)
+        )
+    }
+
+    /// Whether what is paid may be that again, since what had gone back came back. New money never does this.
+    pub const fn may_return_to(self, before: Self) -> bool {
+        matches!(
+            (self, before),
+            (Self::Refunded, Self::PartiallyRefunded | Self::Paid) | (Self::PartiallyRefunded, Self::Paid)
         )
     }
 
@@ -382,10 +389,19 @@ mod tests {
         assert_eq!(of(Pending), [Paid, Failed]);
         assert_eq!(of(Failed), [Pending, Paid]);
         assert_eq!(of(Paid), [Refunded, PartiallyRefunded]);
-        assert_eq!(of(PartiallyRefunded), [Paid, Refunded]);
-        assert_eq!(of(Refunded), [Paid, PartiallyRefunded]);
-        let held = |held| PaymentStatus::of_held(Amount::from_hundredths(held), Amount::from_hundredths(1250));
-        assert_eq!([0, 1, 1249, 1250, 1300].map(held), [Refunded, PartiallyRefunded, PartiallyRefunded, Paid, Paid]);
+        assert_eq!(of(PartiallyRefunded), [Refunded]);
+        assert_eq!(of(Refunded), []);
+        let back = |from: PaymentStatus| {
+            PaymentStatus::ALL.into_iter().filter(|to| from.may_return_to(*to)).collect::<Vec<_>>()
+        };
+        assert_eq!((back(Refunded), back(PartiallyRefunded)), (vec![Paid, PartiallyRefunded], vec![Paid]));
+        assert!([Pending, Failed, Paid].into_iter().all(|from| back(from).is_empty()));
+        let held =
+            |held| PaymentStatus::of_held(Amount::from_hundredths(held), Amount::from_hundredths(1250));
+        assert_eq!(
+            [0, 1, 1249, 1250, 1300].map(held),
+            [Refunded, PartiallyRefunded, PartiallyRefunded, Paid, Paid]
+        );
     }
 
     #[test]

@@ -186,7 +186,8 @@ async fn ask(app: &App, attempt: &Attempt, answer: &impl Answer) -> Result<Kept>
             News::new(Word::Unknown).because(None, "The payment service has not answered yet.")
         })
     } else {
-        let said = "The order was paid by an earlier attempt, or cancelled, meanwhile; nothing was asked for.";
+        let said =
+            "The order was paid by an earlier attempt, or cancelled, meanwhile; nothing was asked for.";
         News::new(Word::Cancelled).because("not-needed".to_owned(), said)
     };
     // What the amount is rounded to stays said while it may be charged.

@@ -47,7 +47,7 @@ struct Attempt {
     payment_method: PaymentMethod,
     /// The gateway's: a card payment's intent, M-Pesa's receipt.
     transaction_id: Option<String>,
-    /// What is charged. M-Pesa moves whole shillings: there it is the order's total, rounded up.
+    /// What is asked for. M-Pesa moves no cents: there it is the order's total, rounded up.
     #[schema(example = "12.50")]
     amount: String,
     currency: String,
@@ -374,7 +374,6 @@ async fn close_refund(
 ) -> Result<Json<RefundMade>> {
     let shop = app.config.currency;
     let end: RefundEnd = body.read(shop)?;
-    let (refund, payment_status) =
-        actions::refund::close(&app, admin, order_id, id, end.has_gone).await?;
+    let (refund, payment_status) = actions::refund::close(&app, admin, order_id, id, end.has_gone).await?;
     Ok(Json(RefundMade { refund: RefundJson::new(&refund, shop), payment_status }))
 }

@@ -242,7 +242,8 @@ mod tests {
             for number in 0..3_usize.pow(length) {
                 let events: Vec<usize> = (0..length).map(|at| number / 3_usize.pow(at) % 3).collect();
                 for answer_at in 0..=events.len() {
-                    let end = [Status::Failed, Status::Cancelled, Status::Succeeded][*events.iter().max().unwrap()];
+                    let end =
+                        [Status::Failed, Status::Cancelled, Status::Succeeded][*events.iter().max().unwrap()];
                     let mut words: Vec<Word> = events.iter().map(|kind| kinds[*kind]).collect();
                     words.insert(answer_at, Word::Processing);
                     let (mut payment, mut captures) = (payment(Status::Pending), 0);

@@ -619,7 +619,9 @@ pub(super) enum Entry {
 /// Books an entry: both lines of it.
 pub(super) async fn book(db: &mut PgConnection, payment: &Payment, entry: Entry) -> Result<()> {
     let (refund_id, debit, is_return) = match entry {
-        Entry::Capture => (None, payment.received.as_ref().map_or(payment.amount, |(got, _)| *got).decimal(), false),
+        Entry::Capture => {
+            (None, payment.received.as_ref().map_or(payment.amount, |(got, _)| *got).decimal(), false)
+        }
         Entry::Refund(id, amount) => (Some(id), -amount.decimal(), false),
         Entry::Return(id, amount) => (Some(id), amount.decimal(), true),
     };

@@ -9,6 +9,7 @@ mod outcomes;
 mod permutations;
 mod races;
 mod refunds;
+mod reversals;
 mod superseded;
 mod webhooks;
 

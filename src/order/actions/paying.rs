@@ -59,7 +59,7 @@ pub async fn move_paid(db: &mut PgConnection, due: &mut Due, to: PaymentStatus, 
 /// # Errors
 /// When the database does not answer.
 pub async fn take_back(db: &mut PgConnection, due: &mut Due, to: PaymentStatus, detail: &str) -> Result<()> {
-    if due.state.payment_status.may_become(to) {
+    if due.state.payment_status.may_return_to(to) {
         store::move_paid(db, due.id, to).await?;
         due.state.payment_status = to;
     }

@@ -164,7 +164,11 @@ async fn digest(app: &App, event: &Kept) -> Result<()> {
         Outcome::Done(payment_id) => (payment_id, None, None),
         Outcome::Stranger => {
             count(event.provider.clone(), "stranger");
-            tracing::warn!(provider = event.provider, event_id = event.id, "an event is of no attempt of this shop");
+            tracing::warn!(
+                provider = event.provider,
+                event_id = event.id,
+                "an event is of no attempt of this shop"
+            );
             (None, Some("no attempt of this shop"), None)
         }
         Outcome::Pointless(why) => (None, Some(why), None),
@@ -233,8 +237,9 @@ async fn digest_reversal(app: &App, id: i64, told: Reversal, attempts: i32) -> R
         Believed::NotYet if refund.status == RefundStatus::Processing && attempts < MOST_NAMELESS => {
             return Ok(Outcome::Later("the reversal itself has not been answered yet"));
         }
-        Believed::NotYet => RefundNews::new(RefundStatus::Manual)
-            .because("M-Pesa sent a result and never answered the request; look there whether the money went back."),
+        Believed::NotYet => RefundNews::new(RefundStatus::Manual).because(
+            "M-Pesa sent a result and never answered the request; look there whether the money went back.",
+        ),
         Believed::Yes => told.news,
     };
     heard::apply(&mut transaction, id, &news).await?;

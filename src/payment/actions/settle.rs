@@ -135,7 +135,8 @@ pub(super) async fn came_to_nothing(db: &mut PgConnection, due: &mut Due, detail
 /// the first payment, and what came in otherwise than it was asked for, once the order does not wait for its money. What
 /// a person must look at for another reason is left, and so is what once failed to go back.
 pub(super) async fn give_back_surplus(db: &mut PgConnection, due: &mut Due) -> Result<()> {
-    let all = store::payments(&mut *db, store::Which { order_id: Some(due.id), ..Default::default() }).await?;
+    let all =
+        store::payments(&mut *db, store::Which { order_id: Some(due.id), ..Default::default() }).await?;
     let (strange, mut paid): (Vec<Payment>, Vec<Payment>) =
         all.into_iter().partition(|payment| payment.received.is_some());
     paid.retain(|payment| payment.status == Status::Succeeded);
@@ -148,7 +149,8 @@ pub(super) async fn give_back_surplus(db: &mut PgConnection, due: &mut Due) -> R
             refund::reserve(db, due, payment, left, reason, None).await?;
         }
     }
-    let waits = !is_over && matches!(due.state.payment_status, PaymentStatus::Pending | PaymentStatus::Failed);
+    let waits =
+        !is_over && matches!(due.state.payment_status, PaymentStatus::Pending | PaymentStatus::Failed);
     if waits || strange.is_empty() {
         return Ok(());
     }

@@ -216,9 +216,7 @@ impl Mpesa {
         });
         match self.send("query", "/mpesa/stkpushquery/v1/query", &body).await {
             Answer::Accepted(body) => answered(&body, payment).unwrap_or_else(silent),
-            Answer::Failing(code) if code == BEING_PROCESSED => {
-                News::new(Word::Processing)
-            }
+            Answer::Failing(code) if code == BEING_PROCESSED => News::new(Word::Processing),
             _ => silent(),
         }
     }

@@ -10,9 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{
-    app::App, error::Result, extract::header_text, openapi::ProblemResponse, payment::actions,
-};
+use crate::{app::App, error::Result, extract::header_text, openapi::ProblemResponse, payment::actions};
 
 /// What a gateway may send at once.
 const EVENT_BYTES: usize = 256 * 1024;

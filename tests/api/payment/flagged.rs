@@ -22,8 +22,12 @@ async fn seen_by(shop: &TestShop, user: &User, order: i64) -> Value {
 async fn refunds_are(shop: &TestShop, buyer: &Buyer, statuses: &[&str]) -> Value {
     eventually(async || {
         let state = buyer.state(shop).await;
-        let are: Vec<&str> =
-            state["refunds"].as_array().unwrap().iter().map(|refund| refund["status"].as_str().unwrap()).collect();
+        let are: Vec<&str> = state["refunds"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|refund| refund["status"].as_str().unwrap())
+            .collect();
         if are == statuses { Ok(state.clone()) } else { Err(state.to_string()) }
     })
     .await
@@ -47,9 +51,15 @@ async fn another_amount_goes_back_by_itself_when_the_order_is_cancelled() {
             assert!(flagged["reason"].as_str().unwrap().contains(amount), "{seen}");
             assert_eq!(buyer.state(shop).await.get("attention"), None, "that is the shop's affair");
             tokio::time::sleep(Duration::from_secs(2)).await;
-            assert_eq!((gateway.made("refunds"), ledger(shop).await), (0, (0, 0, 0)), "the order still waits");
+            assert_eq!(
+                (gateway.made("refunds"), ledger(shop).await),
+                (0, (0, 0, 0)),
+                "the order still waits"
+            );
 
-            shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({})).await.expect(200);
+            shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({}))
+                .await
+                .expect(200);
             let state = refunds_are(shop, &buyer, &["succeeded"]).await;
             let refund = &state["refunds"][0];
             assert_eq!((&refund["amount"], &refund["currency"]), (&json!(amount), &json!(code)));
@@ -60,15 +70,20 @@ async fn another_amount_goes_back_by_itself_when_the_order_is_cancelled() {
             assert_eq!(order["payment_status"], "pending", "it was never paid");
             let told = ["placed", "cancelled", "refund_requested", "wrong_amount_refunded"];
             assert_eq!(events(&order), told, "{order}");
-            let currencies: Vec<String> =
-                sqlx::query_scalar("select distinct currency from payment_ledger").fetch_all(&shop.db).await.unwrap();
+            let currencies: Vec<String> = sqlx::query_scalar("select distinct currency from payment_ledger")
+                .fetch_all(&shop.db)
+                .await
+                .unwrap();
             assert_eq!(currencies, [code]);
             // The gateway says it again.
             let before = buyer.state(shop).await;
             paid_strangely(shop, gateway, "evt_2", minor, currency).await;
             digested(shop).await;
             tokio::time::sleep(Duration::from_secs(2)).await;
-            assert_eq!((buyer.state(shop).await, gateway.made("refunds"), attention(shop).await), (before, 1, None));
+            assert_eq!(
+                (buyer.state(shop).await, gateway.made("refunds"), attention(shop).await),
+                (before, 1, None)
+            );
         })
         .await;
     }
@@ -136,10 +151,16 @@ async fn what_could_not_go_back_by_itself_waits_for_an_administrator() {
         paid_strangely(shop, gateway, "evt_1", 1619, "kes").await;
         buyer.until(shop, "unknown").await;
         gateway.fault("refund", Fault::Answer(400, json!({"error": {"message": "Insufficient funds."}})));
-        shop.post_as(&buyer.admin, &format!("/api/order/{}/cancel/", buyer.order), json!({})).await.expect(200);
+        shop.post_as(&buyer.admin, &format!("/api/order/{}/cancel/", buyer.order), json!({}))
+            .await
+            .expect(200);
         refunds_are(shop, &buyer, &["failed"]).await;
         tokio::time::sleep(Duration::from_secs(3)).await;
-        assert_eq!((gateway.calls("refund"), ledger(shop).await), (1, (1, 0, 1619)), "it is not tried for ever");
+        assert_eq!(
+            (gateway.calls("refund"), ledger(shop).await),
+            (1, (1, 0, 1619)),
+            "it is not tried for ever"
+        );
         let seen = seen_by(shop, &buyer.admin, buyer.order).await;
         assert!(seen["attention"][0]["reason"].as_str().unwrap().contains("Insufficient funds."), "{seen}");
         let path = format!("/api/payment/{}/refund/", buyer.order);
@@ -156,7 +177,9 @@ async fn a_shilling_too_little_goes_back_to_the_phone() {
         let buyer = Buyer::new(shop, "mpesa").await;
         buyer.pay(shop, json!({"phone_number": "0712345646"})).await.expect(201);
         buyer.until(shop, "unknown").await;
-        shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({})).await.expect(200);
+        shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({}))
+            .await
+            .expect(200);
         refunds_are(shop, &buyer, &["succeeded"]).await;
         let money = bank.moved(&buyer.look(shop).await).await;
         assert_eq!(money, [("capture".to_owned(), 1600), ("refund".to_owned(), 1600)]);

@@ -122,7 +122,10 @@ async fn a_prompt_that_never_ends_is_asked_about_and_says_so() {
             let back = "update payment set payment_date = now() - $1::text::interval, next_check_at = now()";
             sqlx::query(back).bind(age).execute(&shop.db).await.unwrap();
             let asked = gateway.calls("query");
-            eventually(async || if gateway.calls("query") > asked { Ok(()) } else { Err("nobody asks".to_owned()) }).await;
+            eventually(
+                async || if gateway.calls("query") > asked { Ok(()) } else { Err("nobody asks".to_owned()) },
+            )
+            .await;
             tokio::time::sleep(Duration::from_millis(500)).await;
             buyer.state(shop).await["payment"].clone()
         };

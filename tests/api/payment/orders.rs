@@ -3,8 +3,8 @@
 use duka::{
     app::App,
     auth::Actor,
-    error::Kind,
-    idempotency::Request,
+    error::{Kind, Result},
+    idempotency::{Kept, Request},
     order::model::PaymentStatus,
     payment::{
         actions,
@@ -64,7 +64,8 @@ async fn m_pesa_money_for_an_expired_order_goes_back_by_itself() {
         let push = gateway.push();
         gateway.answer(&push, "0");
         shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);
-        let sent = eventually(async || gateway.ledger().reversals.first().cloned().ok_or_else(String::new)).await;
+        let sent =
+            eventually(async || gateway.ledger().reversals.first().cloned().ok_or_else(String::new)).await;
         assert_eq!((&sent["TransactionID"], &sent["Amount"]), (&json!("RwsCO0002"), &json!("17")));
         assert_eq!(buyer.look(shop).await["payment_status"], "paid", "it has not gone out yet");
         shop.mpesa_callback(&sent["ResultURL"], &result(&sent, 0)).await.expect(200);
@@ -84,7 +85,11 @@ async fn an_intent_of_an_order_that_was_given_up_is_cancelled_at_the_gateway() {
             .await
             .expect(200);
         buyer.until(shop, "cancelled").await;
-        assert!(begun.elapsed() < Duration::from_secs(5), "it must not outlive its order: {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "it must not outlive its order: {:?}",
+            begun.elapsed()
+        );
         assert_eq!((gateway.intent()["status"].clone(), ledger(shop).await), (json!("canceled"), (0, 0, 0)));
         let order = buyer.look(shop).await;
         assert_eq!(
@@ -211,12 +216,12 @@ async fn a_refused_request_has_given_its_key_back_before_it_is_answered() {
         let phoneless = NewPayment { order_id: buyer.order, method: None, phone_number: None };
         let initiate = key("POST /api/payment/initiate/");
         let actor = actor_of(app, &buyer.user).customer(app).await.unwrap();
-        let answer = |_: &Payment| unreachable!("nothing is begun");
+        let answer = |_: &Payment| -> Result<Kept> { unreachable!("nothing is begun") };
         let refused = actions::initiate(app, actor, &phoneless, Some(&initiate), answer).await;
         assert_eq!((refused.unwrap_err().kind(), keys_held(&shop.database_url)), (Kind::Invalid, before));
         let admin = actor_of(app, &buyer.admin).customer(app).await.unwrap().admin().unwrap();
         let (all, refund) = (NewRefund { amount: None }, key("POST /api/payment/{order_id}/refund/"));
-        let answer = |_: &Refund, _: PaymentStatus| unreachable!("nothing is begun");
+        let answer = |_: &Refund, _: PaymentStatus| -> Result<Kept> { unreachable!("nothing is begun") };
         let refused = actions::refund::refund(app, admin, buyer.order, &all, Some(&refund), answer).await;
         assert_eq!((refused.unwrap_err().kind(), keys_held(&shop.database_url)), (Kind::WrongState, before));
     })

@@ -222,8 +222,7 @@ async fn every_refund_by_phone_ends_in_the_right_state() {
             assert_eq!(attention(shop).await.is_some(), status == "failed", "{phone}");
             if status == "processing" {
                 // M-Pesa cannot be asked: after five minutes it is a person's.
-                let age =
-                    "update refund set sent_at = now() - interval '301 seconds', next_check_at = now()";
+                let age = "update refund set sent_at = now() - interval '301 seconds', next_check_at = now()";
                 sqlx::query(age).execute(&shop.db).await.unwrap();
                 eventually(async || match buyer.state(shop).await {
                     state if state["refunds"][0]["status"] == "manual" => Ok(()),

@@ -60,7 +60,9 @@ fn cases() -> Vec<(Vec<usize>, usize)> {
     let kinds = [0, 1, 2];
     let whole = (1..=3).flat_map(|length| {
         let sequences = sequences(&kinds, length);
-        sequences.into_iter().flat_map(move |sequence| (0..=length).map(move |place| (sequence.clone(), place)))
+        sequences
+            .into_iter()
+            .flat_map(move |sequence| (0..=length).map(move |place| (sequence.clone(), place)))
     });
     let some = (4..=5).flat_map(|length| {
         let sequences = sequences(&kinds, length).into_iter().enumerate();

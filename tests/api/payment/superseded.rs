@@ -45,7 +45,9 @@ async fn an_older_intent_is_withdrawn_before_a_new_one_is_made() {
             buyer.order = buyer.another(shop, "card").await;
             buyer.pay(shop, json!({})).await.expect(201);
             first = gateway.confirm(&gateway.intent(), "requires_payment_method");
-            shop.card_event(&event(&format!("evt_{begins}"), "payment_intent.payment_failed", &first)).await.expect(200);
+            shop.card_event(&event(&format!("evt_{begins}"), "payment_intent.payment_failed", &first))
+                .await
+                .expect(200);
             buyer.until(shop, "failed").await;
         }
     })
@@ -59,7 +61,10 @@ async fn an_older_intent_that_was_paid_wins() {
         let (buyer, first) = declined(shop, gateway).await;
         gateway.confirm(&first, "succeeded");
         let made = buyer.pay(shop, json!({})).await.expect(201).json;
-        assert_eq!((&made["payment_status"], &made["result_code"]), (&json!("cancelled"), &json!("not-needed")));
+        assert_eq!(
+            (&made["payment_status"], &made["result_code"]),
+            (&json!("cancelled"), &json!("not-needed"))
+        );
         let order = buyer.look(shop).await;
         assert_eq!((&order["status"], &order["payment_status"]), (&json!("confirmed"), &json!("paid")));
         assert_eq!((gateway.made("intents"), gateway.holds(), ledger(shop).await), (1, 1620, (1, 0, 1620)));
@@ -80,7 +85,11 @@ async fn what_could_not_be_withdrawn_is_withdrawn_later() {
         assert_eq!(status_of(gateway, &first), "requires_payment_method");
         hasten(shop).await;
         until_canceled(gateway, &first).await;
-        assert_eq!(buyer.state(shop).await["payment"]["payment_status"], "processing", "the newer one is not touched");
+        assert_eq!(
+            buyer.state(shop).await["payment"]["payment_status"],
+            "processing",
+            "the newer one is not touched"
+        );
         assert_eq!(gateway.intent()["status"], "requires_payment_method");
     })
     .await;
@@ -104,7 +113,10 @@ async fn one_that_is_paid_before_it_can_be_withdrawn_is_a_surplus() {
             other => Err(format!("{other:?}")),
         })
         .await;
-        assert_eq!((gateway.holds(), buyer.look(shop).await["payment_status"].clone()), (1620, json!("paid")));
+        assert_eq!(
+            (gateway.holds(), buyer.look(shop).await["payment_status"].clone()),
+            (1620, json!("paid"))
+        );
     })
     .await;
 }
@@ -115,7 +127,9 @@ async fn what_nobody_wants_any_more_is_withdrawn_at_once() {
     with_gateway(async |shop, gateway| {
         // Declined, and then the order was cancelled.
         let (buyer, first) = declined(shop, gateway).await;
-        shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({})).await.expect(200);
+        shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({}))
+            .await
+            .expect(200);
         until_canceled(gateway, &first).await;
         // Live, and the order was paid by the older one, which could not be withdrawn.
         let buyer = Buyer { order: buyer.another(shop, "card").await, ..buyer };

@@ -26,7 +26,11 @@ use crate::{
 ///
 /// # Errors
 /// 404, or when the database does not answer.
-pub(in crate::payment::actions) async fn apply(db: &mut PgConnection, id: i64, news: &RefundNews) -> Result<()> {
+pub(in crate::payment::actions) async fn apply(
+    db: &mut PgConnection,
+    id: i64,
+    news: &RefundNews,
+) -> Result<()> {
     let order_id = one_refund(db, id).await?.0.order_id;
     let mut due = paying::lock(db, order_id, None).await?;
     let (refund, payment) = one_refund(db, id).await?;
@@ -47,7 +51,8 @@ pub(in crate::payment::actions) async fn apply(db: &mut PgConnection, id: i64, n
     };
     // It was not sent after all: that is how it began.
     if news.status == RefundStatus::Pending && refund.status == RefundStatus::Processing {
-        return store::record_refund(db, id, RefundStatus::Pending, RefundNames::default(), error, wait).await;
+        return store::record_refund(db, id, RefundStatus::Pending, RefundNames::default(), error, wait)
+            .await;
     }
     if !refund.status.may_become(news.status) {
         return store::record_refund(db, id, refund.status, named, error, wait).await;
@@ -146,7 +151,10 @@ async fn went_back(db: &mut PgConnection, due: &mut Due, payment: &Payment, amou
 }
 
 /// The refund that an M-Pesa address is of, and its payment.
-pub(in crate::payment::actions) async fn of_token(app: &App, token: &str) -> Result<Option<(Refund, Payment)>> {
+pub(in crate::payment::actions) async fn of_token(
+    app: &App,
+    token: &str,
+) -> Result<Option<(Refund, Payment)>> {
     let mut connection = app.web.acquire().await?;
     let refund = store::refunds(&mut *connection, None, None, Some(&hash(token))).await?.into_iter().next();
     match refund {
