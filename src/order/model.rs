@@ -95,25 +95,6 @@ impl PaymentStatus {
         )
     }
 
-    /// Whether what is paid may be that again, since what had gone back came back. New money never does this.
-    pub const fn may_return_to(self, before: Self) -> bool {
-        matches!(
-            (self, before),
-            (Self::Refunded, Self::PartiallyRefunded | Self::Paid) | (Self::PartiallyRefunded, Self::Paid)
-        )
-    }
-
-    /// What is paid of an order for which the shop holds so much of what was paid.
-    pub fn of_held(held: Amount, total: Amount) -> Self {
-        if held == Amount::ZERO {
-            Self::Refunded
-        } else if held < total {
-            Self::PartiallyRefunded
-        } else {
-            Self::Paid
-        }
-    }
-
     /// Whether the shop holds money for it.
     pub const fn holds_money(self) -> bool {
         matches!(self, Self::Paid | Self::PartiallyRefunded)
@@ -391,17 +372,6 @@ mod tests {
         assert_eq!(of(Paid), [Refunded, PartiallyRefunded]);
         assert_eq!(of(PartiallyRefunded), [Refunded]);
         assert_eq!(of(Refunded), []);
-        let back = |from: PaymentStatus| {
-            PaymentStatus::ALL.into_iter().filter(|to| from.may_return_to(*to)).collect::<Vec<_>>()
-        };
-        assert_eq!((back(Refunded), back(PartiallyRefunded)), (vec![Paid, PartiallyRefunded], vec![Paid]));
-        assert!([Pending, Failed, Paid].into_iter().all(|from| back(from).is_empty()));
-        let held =
-            |held| PaymentStatus::of_held(Amount::from_hundredths(held), Amount::from_hundredths(1250));
-        assert_eq!(
-            [0, 1, 1249, 1250, 1300].map(held),
-            [Refunded, PartiallyRefunded, PartiallyRefunded, Paid, Paid]
-        );
     }
 
     #[test]

@@ -465,23 +465,25 @@ pub(super) async fn release(db: &mut PgConnection, payment_id: i64, amount: Amou
     Ok(())
 }
 
-/// Writes a refund down, to be sent at once.
+/// Writes a refund down; whoever sends it has so long until the worker does.
 pub(super) async fn insert_refund(
     db: &mut PgConnection,
     payment: &Payment,
     amount: Amount,
     reason: &str,
     requested_by: Option<i64>,
+    wait: Duration,
 ) -> Result<i64> {
     let id = sqlx::query_scalar!(
         "insert into refund (payment_id, order_id, amount, reason, requested_by, next_check_at)
-         values ($1, $2, $3, $4, $5, now())
+         values ($1, $2, $3, $4, $5, now() + $6)
          returning id",
         payment.id,
         payment.order_id,
         amount.decimal(),
         reason,
-        requested_by
+        requested_by,
+        interval(wait)
     );
     Ok(id.fetch_one(db).await?)
 }
@@ -608,8 +610,10 @@ pub(super) async fn owing(db: impl PgExecutor<'_>, most: i64) -> Result<Vec<i64>
 /// What moved.
 #[derive(Clone, Copy)]
 pub(super) enum Entry {
-    /// The whole payment came in, or what was received in its place.
+    /// The whole payment came in.
     Capture,
+    /// What came in in its place.
+    Received,
     /// So much of it went out by this refund.
     Refund(i64, Amount),
     /// And came back.
@@ -619,12 +623,12 @@ pub(super) enum Entry {
 /// Books an entry: both lines of it.
 pub(super) async fn book(db: &mut PgConnection, payment: &Payment, entry: Entry) -> Result<()> {
     let (refund_id, debit, is_return) = match entry {
-        Entry::Capture => {
-            (None, payment.received.as_ref().map_or(payment.amount, |(got, _)| *got).decimal(), false)
-        }
+        Entry::Capture => (None, payment.amount.decimal(), false),
+        Entry::Received => (None, payment.got().decimal(), false),
         Entry::Refund(id, amount) => (Some(id), -amount.decimal(), false),
         Entry::Return(id, amount) => (Some(id), amount.decimal(), true),
     };
+    let currency = if matches!(entry, Entry::Capture) { &payment.currency } else { payment.got_in() };
     sqlx::query!(
         "insert into payment_ledger (payment_id, refund_id, account, amount, currency, is_return)
          values ($1, $2, $3, $4, $5, $6), ($1, $2, 'orders', -($4::numeric), $5, $6)",
@@ -632,7 +636,7 @@ pub(super) async fn book(db: &mut PgConnection, payment: &Payment, entry: Entry)
         refund_id,
         payment.method.as_str(),
         debit,
-        payment.got_in(),
+        currency,
         is_return
     )
     .execute(db)

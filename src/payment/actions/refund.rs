@@ -1,5 +1,7 @@
 //! Money that goes back: kept for it first, then asked of the gateway, then booked.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
@@ -174,11 +176,13 @@ pub(super) async fn reserve(
         let is_new = !store::is_captured(db, payment.id).await?;
         if is_new {
             // It was nobody's until now: what came in is booked as what goes out.
-            store::book(db, payment, Entry::Capture).await?;
+            store::book(db, payment, Entry::Received).await?;
         }
         give_up(db, due, payment).await?;
     }
-    let id = store::insert_refund(db, payment, amount, reason, requested_by).await?;
+    // What an administrator asks for is sent by the request's own task.
+    let wait = if requested_by.is_some() { HOLD } else { Duration::ZERO };
+    let id = store::insert_refund(db, payment, amount, reason, requested_by, wait).await?;
     let detail = format!("{} {amount}: {reason}", payment.got_in());
     paying::tell(db, payment.order_id, "refund_requested", &detail, requested_by).await?;
     Ok(id)

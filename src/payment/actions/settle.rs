@@ -50,7 +50,14 @@ pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &News) -> Result
             let wait = next_check(payment.checks, news.word == Word::Unknown);
             store::keep(db, id, &news.names, said, wait).await?;
         }
-        Verdict::Flag(why, received) => flag_received(db, &payment, &why, received).await?,
+        Verdict::Flag(why, received) => {
+            if received.is_some() {
+                // By these it goes back.
+                let wait = next_check(payment.checks, false);
+                store::keep(db, id, &news.names, None, wait).await?;
+            }
+            flag_received(db, &payment, &why, received).await?;
+        }
         Verdict::Ignore => {
             tracing::warn!(payment_id = id, word = ?news.word, "a gateway told of an attempt under another name");
         }
