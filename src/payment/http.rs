@@ -147,7 +147,7 @@ fn display(amount: Amount, currency: &str, shop: Currency) -> String {
     amount.display(currency.parse().unwrap_or(shop))
 }
 
-/// How an order is paid before it comes.
+/// As the order says when absent, which an order that is paid on delivery cannot be.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `NewPayment` reads")]
 #[schema(rename_all = "lowercase")]
@@ -163,7 +163,6 @@ enum PaidBefore {
 struct NewBody {
     /// An order of one's own.
     order_id: i64,
-    /// As the order says when absent, which an order that is paid on delivery cannot be.
     #[schema(inline, required = false)]
     payment_method: PaidBefore,
     /// Required for M-Pesa, and for nothing else: `2547…`, `2541…`, also as `07…`, `01…` or `+254…`.
@@ -341,12 +340,11 @@ async fn refund(
 #[expect(dead_code, reason = "describes what `RefundEnd` reads")]
 #[schema(as = RefundEnd)]
 struct RefundEndBody {
-    /// Whether the buyer has the money, or the shop has kept it.
     #[schema(inline)]
     status: Ended,
 }
 
-/// How it ended.
+/// Whether the buyer has the money, or the shop has kept it.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `RefundEnd` reads")]
 #[schema(rename_all = "lowercase")]
