@@ -62,6 +62,10 @@ pub struct Settings {
     /// How to write them: text or json [default: text]
     #[arg(long, env = "DUKA_LOG_FORMAT", value_name = "FORMAT", global = true)]
     pub log_format: Option<String>,
+    /// Where traces are sent, as OpenTelemetry's protocol over HTTP: a collector's base URL, such as
+    /// http://localhost:4318; what DUKA_LOG leaves out is left out here too [default: nowhere]
+    #[arg(long, env = "DUKA_OTLP_ENDPOINT", value_name = "URL", global = true)]
+    pub otlp_endpoint: Option<String>,
     /// Signs access tokens, at least 32 characters [default: generated and kept in the data directory]
     #[arg(long, env = "DUKA_JWT_SECRET", value_name = "SECRET", global = true, hide_env_values = true)]
     pub jwt_secret: Option<String>,
@@ -129,6 +133,8 @@ pub struct Config {
     pub log: String,
     /// Log lines as JSON objects.
     pub log_json: bool,
+    /// The base URL of the collector that takes traces, without a slash at its end.
+    pub otlp_endpoint: Option<String>,
     /// The configured secret of access tokens.
     pub jwt_secret: Option<SecretString>,
     /// The one before it.
@@ -252,6 +258,14 @@ impl Config {
                 false
             }
         };
+        let otlp_endpoint = settings.otlp_endpoint.as_deref().map(|url| url.trim_end_matches('/'));
+        let otlp_endpoint = otlp_endpoint.filter(|url| !url.is_empty()).map(ToOwned::to_owned);
+        if let Some(url) = otlp_endpoint.as_deref().filter(|url| !is_web_origin(url)) {
+            // It may hold a password, and is not repeated.
+            let hint = if url.contains('@') { "it" } else { url };
+            let what = format!("`{hint}` is not an http or https URL such as http://localhost:4318");
+            fault("--otlp-endpoint (DUKA_OTLP_ENDPOINT)", what);
+        }
         let database_url = secret(settings.database_url.as_deref());
         if let Some(url) = &database_url {
             let name = "--database-url (DATABASE_URL)";
@@ -294,6 +308,7 @@ impl Config {
                 graphql_explorer,
                 log,
                 log_json,
+                otlp_endpoint,
                 jwt_secret,
                 jwt_secret_previous,
                 accounts,
@@ -330,50 +345,4 @@ pub fn unknown_variables(known: &[String]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_every_wrong_setting_and_no_secret() {
-        let settings = Settings {
-            currency: Some("dollars".into()),
-            public_url: Some("shop.example".into()),
-            cors_origins: Some("https://a.example, https://b.example/path".into()),
-            search_cache_bytes: Some("64M".into()),
-            import_max_rows: Some("-1".into()),
-            order_expiry_minutes: Some("0".into()),
-            log_format: Some("xml".into()),
-            jwt_secret: Some("hunter2".into()),
-            database_url: Some("mysql://root:hunter2@localhost/x".into()),
-            ..Settings::default()
-        };
-        let error = Config::new(&settings).unwrap_err().to_string();
-        for name in [
-            "DUKA_CURRENCY",
-            "DUKA_PUBLIC_URL",
-            "b.example/path",
-            "DUKA_SEARCH_CACHE_BYTES",
-            "DUKA_IMPORT_MAX_ROWS",
-            "DUKA_ORDER_EXPIRY_MINUTES",
-            "DUKA_LOG_FORMAT",
-            "DUKA_JWT_SECRET",
-            "DATABASE_URL",
-        ] {
-            assert!(error.contains(name), "{name} is missing in: {error}");
-        }
-        assert!(!error.contains("hunter2"), "{error}");
-        assert!(!error.contains("https://a.example"), "{error}");
-    }
-
-    #[test]
-    fn secrets_do_not_print() {
-        let secret = "0123456789abcdef0123456789abcdef";
-        let settings = Settings {
-            jwt_secret: Some(secret.into()),
-            database_url: Some(format!("postgres://u:{secret}@h/d")),
-            ..Settings::default()
-        };
-        let config = Config::new(&settings).unwrap();
-        assert!(!format!("{config:?}").contains(secret));
-    }
-}
+mod tests;

@@ -70,6 +70,20 @@ pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
     found
 }
 
+/// Names every operation after its feature and what it does there, such as `product_list`: generated clients call
+/// their methods so, and each name must be the only one.
+pub fn name_operations(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let mut parts = path.split('/').filter(|part| !matches!(*part, "" | "api" | "admin"));
+        let feature = parts.next().unwrap_or_default().replace('-', "_");
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let does = operation.operation_id.take().unwrap_or_default();
+            operation.operation_id = Some(format!("{feature}_{does}"));
+        }
+    }
+}
+
 /// The fields of request bodies that may be null.
 const NULLABLE: [&str; 10] = [
     "brand",

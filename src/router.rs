@@ -31,14 +31,14 @@ use tower_http::{
     },
     cors::CorsLayer,
 };
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
     extract::header_text, graphql, health, import, openapi::QueryPaths, order, params, payment, product,
-    review, search, shipment, user, wishlist,
+    review, search, shipment, telemetry, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -68,6 +68,7 @@ pub fn service(
 pub fn openapi() -> OpenApi {
     let mut document = api().into_openapi();
     crate::openapi::close_request_bodies(&mut document);
+    crate::openapi::name_operations(&mut document);
     document
 }
 
@@ -217,7 +218,8 @@ async fn observe(mut request: Request, next: Next) -> Response<Body> {
     let method = request.method().clone();
     let route =
         request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
-    let span = tracing::info_span!("request", %id, %method, route);
+    let span = tracing::info_span!("request", %id, %method, route, otel.name = Empty, otel.kind = Empty);
+    telemetry::begin_request(&span, &method, &route, request.headers());
 
     let response = next.run(request).instrument(span.clone()).await;
     let mut response = error::finish(response, &id);
@@ -228,6 +230,7 @@ async fn observe(mut request: Request, next: Next) -> Response<Body> {
     metrics::histogram!("duka_http_request_seconds", "route" => route, "method" => method_label(&method))
         .record(seconds);
     metrics::counter!("duka_http_responses_total", "status" => status.to_string()).increment(1);
+    telemetry::end_request(&span, status);
     span.in_scope(|| tracing::debug!(status, seconds, "answered"));
     response
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Name, Request, Response, ServerError, Variables,
+    Name, PathSegment, Request, Response, ServerError, Variables,
     dataloader::{DataLoader, HashMapCache},
     parser::types::{ExecutableDocument, OperationType},
 };
@@ -111,12 +111,27 @@ fn is_mutation(document: &ExecutableDocument, name: Option<&str>) -> bool {
 
 fn body(answered: Response) -> Value {
     let Response { data, errors, .. } = answered;
+    let mut data = data.into_json().unwrap_or_default();
+    errors.iter().for_each(|error| tell_null(&mut data, &error.path));
     let mut body = Map::new();
     if !errors.is_empty() {
         body.insert("errors".to_owned(), errors.into_iter().take(MOST_ERRORS).map(told).collect());
     }
-    body.insert("data".to_owned(), data.into_json().unwrap_or_default());
+    body.insert("data".to_owned(), data);
     Value::Object(body)
+}
+
+/// Puts null where a field failed: the library leaves it out, and a client that keeps what it reads takes a missing
+/// field for one that it forgot to ask for (GraphQL, October 2021, 6.4.4).
+fn tell_null(data: &mut Value, path: &[PathSegment]) {
+    let Some((last, way)) = path.split_last() else { return };
+    let place = way.iter().try_fold(data, |place, step| match step {
+        PathSegment::Field(name) => place.get_mut(name.as_str()),
+        PathSegment::Index(index) => place.get_mut(*index),
+    });
+    if let (Some(Value::Object(fields)), PathSegment::Field(name)) = (place, last) {
+        fields.entry(name.clone()).or_insert(Value::Null);
+    }
 }
 
 /// An error in the words of REST's: its detail as the message, and its slug, status and faults in `extensions`.

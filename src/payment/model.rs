@@ -13,6 +13,7 @@ use crate::{money::Amount, order::model::PaymentMethod};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
+#[schema(as = AttemptStatus)]
 pub enum Status {
     /// Not known to be sent.
     Pending,

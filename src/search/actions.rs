@@ -142,7 +142,9 @@ async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Sen
     let busy = || Error::unavailable("Too many searches are waiting.");
     let place = Arc::clone(&app.searches).acquire_owned();
     let place = tokio::time::timeout(PATIENCE, place).await.map_err(|_| busy())?.map_err(|_| busy())?;
+    let span = tracing::info_span!("search");
     let working = tokio::task::spawn_blocking(move || {
+        let _entered = span.enter();
         // The place goes with the work: who hangs up does not free it early.
         let _held = place;
         run()

@@ -98,8 +98,35 @@ async fn bodies_that_cannot_be_read_are_refused_by_their_fault() {
             let answer = send(kind, "{}").await.expect(415);
             assert_eq!(answer.json["type"], "/problems/unsupported-media-type");
         }
+        let coded = shop.request(Method::POST, "/api/auth/jwt/login/").header("content-encoding", "gzip");
+        shop.send(coded.json(&json!({"username": "a", "password": "b"}))).await.expect(415);
         let large = format!("{{\"username\": \"{}\"}}", "x".repeat(64 * 1024));
         assert_eq!(send(json_type, &large).await.expect(413).json["type"], "/problems/too-large");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_sent_to_a_route_that_takes_nothing_is_refused() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        for path in [
+            "/api/order/1/cancel/",
+            "/api/admin/reindex/",
+            "/api/admin/index/verify/",
+            "/api/admin/index/rollback/",
+        ] {
+            let refused = shop.post_as(&admin, path, json!({"reason": "x"})).await.expect(422);
+            assert_eq!(refused.faults(), ["/reason"], "{path}");
+            let garbage = shop.request(Method::POST, path).bearer_auth(&admin.access).body("garbage");
+            shop.send(garbage).await.expect(415);
+            shop.post(path, json!({"reason": "x"})).await.expect(401);
+        }
+        for body in [Some(json!({})), None] {
+            let request = shop.request(Method::POST, "/api/order/1/cancel/").bearer_auth(&admin.access);
+            let request = if let Some(body) = body { request.json(&body) } else { request };
+            shop.send(request).await.expect(404);
+        }
     })
     .await;
 }
