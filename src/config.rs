@@ -9,8 +9,10 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::money::Currency;
 
+mod limits;
 mod payment;
 
+pub use self::limits::{LimitSettings, Limits, Rate};
 pub use self::payment::{Accounts, CardConfig, MpesaConfig, PaymentSettings};
 
 /// The settings that every command takes, as given.
@@ -81,6 +83,9 @@ pub struct Settings {
     /// Those of payments
     #[command(flatten)]
     pub payment: PaymentSettings,
+    /// Those of limits
+    #[command(flatten)]
+    pub limits: LimitSettings,
 }
 
 /// Long enough for a payment, short enough for whoever wants the stock next.
@@ -141,6 +146,8 @@ pub struct Config {
     pub jwt_secret_previous: Option<SecretString>,
     /// How buyers can pay.
     pub accounts: Accounts,
+    /// How much at once, and how often.
+    pub limits: Limits,
 }
 
 /// Every setting that is wrong, a line each.
@@ -292,6 +299,7 @@ impl Config {
             .payment
             .check(currency, public_url, &mut |name, what| faults.push(format!("{name}: {what}")));
 
+        let limits = settings.limits.check(&mut |name, what| faults.push(format!("{name}: {what}")));
         let data_dir = settings.data_dir.clone().unwrap_or_else(crate::postgres::default_data_dir);
         match currency {
             Some(currency) if faults.is_empty() => Ok(Self {
@@ -312,6 +320,7 @@ impl Config {
                 jwt_secret,
                 jwt_secret_previous,
                 accounts,
+                limits,
             }),
             _ => Err(ConfigError(faults)),
         }

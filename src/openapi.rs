@@ -42,10 +42,11 @@ pub fn components() -> Components {
         .build()
 }
 
-/// Paths and methods of the routes that have query parameters.
+/// Paths and methods.
 pub type QueryPaths = HashSet<(String, Method)>;
 
-/// Which routes have query parameters; the others refuse them.
+/// Which paths and methods are not to be refused for their query: those of an operation that has query parameters, and
+/// those of none, whose method is what is wrong.
 pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
     let mut found = QueryPaths::new();
     for (path, item) in &document.paths.paths {
@@ -62,7 +63,7 @@ pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
                 RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
                 RefOr::Ref(_) => true,
             });
-            if has_query {
+            if has_query || operation.is_none() {
                 found.insert((path.clone(), method));
             }
         }
@@ -130,8 +131,13 @@ pub fn close_request_bodies(document: &mut OpenApi) {
 /// Closes one object; those that its properties refer to are still to be closed.
 fn close(object: &mut Object, names: &mut Vec<String>) {
     object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
-    for (_, property) in object.properties.iter_mut().filter(|(name, _)| !NULLABLE.contains(&name.as_str())) {
-        refuse_null(property);
+    for (name, property) in &mut object.properties {
+        if !NULLABLE.contains(&name.as_str()) {
+            refuse_null(property);
+        }
+        if let RefOr::T(schema) = property {
+            bound_id(name, schema);
+        }
     }
     names.extend(object.properties.values().filter_map(|property| match property {
         RefOr::T(Schema::Array(array)) => match &array.items {
@@ -145,6 +151,7 @@ fn close(object: &mut Object, names: &mut Vec<String>) {
 /// An optional field may be absent; that does not make it null.
 fn refuse_null(property: &mut RefOr<Schema>) {
     let schema_type = match property {
+        RefOr::T(Schema::OneOf(alternatives)) => return alternatives.items.retain(|one| !is_null(one)),
         RefOr::T(Schema::Object(object)) => &mut object.schema_type,
         RefOr::T(Schema::Array(array)) => &mut array.schema_type,
         _ => return,
@@ -154,6 +161,56 @@ fn refuse_null(property: &mut RefOr<Schema>) {
         if let [only] = types.as_slice() {
             *schema_type = SchemaType::Type(only.clone());
         }
+    }
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
+}
+
+/// Ids are numbers from 1.
+fn bound_id(name: &str, schema: &mut Schema) {
+    match schema {
+        Schema::Object(object) if name.ends_with("_id") && object.minimum.is_none() && is_integer(object) => {
+            object.minimum = Some(1.into());
+        }
+        Schema::Array(array) if name.ends_with("_ids") => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items
+                && let RefOr::T(Schema::Object(object)) = items.as_mut()
+            {
+                object.minimum = Some(1.into());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_integer(object: &Object) -> bool {
+    match &object.schema_type {
+        SchemaType::Type(of) => *of == Type::Integer,
+        SchemaType::Array(types) => types.contains(&Type::Integer),
+        SchemaType::AnyValue => false,
+    }
+}
+
+/// What all operations have in common: ids in parameters are numbers from 1, and any request may come when the server
+/// has no room for it.
+pub fn tell_what_is_common(document: &mut OpenApi) {
+    let operations =
+        document.paths.paths.values_mut().flat_map(|item| {
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+        });
+    for operation in operations.flatten() {
+        for parameter in operation.parameters.iter_mut().flatten() {
+            if let RefOr::T(parameter) = parameter
+                && parameter.parameter_in == ParameterIn::Query
+                && let Some(RefOr::T(schema)) = &mut parameter.schema
+            {
+                bound_id(&parameter.name, schema);
+            }
+        }
+        let busy = RefOr::Ref(Ref::from_response_name("Problem"));
+        operation.responses.responses.entry("503".to_owned()).or_insert(busy);
     }
 }
 
