@@ -189,18 +189,23 @@ async fn no_address_that_is_sent_is_fetched() {
 async fn who_has_an_account_is_not_told_by_time() {
     with_shop(async |shop| {
         shop.user("ada", Role::Customer).await;
-        let mut fastest = [Duration::MAX; 2];
-        // The fastest of several: what else the machine does only ever makes one slower.
-        for _ in 0..8 {
+        let mut fastest = [f64::MAX; 2];
+        // The fastest of several: what else the machine does only ever makes one slower. On a machine that does much
+        // it takes several more.
+        for round in 0.. {
             for (at, name) in ["ada", "nobody"].into_iter().enumerate() {
                 let begun = Instant::now();
                 let pair = json!({"username": name, "password": "a wrong one"});
                 shop.post("/api/auth/jwt/login/", pair).await.expect(401);
-                fastest[at] = fastest[at].min(begun.elapsed());
+                fastest[at] = fastest[at].min(begun.elapsed().as_secs_f64());
             }
+            let [known, unknown] = fastest;
+            if round >= 7 && unknown > known * 0.7 && unknown < known * 1.4 {
+                break;
+            }
+            // The limit of wrong passwords is not what is tried.
+            assert!(round < 40, "{known:.4} s and {unknown:.4} s");
         }
-        let [known, unknown] = fastest.map(|took| took.as_secs_f64());
-        assert!(unknown > known * 0.6 && unknown < known * 1.7, "{known:.4} s and {unknown:.4} s");
     })
     .await;
 }
