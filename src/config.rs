@@ -9,8 +9,10 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::money::Currency;
 
+mod limits;
 mod payment;
 
+pub use self::limits::{LimitSettings, Limits, Rate};
 pub use self::payment::{Accounts, CardConfig, MpesaConfig, PaymentSettings};
 
 /// The settings that every command takes, as given.
@@ -84,6 +86,9 @@ pub struct Settings {
     /// Those of payments
     #[command(flatten)]
     pub payment: PaymentSettings,
+    /// Those of limits
+    #[command(flatten)]
+    pub limits: LimitSettings,
 }
 
 /// Long enough for a payment, short enough for whoever wants the stock next.
@@ -146,6 +151,8 @@ pub struct Config {
     pub jwt_secret_previous: Option<SecretString>,
     /// How buyers can pay.
     pub accounts: Accounts,
+    /// How much at once, and how often.
+    pub limits: Limits,
 }
 
 /// Every setting that is wrong, a line each.
@@ -303,6 +310,7 @@ impl Config {
             .payment
             .check(currency, public_url, &mut |name, what| faults.push(format!("{name}: {what}")));
 
+        let limits = settings.limits.check(&mut |name, what| faults.push(format!("{name}: {what}")));
         let data_dir = settings.data_dir.clone().unwrap_or_else(crate::postgres::default_data_dir);
         match currency {
             Some(currency) if faults.is_empty() => Ok(Self {
@@ -324,6 +332,7 @@ impl Config {
                 jwt_secret,
                 jwt_secret_previous,
                 accounts,
+                limits,
             }),
             _ => Err(ConfigError(faults)),
         }

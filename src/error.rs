@@ -119,6 +119,8 @@ pub enum Kind {
     TooComplex,
     /// The request took too long to arrive.
     RequestTimeout,
+    /// Too many such requests lately.
+    TooManyRequests,
     /// The index does not hold yet what the client has written.
     IndexBehind,
     /// Not now: overload, or the database is away.
@@ -205,6 +207,9 @@ impl Kind {
             }
             Self::RequestTimeout => {
                 ("request-timeout", StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive")
+            }
+            Self::TooManyRequests => {
+                ("too-many-requests", StatusCode::TOO_MANY_REQUESTS, "Too many requests; wait a while")
             }
             Self::IndexBehind => {
                 ("index-behind", StatusCode::SERVICE_UNAVAILABLE, "The index does not hold that write yet")
@@ -299,6 +304,9 @@ pub fn finish(response: Response, request_id: &str) -> Response {
     let mut problem = parts.extensions.remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
     request_id.clone_into(&mut problem.instance);
     let body = serde_json::to_vec(&problem).unwrap_or_default();
+    if let Some(seconds) = problem.members.get("retry_after").and_then(Value::as_u64) {
+        parts.headers.insert(header::RETRY_AFTER, seconds.into());
+    }
     set_headers(&mut parts.headers, status);
     Response::from_parts(parts, Body::from(body))
 }

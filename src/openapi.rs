@@ -129,8 +129,13 @@ pub fn close_request_bodies(document: &mut OpenApi) {
 /// Closes one object; those that its properties refer to are still to be closed.
 fn close(object: &mut Object, names: &mut Vec<String>) {
     object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
-    for (_, property) in object.properties.iter_mut().filter(|(name, _)| !NULLABLE.contains(&name.as_str())) {
-        refuse_null(property);
+    for (name, property) in &mut object.properties {
+        if !NULLABLE.contains(&name.as_str()) {
+            refuse_null(property);
+        }
+        if let RefOr::T(schema) = property {
+            bound_id(name, schema);
+        }
     }
     names.extend(object.properties.values().filter_map(|property| match property {
         RefOr::T(Schema::Array(array)) => match &array.items {
@@ -144,6 +149,7 @@ fn close(object: &mut Object, names: &mut Vec<String>) {
 /// An optional field may be absent; that does not make it null.
 fn refuse_null(property: &mut RefOr<Schema>) {
     let schema_type = match property {
+        RefOr::T(Schema::OneOf(alternatives)) => return alternatives.items.retain(|one| !is_null(one)),
         RefOr::T(Schema::Object(object)) => &mut object.schema_type,
         RefOr::T(Schema::Array(array)) => &mut array.schema_type,
         _ => return,
@@ -153,6 +159,56 @@ fn refuse_null(property: &mut RefOr<Schema>) {
         if let [only] = types.as_slice() {
             *schema_type = SchemaType::Type(only.clone());
         }
+    }
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
+}
+
+/// Ids are numbers from 1.
+fn bound_id(name: &str, schema: &mut Schema) {
+    match schema {
+        Schema::Object(object) if name.ends_with("_id") && object.minimum.is_none() && is_integer(object) => {
+            object.minimum = Some(1.into());
+        }
+        Schema::Array(array) if name.ends_with("_ids") => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items
+                && let RefOr::T(Schema::Object(object)) = items.as_mut()
+            {
+                object.minimum = Some(1.into());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_integer(object: &Object) -> bool {
+    match &object.schema_type {
+        SchemaType::Type(of) => *of == Type::Integer,
+        SchemaType::Array(types) => types.contains(&Type::Integer),
+        SchemaType::AnyValue => false,
+    }
+}
+
+/// What all operations have in common: ids in parameters are numbers from 1, and any request may come when the server
+/// has no room for it.
+pub fn tell_what_is_common(document: &mut OpenApi) {
+    let operations =
+        document.paths.paths.values_mut().flat_map(|item| {
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+        });
+    for operation in operations.flatten() {
+        for parameter in operation.parameters.iter_mut().flatten() {
+            if let RefOr::T(parameter) = parameter
+                && parameter.parameter_in == ParameterIn::Query
+                && let Some(RefOr::T(schema)) = &mut parameter.schema
+            {
+                bound_id(&parameter.name, schema);
+            }
+        }
+        let busy = RefOr::Ref(Ref::from_response_name("Problem"));
+        operation.responses.responses.entry("503".to_owned()).or_insert(busy);
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
     app::App,
     body::{Fields, Form, Refusal},
     category::graphql::Children,
+    client::Client,
     error::{Error, Kind, Result},
     extract::Body,
     product::variant::graphql::Variants,
@@ -69,10 +70,11 @@ fn object(value: Value) -> std::result::Result<Map<String, Value>, Refusal> {
 pub(super) async fn answer(
     graph: Graph,
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     Body(asked): Body<Asked>,
 ) -> impl IntoResponse {
-    let answered = match prepared(&app, headers, asked) {
+    let answered = match prepared(&app, client, headers, asked) {
         Ok(request) => graph.execute(request).await,
         Err(refused) => Response::from_errors(vec![refused]),
     };
@@ -82,11 +84,11 @@ pub(super) async fn answer(
 }
 
 /// The request, if it is within the limits.
-fn prepared(app: &App, headers: HeaderMap, asked: Asked) -> Result<Request, ServerError> {
+fn prepared(app: &App, client: Client, headers: HeaderMap, asked: Asked) -> Result<Request, ServerError> {
     let variables = Variables::from_json(Value::Object(asked.variables));
     let document = limits::read(&asked.query, &variables)?;
     let is_mutation = is_mutation(&document, asked.operation.as_deref());
-    let caller = Arc::new(Caller::new(app, headers, is_mutation));
+    let caller = Arc::new(Caller::new(app, client, headers, is_mutation));
     let mut request = Request::new(asked.query)
         .variables(variables)
         .data(DataLoader::with_cache(Children(app.clone()), tokio::spawn, HashMapCache::default()))

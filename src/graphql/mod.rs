@@ -67,7 +67,8 @@ fn graph(app: &App) -> Graph {
 /// The routes: `POST /graphql/`, and with `GET` an explorer, if the shop shows one.
 pub fn routes(app: &App) -> Router<App> {
     let graph = graph(app);
-    let answer = post(move |state, headers, body| answer::answer(graph, state, headers, body));
+    let answer =
+        post(move |state, client, headers, body| answer::answer(graph, state, client, headers, body));
     let routes = Router::new().route("/graphql/", answer);
     if app.config.graphql_explorer { routes.merge(explorer::routes()) } else { routes }
 }

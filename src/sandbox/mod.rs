@@ -145,6 +145,8 @@ impl fmt::Display for Target {
 }
 
 const REMEMBER: usize = 10_000;
+/// Connections at a time: it has one shop, and those who try it.
+const CONNECTIONS: usize = 1_024;
 
 /// Serves on the listener until `stop` is cancelled. What is still to be called back then is not.
 ///
@@ -164,7 +166,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
             }
         }
     });
-    server::serve(listener, service, stop).await;
+    server::serve(listener, service, CONNECTIONS, stop).await;
     desk.tasks.close();
     desk.tasks.wait().await;
     Ok(())

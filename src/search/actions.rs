@@ -1,9 +1,6 @@
 //! Asking the index, off the runtime's threads and within limits, and only what it has not been asked before.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use duka_index::{Hits, Query, Reader, SuggestQuery, Suggestions};
 use serde::Serialize;
@@ -11,18 +8,20 @@ use serde::Serialize;
 use crate::{
     app::App,
     cache::{Body, Key, Outcome, encoding::Encoding},
+    client::Client,
     error::{Error, Kind, Result},
     indexing::{Tuning, Version},
+    throttle::Act,
 };
 
-/// How long a search may wait for its place.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a search waits for the write that it must hold.
 const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// What a client demands of its answer, whatever it asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand {
+    /// Where it is asked from.
+    pub client: Client,
     /// The writes that it must hold: the request may name one in two places.
     pub versions: [Option<Version>; 2],
     /// What it should be coded in.
@@ -46,7 +45,7 @@ pub struct Answer {
 /// of nothing else that could change.
 ///
 /// # Errors
-/// 503 when too many searches are waiting, or the demanded write is not there in time.
+/// 503 when too many searches are waiting, or the demanded write is not there in time; 429.
 pub async fn search(
     app: &App,
     demand: Demand,
@@ -105,6 +104,7 @@ async fn answer(
     question: impl Serialize + Send + Sync,
     ask: impl FnOnce(&Reader, &Tuning, i64) -> Result<Vec<u8>> + Send + 'static,
 ) -> Result<Answer> {
+    app.throttle.count(Act::Search, demand.client)?;
     catch_up(app, demand.versions).await?;
     let begun = Instant::now();
     // Before the index: what answers is never older than what is promised.
@@ -137,9 +137,10 @@ async fn coded(app: &App, key: Key, plain: Body, encoding: Encoding) -> Result<B
 
 /// Runs it on a thread of its own, once there is a place.
 async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let busy = || Error::unavailable("Too many searches are waiting.");
-    let place = Arc::clone(&app.searches).acquire_owned();
-    let place = tokio::time::timeout(PATIENCE, place).await.map_err(|_| busy())?.map_err(|_| busy())?;
+    let Some(place) = app.searches.enter().await else {
+        metrics::counter!("duka_search_refused_total").increment(1);
+        return Err(Error::unavailable("Too many searches are waiting."));
+    };
     let span = tracing::info_span!("search");
     let working = tokio::task::spawn_blocking(move || {
         let _entered = span.enter();

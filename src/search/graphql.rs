@@ -301,8 +301,9 @@ fn read<'a, T: Deserialize<'a>>(ctx: &Context<'_>, answer: &'a Answer) -> Result
 }
 
 fn demand(ctx: &Context<'_>, version: Option<crate::indexing::Version>) -> Result<Demand> {
-    let versions = [version, min_version(&caller(ctx)?.headers)?];
-    Ok(Demand { versions, encoding: Encoding::Plain })
+    let caller = caller(ctx)?;
+    let versions = [version, min_version(&caller.headers)?];
+    Ok(Demand { client: caller.client, versions, encoding: Encoding::Plain })
 }
 
 fn connection(found: Found, is_behind: bool) -> Connection<String, Product, SearchFields> {

@@ -24,6 +24,7 @@ use crate::{
     auth::Viewer,
     cache::encoding::Encoding,
     catalog::version_header,
+    client::Client,
     error::{Error, Fault, Result},
     extract::{Id, Query, header_text},
     indexing::Version,
@@ -105,10 +106,11 @@ struct SearchParams {
 async fn search(
     State(app): State<App>,
     viewer: Viewer,
+    client: Client,
     headers: HeaderMap,
     Query(search): Query<Search>,
 ) -> Result<Response> {
-    let demand = demand(&headers, search.min_version)?;
+    let demand = demand(client, &headers, search.min_version)?;
     let query = search.query(viewer, &app.keys)?;
     let write = {
         let (app, query) = (app.clone(), query.clone());
@@ -143,10 +145,11 @@ struct SuggestParams {
 ))]
 async fn suggest(
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     Query(suggest): Query<Suggest>,
 ) -> Result<Response> {
-    let demand = demand(&headers, suggest.min_version)?;
+    let demand = demand(client, &headers, suggest.min_version)?;
     let currency = app.config.currency;
     let write = move |found, at| json(&SuggestResult::new(found, at, currency));
     let answer = actions::suggest(&app, demand, suggest.query, write).await?;
@@ -179,10 +182,11 @@ struct SimilarParams {
 async fn similar(
     State(app): State<App>,
     Id(id): Id,
+    client: Client,
     headers: HeaderMap,
     Query(similar): Query<Similar>,
 ) -> Result<Response> {
-    let demand = demand(&headers, similar.min_version)?;
+    let demand = demand(client, &headers, similar.min_version)?;
     let currency = app.config.currency;
     let write = move |hits, at| json(&similar_products(hits, at, currency));
     let answer = actions::similar(&app, demand, id, similar.limit as usize, write).await?;
@@ -194,8 +198,9 @@ fn json(shape: &impl Serialize) -> Result<Vec<u8>> {
 }
 
 /// What the request demands: the writes that parameter and header name, and the coding.
-fn demand(headers: &HeaderMap, version: Option<Version>) -> Result<Demand> {
-    Ok(Demand { versions: [version, min_version(headers)?], encoding: Encoding::asked_for(headers) })
+fn demand(client: Client, headers: &HeaderMap, version: Option<Version>) -> Result<Demand> {
+    let versions = [version, min_version(headers)?];
+    Ok(Demand { client, versions, encoding: Encoding::asked_for(headers) })
 }
 
 /// The write that the header demands.
