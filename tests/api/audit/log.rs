@@ -400,6 +400,8 @@ const UNTOLD: [(&str, &[&str]); 7] = [
         &[
             "requested_by",
             "gateway_refund_id",
+            "gateway_request_id",
+            "sent_at",
             "gateway_key",
             "callback_token_hash",
             "idempotency_key_id",

@@ -37,12 +37,13 @@ const OWN: [&str; 10] = [
 ];
 
 /// Operations whose lines are looked at where they are tried: they need a file, an order or its payment.
-const ELSEWHERE: [&str; 5] = [
+const ELSEWHERE: [&str; 6] = [
     "POST /api/admin/import/",
     "DELETE /api/admin/import/{id}/",
     "POST /api/shipments/{order_id}/",
     "PATCH /api/shipments/{order_id}/{id}/",
     "POST /api/payment/{order_id}/refund/",
+    "PATCH /api/payment/{order_id}/refund/{id}/",
 ];
 
 /// Operations that people do to what is their own, and administrators to what is somebody else's.
