@@ -125,6 +125,7 @@ fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(in_time))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
+        .layer(middleware::from_fn(refuse_codings))
         .layer(cors(origins))
         .layer(middleware::from_fn(observe))
         .with_state(app)
@@ -195,18 +196,31 @@ async fn in_time(request: Request, next: Next) -> Response<Body> {
     answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
 }
 
-/// Refuses parameters where a route has none: nothing that is sent is ignored.
+/// Refuses parameters where a route has none: nothing that is sent is ignored. That a path lacks the method is the
+/// router's to say, and comes first.
 async fn refuse_query(with_parameters: Arc<QueryPaths>, request: Request, next: Next) -> Response<Body> {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     let query = request.uri().query().unwrap_or_default();
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-    if query.is_empty() || with_parameters.contains(&(path.to_owned(), method.clone())) {
+    let is_refused = match with_parameters.get(path) {
+        Some(methods) => methods.get(method) == Some(&false),
+        None => true,
+    };
+    if query.is_empty() || !is_refused {
         return next.run(request).await;
     }
     match params::read::<params::NoQuery>(query) {
         Ok(_) => next.run(request).await,
         Err(error) => error.into_response(),
     }
+}
+
+/// Refuses who takes no coding of the answer, before anything is done for it.
+async fn refuse_codings(request: Request, next: Next) -> Response<Body> {
+    if Encoding::is_possible(request.headers()) {
+        return next.run(request).await;
+    }
+    StatusCode::NOT_ACCEPTABLE.into_response()
 }
 
 /// Names the request, measures it, and writes the problem of what was refused.

@@ -24,7 +24,7 @@ use crate::{
     body::Unread,
     error::Result,
     extract::{Body, Id, Ids},
-    idempotency::{Kept, http::IdempotencyKey},
+    idempotency::{Answered, Kept, http::IdempotencyKey},
     money::{Amount, Currency},
     openapi::ProblemResponse,
     order::model::{PaymentMethod, PaymentStatus},
@@ -199,17 +199,28 @@ async fn initiate(
     key: IdempotencyKey,
     Body(body): Body<Unread>,
 ) -> Result<Response> {
+    Ok(initiated(&app, user, key, body).await?.into_response())
+}
+
+/// Begins the attempt that the body asks for, and keeps what is answered: whichever door a key comes through, it is the
+/// same request.
+pub(super) async fn initiated(
+    app: &App,
+    user: Customer,
+    key: IdempotencyKey,
+    body: Unread,
+) -> Result<Answered> {
     let request = key.request(user.user_id(), "POST /api/payment/initiate/", &body);
     let currency = app.config.currency;
     let new: NewPayment = body.read(currency)?;
     let answer =
         move |payment: &Payment| Kept::json(StatusCode::CREATED, [], &PaymentJson::new(payment, currency));
-    Ok(actions::initiate(&app, user, &new, request.as_ref(), answer).await?.into_response())
+    actions::initiate(app, user, &new, request.as_ref(), answer).await
 }
 
 /// How an order's payment stands.
 #[derive(Serialize, ToSchema)]
-struct PaymentState {
+pub(super) struct PaymentState {
     order_id: i64,
     /// What is paid of the order; the attempt's own state is in `payment`.
     payment_status: PaymentStatus,
@@ -267,18 +278,23 @@ impl Attention {
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn status(State(app): State<App>, user: Customer, Id(order_id): Id) -> Result<Json<PaymentState>> {
+    Ok(Json(state(&app, user, order_id).await?))
+}
+
+/// How the order's payment stands, in words for clients.
+pub(super) async fn state(app: &App, user: Customer, order_id: i64) -> Result<PaymentState> {
     let shop = app.config.currency;
-    let standing = actions::status(&app, user, order_id).await?;
+    let standing = actions::status(app, user, order_id).await?;
     let payment = standing.latest.map(|payment| PaymentJson::new(&payment, shop));
     let flagged = || standing.flagged.iter().map(|payment| Attention::new(payment, shop)).collect();
-    Ok(Json(PaymentState {
+    Ok(PaymentState {
         order_id,
         payment_status: standing.payment_status,
         latest: payment.as_ref().map(|payment| payment.attempt.clone()),
         payment,
         refunds: standing.refunds.iter().map(|refund| RefundJson::new(refund, shop)).collect(),
         attention: user.admin().map(|_| flagged()),
-    }))
+    })
 }
 
 /// What an administrator says of a refund.
