@@ -24,6 +24,9 @@ pub struct Settings {
     /// A PostgreSQL server [default: one that duka runs itself, in the data directory]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,
+    /// A standby of that server, whose reading fills the search index in its stead [default: that server]
+    #[arg(long, env = "DUKA_MIRROR_DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub mirror_database_url: Option<String>,
     /// The shop's currency [default: USD]
     #[arg(long, env = "DUKA_CURRENCY", value_name = "CODE", global = true)]
     pub currency: Option<String>,
@@ -116,6 +119,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The PostgreSQL to use; `None` is the managed one.
     pub database_url: Option<SecretString>,
+    /// What the mirror reads in its stead: the same database on a standby.
+    pub mirror_database_url: Option<SecretString>,
     /// The shop's one currency.
     pub currency: Currency,
     /// Prefix of links, without a slash at its end; empty for relative ones.
@@ -273,15 +278,21 @@ impl Config {
             let what = format!("`{hint}` is not an http or https URL such as http://localhost:4318");
             fault("--otlp-endpoint (DUKA_OTLP_ENDPOINT)", what);
         }
-        let database_url = secret(settings.database_url.as_deref());
-        if let Some(url) = &database_url {
-            let name = "--database-url (DATABASE_URL)";
-            let url = url.expose_secret();
-            if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-                fault(name, "does not begin with postgres://".to_owned());
-            } else if let Err(error) = PgConnectOptions::from_str(url) {
-                fault(name, format!("is not a PostgreSQL URL: {error}"));
-            }
+        let mut database = |name, given: Option<&str>| {
+            secret(given).inspect(|url| {
+                let url = url.expose_secret();
+                if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+                    fault(name, "does not begin with postgres://".to_owned());
+                } else if let Err(error) = PgConnectOptions::from_str(url) {
+                    fault(name, format!("is not a PostgreSQL URL: {error}"));
+                }
+            })
+        };
+        let database_url = database("--database-url (DATABASE_URL)", settings.database_url.as_deref());
+        let mirror = "--mirror-database-url (DUKA_MIRROR_DATABASE_URL)";
+        let mirror_database_url = database(mirror, settings.mirror_database_url.as_deref());
+        if mirror_database_url.is_some() && database_url.is_none() {
+            fault(mirror, "is a standby of --database-url (DATABASE_URL), which must be set too".to_owned());
         }
         let mut jwt = |name, given: Option<&str>| {
             secret(given).filter(|secret| {
@@ -305,6 +316,7 @@ impl Config {
             Some(currency) if faults.is_empty() => Ok(Self {
                 data_dir,
                 database_url,
+                mirror_database_url,
                 currency,
                 public_url: public_url.to_owned(),
                 cors_origins,

@@ -1,6 +1,6 @@
 //! What the OpenAPI document says of all routes alike.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use axum::http::Method;
 use utoipa::{
@@ -42,11 +42,10 @@ pub fn components() -> Components {
         .build()
 }
 
-/// Paths and methods.
-pub type QueryPaths = HashSet<(String, Method)>;
+/// The methods of each path, and whether they have query parameters.
+pub type QueryPaths = HashMap<String, HashMap<Method, bool>>;
 
-/// Which paths and methods are not to be refused for their query: those of an operation that has query parameters, and
-/// those of none, whose method is what is wrong.
+/// Which routes have query parameters; the others refuse them.
 pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
     let mut found = QueryPaths::new();
     for (path, item) in &document.paths.paths {
@@ -57,16 +56,15 @@ pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
             (&item.put, Method::PUT),
             (&item.delete, Method::DELETE),
         ];
-        for (operation, method) in operations {
-            let parameters = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
-            let has_query = parameters.into_iter().any(|parameter| match parameter {
+        let methods = operations.into_iter().filter_map(|(operation, method)| {
+            let mut parameters = operation.as_ref()?.parameters.iter().flatten();
+            let has_query = parameters.any(|parameter| match parameter {
                 RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
                 RefOr::Ref(_) => true,
             });
-            if has_query || operation.is_none() {
-                found.insert((path.clone(), method));
-            }
-        }
+            Some((method, has_query))
+        });
+        found.insert(path.clone(), methods.collect());
     }
     found
 }

@@ -131,6 +131,7 @@ fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(in_time))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
+        .layer(middleware::from_fn(refuse_codings))
         .layer(cors(origins))
         .layer(middleware::from_fn(protect))
         .layer(middleware::from_fn(observe))
@@ -261,20 +262,33 @@ fn watched(request: Request) -> (Request, Arc<AtomicBool>) {
     (request, waits)
 }
 
-/// Refuses parameters where a route has none: nothing that is sent is ignored.
+/// Refuses parameters where a route has none: nothing that is sent is ignored. That a path lacks the method is the
+/// router's to say, and comes first.
 async fn refuse_query(with_parameters: Arc<QueryPaths>, request: Request, next: Next) -> Response<Body> {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     let query = request.uri().query().unwrap_or_default();
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     // A method that no path has is refused as such, with or without them.
     let is_none = method_label(method) == "other";
-    if query.is_empty() || is_none || with_parameters.contains(&(path.to_owned(), method.clone())) {
+    let is_refused = match with_parameters.get(path) {
+        Some(methods) => methods.get(method) == Some(&false),
+        None => !is_none,
+    };
+    if query.is_empty() || !is_refused {
         return next.run(request).await;
     }
     match params::read::<params::NoQuery>(query) {
         Ok(_) => next.run(request).await,
         Err(error) => error.into_response(),
     }
+}
+
+/// Refuses who takes no coding of the answer, before anything is done for it.
+async fn refuse_codings(request: Request, next: Next) -> Response<Body> {
+    if Encoding::is_possible(request.headers()) {
+        return next.run(request).await;
+    }
+    StatusCode::NOT_ACCEPTABLE.into_response()
 }
 
 /// Names the request, measures it, and writes the problem of what was refused.

@@ -15,6 +15,7 @@ fn names_every_wrong_setting_and_no_secret() {
         otlp_endpoint: Some("user:hunter2@collector:4318".into()),
         jwt_secret: Some("hunter2".into()),
         database_url: Some("mysql://root:hunter2@localhost/x".into()),
+        mirror_database_url: Some("mysql://root:hunter2@localhost/x".into()),
         ..Settings::default()
     };
     let error = Config::new(&settings).unwrap_err().to_string();
@@ -28,7 +29,8 @@ fn names_every_wrong_setting_and_no_secret() {
         "DUKA_LOG_FORMAT",
         "DUKA_OTLP_ENDPOINT",
         "DUKA_JWT_SECRET",
-        "DATABASE_URL",
+        "--database-url (DATABASE_URL)",
+        "DUKA_MIRROR_DATABASE_URL",
     ] {
         assert!(error.contains(name), "{name} is missing in: {error}");
     }

@@ -44,6 +44,7 @@ mod sandbox;
 mod schema;
 mod search;
 mod search_aids;
+mod search_attributes;
 mod search_cache;
 mod search_depth;
 mod search_links;

@@ -195,6 +195,28 @@ async fn answers_are_compressed_on_request() {
     .await;
 }
 
+#[tokio::test]
+async fn who_takes_no_coding_is_told_before_anything_is_done() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        for refused in ["identity;q=0", "*;q=0", "identity;q=0, deflate"] {
+            for path in ["/api/product/", "/api/category/", "/healthz/"] {
+                let answer =
+                    shop.send(shop.request(Method::GET, path).header("accept-encoding", refused)).await;
+                assert_eq!((answer.status, &answer.json["status"]), (406, &json!(406)), "{}", answer.text);
+                assert_eq!(answer.json["type"], "/problems/not-acceptable");
+            }
+            let request = shop.request(Method::POST, "/api/category/").header("accept-encoding", refused);
+            shop.send(request.bearer_auth(&admin.access).json(&json!({"name": "A"}))).await.expect(406);
+        }
+        assert_eq!(shop.get("/api/category/").await.expect(200).json["count"], 0);
+        let request =
+            shop.request(Method::GET, "/api/openapi.json").header("accept-encoding", "identity;q=0, gzip");
+        assert_eq!(request.send().await.unwrap().headers()["content-encoding"], "gzip");
+    })
+    .await;
+}
+
 /// The path of an operation, with `id` for each of its ids.
 fn with_id(operation: &str, id: &str) -> (Method, String) {
     let (method, template) = operation.split_once(' ').unwrap();
@@ -227,6 +249,9 @@ async fn a_method_that_a_path_lacks_is_405_with_those_that_it_has() {
                     own.insert("HEAD");
                 }
                 assert_eq!(allowed, own, "{method} {path}");
+                let asked = format!("{filled}?surely_unknown=1");
+                let answer = shop.send(shop.request(method.clone(), &asked).bearer_auth(&admin.access)).await;
+                assert_eq!(answer.status, 405, "{method} {path}, with a parameter: {}", answer.text);
                 tried += 1;
             }
         }

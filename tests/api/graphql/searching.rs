@@ -228,3 +228,16 @@ async fn one_product_and_one_category_are_found_by_id_and_by_slug() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn fields_stand_where_they_were_asked_for() {
+    with_shop(async |shop| {
+        let query = "{ products { totalCount facets { price { min max } brand { value } } nodes { id } } }";
+        let answer = shop.graph(None, query, json!({})).await.expect(200);
+        let names = ["data", "products", "totalCount", "facets", "price", "brand", "nodes"];
+        let places: Vec<usize> =
+            names.iter().map(|name| answer.text.find(&format!("\"{name}\"")).unwrap()).collect();
+        assert!(places.is_sorted(), "{}", answer.text);
+    })
+    .await;
+}
