@@ -178,6 +178,13 @@ impl State {
             self.payment_status.holds_money() || self.payment_method == PaymentMethod::CashOnDelivery;
         covered && matches!(self.status, Status::Confirmed | Status::Shipped)
     }
+
+    /// Whether it has arrived and was to be paid then.
+    pub fn is_paid_by_arriving(&self) -> bool {
+        self.status == Status::Delivered
+            && self.payment_method == PaymentMethod::CashOnDelivery
+            && self.payment_status.may_become(PaymentStatus::Paid)
+    }
 }
 
 /// Where it goes: a copy, which later changes of the address leave alone.
