@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::password::Passwords, auth::token::Keys, cache::Cache, clock::Clock, config::Config,
+    auth::password::Passwords, auth::token::Keys, cache::Cache, cache::rows::Rows, clock::Clock, config::Config,
     indexing::Indexing, job::Jobs,
 };
 
@@ -39,6 +39,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Answers to searches.
     pub cache: Cache,
+    /// Products as answers show them.
+    pub rows: Rows,
     /// Places for searches: as many as there are cores, so that a queue forms here and not on the runtime.
     pub searches: Arc<Semaphore>,
     /// The database, for imports that clients have sent.

@@ -14,6 +14,7 @@ use crate::{
     query::{Facet, Query, Visibility},
     schema::attribute_term,
     segment::NO_VENDOR,
+    sheet::Lent,
 };
 
 /// What matches a query in one segment.
@@ -22,14 +23,16 @@ pub(crate) struct Matches {
     pub(crate) all: Bits,
     /// How many that is.
     pub(crate) count: usize,
+    /// Whether it is everything that shoppers see.
+    pub(crate) is_all_offered: bool,
     /// What matches but for the filters in `own`.
     base: Bits,
     /// The filters that a facet's counts leave out.
     own: Vec<(Facet, Bits)>,
     /// The prices at the query's instant.
     pub(crate) prices: Arc<PriceColumn>,
-    /// By document, how well it matches; empty when the order does not ask.
-    pub(crate) scores: Vec<f32>,
+    /// How well they match; none when the order does not ask.
+    sheet: Option<Lent>,
 }
 
 impl Matches {
@@ -37,7 +40,7 @@ impl Matches {
     pub(crate) fn find(
         query: &Query,
         mut base: Bits,
-        scores: Vec<f32>,
+        sheet: Option<Lent>,
         generation: &Generation,
         ordinal: usize,
     ) -> Result<Self, Error> {
@@ -52,7 +55,17 @@ impl Matches {
         let own = own_filters(query, generation, segment, &prices)?;
         let mut all = base.clone();
         own.iter().for_each(|(_, filter)| all.and(filter));
-        Ok(Self { count: all.count() as usize, all, base, own, prices, scores })
+        let is_all_offered = query.visibility == Visibility::Active
+            && query.text.is_none()
+            && query.vendor_id.is_none()
+            && !query.on_sale
+            && own.is_empty();
+        Ok(Self { count: all.count() as usize, is_all_offered, all, base, own, prices, sheet })
+    }
+
+    /// By document, how well it matches; empty when the order does not ask.
+    pub(crate) fn scores(&self) -> &[f32] {
+        self.sheet.as_ref().map_or(&[], |sheet| &sheet.scores)
     }
 
     /// What a facet counts: what matches every filter but its own.

@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
+    sync::Arc,
 };
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     postings,
     query::{Query, SortField, SortKey, SuggestQuery},
     schema::TextField,
+    search,
     segment::SegmentView,
     settings::Lexicon,
     text,
@@ -34,7 +36,11 @@ struct Typed {
 
 impl Generation {
     /// See [`Reader::suggest`](crate::Reader::suggest).
-    pub(crate) fn suggest(&self, query: &SuggestQuery, lexicon: &Lexicon) -> Result<Suggestions, Error> {
+    pub(crate) fn suggest(
+        self: &Arc<Self>,
+        query: &SuggestQuery,
+        lexicon: &Lexicon,
+    ) -> Result<Suggestions, Error> {
         let best_first = SortKey { field: SortField::Relevance, descending: false };
         let search = Query {
             text: Some(query.text.clone()),
@@ -42,7 +48,7 @@ impl Generation {
             limit: query.limit,
             ..Query::default()
         };
-        let hits = self.search(&search, lexicon)?;
+        let hits = search::find(self, &search, lexicon)?.read()?;
         let read = hits.corrected_query.as_deref().unwrap_or(&query.text);
         let Some(typed) = Typed::read(read) else { return Ok(Suggestions::default()) };
         let mut suggestions = Suggestions {
