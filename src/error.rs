@@ -69,6 +69,8 @@ pub enum Kind {
     NotFound,
     /// The path is there, the method is not.
     MethodNotAllowed,
+    /// The client takes no coding that there is.
+    NotAcceptable,
     /// Another row has this unique value.
     AlreadyTaken,
     /// Other rows need this one.
@@ -140,6 +142,9 @@ impl Kind {
             Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "There is nothing here"),
             Self::MethodNotAllowed => {
                 ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "This path has no such method")
+            }
+            Self::NotAcceptable => {
+                ("not-acceptable", StatusCode::NOT_ACCEPTABLE, "There is no answer of that kind")
             }
             Self::AlreadyTaken => ("already-taken", StatusCode::CONFLICT, "Somebody else has this value"),
             Self::InUse => ("in-use", StatusCode::CONFLICT, "Other things depend on this"),
@@ -267,6 +272,9 @@ impl Problem {
             }
             StatusCode::METHOD_NOT_ALLOWED => {
                 (Kind::MethodNotAllowed, "The `Allow` header lists its methods.")
+            }
+            StatusCode::NOT_ACCEPTABLE => {
+                (Kind::NotAcceptable, "`Accept-Encoding` refuses all of gzip, br and identity.")
             }
             StatusCode::PAYLOAD_TOO_LARGE => (Kind::TooLarge, "Send less in one request."),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => (Kind::UnsupportedMediaType, "Send application/json."),

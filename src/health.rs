@@ -24,6 +24,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// All is well.
 #[derive(Serialize, ToSchema)]
+#[schema(as = HealthStatus)]
 struct Status {
     #[schema(example = "ok")]
     status: &'static str,

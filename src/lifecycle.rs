@@ -117,12 +117,13 @@ impl Shop {
         let keys = keys(&config)?;
         database.migrate().await?;
         database.price_in(config.currency).await?;
+        database.level().await?;
         let cores = available_parallelism().map_or(2, usize::from);
         let passwords = Passwords::new(cores).map_err(StartError::Passwords)?;
         let stop_indexing = CancellationToken::new();
-        let pool = database.index_pool();
+        let sources = database.index_pools();
         let (indexing, indexer) =
-            Indexing::resume(pool, config.data_dir.clone(), stop_indexing.clone()).await?;
+            Indexing::resume(sources, config.data_dir.clone(), stop_indexing.clone()).await?;
         let mut kept = Extensions::new();
         kept.insert(Gateways::open(&config, &clock, address)?);
         let (web, stopping) = (database.web_pool(), CancellationToken::new());

@@ -1,6 +1,6 @@
 //! What the OpenAPI document says of all routes alike.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use axum::http::Method;
 use utoipa::{
@@ -42,8 +42,8 @@ pub fn components() -> Components {
         .build()
 }
 
-/// Paths and methods of the routes that have query parameters.
-pub type QueryPaths = HashSet<(String, Method)>;
+/// The methods of each path, and whether they have query parameters.
+pub type QueryPaths = HashMap<String, HashMap<Method, bool>>;
 
 /// Which routes have query parameters; the others refuse them.
 pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
@@ -56,18 +56,31 @@ pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
             (&item.put, Method::PUT),
             (&item.delete, Method::DELETE),
         ];
-        for (operation, method) in operations {
-            let parameters = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
-            let has_query = parameters.into_iter().any(|parameter| match parameter {
+        let methods = operations.into_iter().filter_map(|(operation, method)| {
+            let mut parameters = operation.as_ref()?.parameters.iter().flatten();
+            let has_query = parameters.any(|parameter| match parameter {
                 RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
                 RefOr::Ref(_) => true,
             });
-            if has_query {
-                found.insert((path.clone(), method));
-            }
-        }
+            Some((method, has_query))
+        });
+        found.insert(path.clone(), methods.collect());
     }
     found
+}
+
+/// Names every operation after its feature and what it does there, such as `product_list`: generated clients call
+/// their methods so, and each name must be the only one.
+pub fn name_operations(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let mut parts = path.split('/').filter(|part| !matches!(*part, "" | "api" | "admin"));
+        let feature = parts.next().unwrap_or_default().replace('-', "_");
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let does = operation.operation_id.take().unwrap_or_default();
+            operation.operation_id = Some(format!("{feature}_{does}"));
+        }
+    }
 }
 
 /// The fields of request bodies that may be null.

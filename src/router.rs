@@ -31,14 +31,14 @@ use tower_http::{
     },
     cors::CorsLayer,
 };
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
     extract::header_text, graphql, health, import, openapi::QueryPaths, order, params, payment, product,
-    review, search, shipment, user, wishlist,
+    review, search, shipment, telemetry, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -68,6 +68,7 @@ pub fn service(
 pub fn openapi() -> OpenApi {
     let mut document = api().into_openapi();
     crate::openapi::close_request_bodies(&mut document);
+    crate::openapi::name_operations(&mut document);
     document
 }
 
@@ -124,6 +125,7 @@ fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(in_time))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
+        .layer(middleware::from_fn(refuse_codings))
         .layer(cors(origins))
         .layer(middleware::from_fn(observe))
         .with_state(app)
@@ -194,18 +196,31 @@ async fn in_time(request: Request, next: Next) -> Response<Body> {
     answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
 }
 
-/// Refuses parameters where a route has none: nothing that is sent is ignored.
+/// Refuses parameters where a route has none: nothing that is sent is ignored. That a path lacks the method is the
+/// router's to say, and comes first.
 async fn refuse_query(with_parameters: Arc<QueryPaths>, request: Request, next: Next) -> Response<Body> {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     let query = request.uri().query().unwrap_or_default();
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-    if query.is_empty() || with_parameters.contains(&(path.to_owned(), method.clone())) {
+    let is_refused = match with_parameters.get(path) {
+        Some(methods) => methods.get(method) == Some(&false),
+        None => true,
+    };
+    if query.is_empty() || !is_refused {
         return next.run(request).await;
     }
     match params::read::<params::NoQuery>(query) {
         Ok(_) => next.run(request).await,
         Err(error) => error.into_response(),
     }
+}
+
+/// Refuses who takes no coding of the answer, before anything is done for it.
+async fn refuse_codings(request: Request, next: Next) -> Response<Body> {
+    if Encoding::is_possible(request.headers()) {
+        return next.run(request).await;
+    }
+    StatusCode::NOT_ACCEPTABLE.into_response()
 }
 
 /// Names the request, measures it, and writes the problem of what was refused.
@@ -217,7 +232,8 @@ async fn observe(mut request: Request, next: Next) -> Response<Body> {
     let method = request.method().clone();
     let route =
         request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
-    let span = tracing::info_span!("request", %id, %method, route);
+    let span = tracing::info_span!("request", %id, %method, route, otel.name = Empty, otel.kind = Empty);
+    telemetry::begin_request(&span, &method, &route, request.headers());
 
     let response = next.run(request).instrument(span.clone()).await;
     let mut response = error::finish(response, &id);
@@ -228,6 +244,7 @@ async fn observe(mut request: Request, next: Next) -> Response<Body> {
     metrics::histogram!("duka_http_request_seconds", "route" => route, "method" => method_label(&method))
         .record(seconds);
     metrics::counter!("duka_http_responses_total", "status" => status.to_string()).increment(1);
+    telemetry::end_request(&span, status);
     span.in_scope(|| tracing::debug!(status, seconds, "answered"));
     response
 }

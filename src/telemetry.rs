@@ -1,25 +1,52 @@
-//! Logs and metrics. Logs go to standard error; metrics are read at `/metrics`.
+//! Logs, metrics and traces. Logs go to standard error, metrics are read at `/metrics`, traces go to a collector.
 
 use std::{io::IsTerminal, sync::OnceLock, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::Config;
 
-/// Starts writing log lines. A second call in one process changes nothing.
-pub fn start_logging(config: &Config) {
+mod trace;
+
+pub use self::trace::{begin_request, end_request};
+
+/// What has been started, until its end.
+#[must_use = "what is left of the traces is sent at the end"]
+pub struct Telemetry(Option<trace::Traces>);
+
+/// Starts writing log lines, and sending traces where a collector is set. A second call in one process changes
+/// nothing.
+///
+/// One filter serves both: spans and events that the log's leaves out are not in the traces either. (With a filter
+/// for each, sqlx's asking whether a statement would be logged leaves a mark on the thread that hides the next span.)
+pub fn start(config: &Config) -> Telemetry {
     // The filter was checked with the other settings.
     let filter = EnvFilter::try_new(&config.log).unwrap_or_default();
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let done = if config.log_json {
-        builder.json().flatten_event(true).with_current_span(true).try_init()
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = if config.log_json {
+        lines.json().flatten_event(true).with_current_span(true).boxed()
     } else {
-        builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init()
+        lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).boxed()
     };
-    if let Err(error) = done {
+    let traces = config.otlp_endpoint.as_deref().map(trace::Traces::start).transpose();
+    let layer = traces.as_ref().ok().and_then(Option::as_ref).map(trace::Traces::layer);
+    if let Err(error) = tracing_subscriber::registry().with(filter).with(lines).with(layer).try_init() {
         tracing::debug!(%error, "logging has already started");
+    }
+    Telemetry(traces.unwrap_or_else(|error| {
+        tracing::warn!(error, "traces are off");
+        None
+    }))
+}
+
+impl Telemetry {
+    /// Sends what is left of the traces.
+    pub fn end(self) {
+        if let Some(traces) = self.0 {
+            traces.end();
+        }
     }
 }
 

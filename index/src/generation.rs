@@ -39,6 +39,8 @@ pub(crate) struct Segment {
     pub(crate) live: Bits,
     /// Live documents that shoppers see: where most queries begin.
     pub(crate) offered: Bits,
+    /// How many those are.
+    pub(crate) offered_count: u64,
     /// Where pages of them begin that lie far down.
     pub(crate) leafed: Leafed,
     pub(crate) reader: SegmentReader,
@@ -122,6 +124,7 @@ impl Segment {
         }
         let mut offered = live.clone();
         offered.and(&view.active);
-        Ok(Self { id, view, live, offered, leafed: Leafed::default(), reader: reader.clone() })
+        let (offered_count, leafed) = (offered.count(), Leafed::default());
+        Ok(Self { id, view, live, offered, offered_count, leafed, reader: reader.clone() })
     }
 }

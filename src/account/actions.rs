@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{Customer, Role, password::Passwords},
+    auth::{self, Customer, Role, password::Passwords},
     error::{Error, Kind, Result},
 };
 
@@ -85,7 +85,7 @@ pub async fn refresh(app: &App, token: &str) -> Result<Tokens> {
 /// 401 when it is not.
 pub async fn verify(app: &App, token: &str) -> Result<()> {
     let good = match app.keys.verify(token) {
-        Some(claims) => crate::auth::is_live(app, &claims).await?,
+        Some(claims) => auth::is_live(app, &claims).await?,
         None => store::is_good_token(&app.web, &token_hash(token)).await?,
     };
     good.then_some(()).ok_or_else(bad_token)
@@ -113,8 +113,11 @@ pub async fn me(app: &App, user: Customer) -> Result<User> {
 /// # Errors
 /// 409 when the address is taken.
 pub async fn update_me(app: &App, user: Customer, changes: &Changes) -> Result<User> {
-    let updated = store::update_user(&app.web, user.user_id(), changes).await?;
-    updated.ok_or_else(|| Error::not_found("user"))
+    let mut transaction = auth::begin(&app.web, user).await?;
+    let updated = store::update_user(&mut *transaction, user.user_id(), changes).await?;
+    let updated = updated.ok_or_else(|| Error::not_found("user"))?;
+    transaction.commit().await?;
+    Ok(updated)
 }
 
 /// Changes the user's password and ends every other session.
@@ -130,7 +133,7 @@ pub async fn change_password(app: &App, user: Customer, change: PasswordChange) 
         return Err(Error::field("/old_password", "value", "is not the present password"));
     }
     let hash = app.passwords.hash(change.new_password).await?;
-    let mut transaction = app.web.begin().await?;
+    let mut transaction = auth::begin(&app.web, user).await?;
     store::set_password(&mut *transaction, login.id, &hash).await?;
     store::revoke_others(&mut *transaction, login.id, user.session_id()).await?;
     transaction.commit().await?;

@@ -10,6 +10,7 @@ use crate::money::Amount;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
+#[schema(as = OrderStatus)]
 pub enum Status {
     /// Holds its stock and waits for its payment.
     Pending,

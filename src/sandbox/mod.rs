@@ -117,6 +117,8 @@ pub struct Settings {
     pub allowed: Vec<Target>,
     /// How fast it is.
     pub pace: Pace,
+    /// What the M-Pesa account holds, three letters; shillings (`KES`) when absent, as every real one.
+    pub mpesa_currency: Option<String>,
     /// How many prompts, intents, refunds and deliveries it remembers, each; 0 is the default of 10,000. The
     /// ledger remembers ten times as many.
     pub remember: usize,
@@ -172,6 +174,8 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
 struct Desk {
     credentials: Credentials,
     pace: Pace,
+    /// What the M-Pesa account holds.
+    mpesa_currency: String,
     /// Where this sandbox is, for links to its own page.
     base: String,
     webhook_url: Option<Target>,
@@ -193,6 +197,7 @@ impl Desk {
         Ok(Self {
             credentials: settings.credentials,
             pace: settings.pace,
+            mpesa_currency: settings.mpesa_currency.unwrap_or_else(|| "KES".to_owned()),
             base,
             webhook_url: settings.webhook_url,
             courier: Arc::new(courier),

@@ -23,8 +23,8 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 /// What a client demands of its answer, whatever it asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand {
-    /// The write that it must hold.
-    pub version: Option<Version>,
+    /// The writes that it must hold: the request may name one in two places.
+    pub versions: [Option<Version>; 2],
     /// What it should be coded in.
     pub encoding: Encoding,
 }
@@ -105,12 +105,10 @@ async fn answer(
     question: impl Serialize + Send + Sync,
     ask: impl FnOnce(&Reader, &Tuning, i64) -> Result<Vec<u8>> + Send + 'static,
 ) -> Result<Answer> {
-    if let Some(version) = demand.version {
-        catch_up(app, version).await?;
-    }
+    catch_up(app, demand.versions).await?;
     let begun = Instant::now();
     // Before the index: what answers is never older than what is promised.
-    let version = reached(app, demand.version);
+    let version = reached(app, demand.versions);
     let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
     let at = app.clock.micros();
     let key = key(&question, &index, &tuning, at)?;
@@ -142,7 +140,9 @@ async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Sen
     let busy = || Error::unavailable("Too many searches are waiting.");
     let place = Arc::clone(&app.searches).acquire_owned();
     let place = tokio::time::timeout(PATIENCE, place).await.map_err(|_| busy())?.map_err(|_| busy())?;
+    let span = tracing::info_span!("search");
     let working = tokio::task::spawn_blocking(move || {
+        let _entered = span.enter();
         // The place goes with the work: who hangs up does not free it early.
         let _held = place;
         run()
@@ -150,22 +150,29 @@ async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Sen
     working.await.map_err(Error::internal)?
 }
 
-/// How far the index is; `held` is a write that it is known to hold. That may be above the newest version below
+/// How far the index is; `held` are writes that it is known to hold. They may be above the newest version below
 /// which nothing is missing, while an older transaction is still open.
-fn reached(app: &App, held: Option<Version>) -> Version {
+fn reached(app: &App, held: [Option<Version>; 2]) -> Version {
     let version = app.indexing.applied().version();
-    held.filter(|held| held.epoch == version.epoch && held.xid > version.xid).unwrap_or(version)
+    let held = held.into_iter().flatten().filter(|held| held.epoch == version.epoch);
+    held.chain([version]).max_by_key(|version| version.xid).unwrap_or(version)
 }
 
-/// Waits until the index holds a write.
-async fn catch_up(app: &App, version: Version) -> Result<()> {
-    let held = app.indexing.holds(version, CATCH_UP).await;
-    held.then_some(()).ok_or_else(|| {
-        Error::new(
-            Kind::IndexBehind,
-            format!("The index is at {}, not at {version}.", app.indexing.applied().version()),
-        )
-    })
+/// Waits until the index holds the writes. A later one may be there without an earlier one, which has been committed
+/// after it.
+async fn catch_up(app: &App, versions: [Option<Version>; 2]) -> Result<()> {
+    let deadline = Instant::now() + CATCH_UP;
+    for version in versions.into_iter().flatten() {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        if !app.indexing.holds(version, patience).await {
+            let reached = app.indexing.applied().version();
+            return Err(Error::new(
+                Kind::IndexBehind,
+                format!("The index is at {reached}, not at {version}."),
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

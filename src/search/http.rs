@@ -81,12 +81,14 @@ struct SearchParams {
     sort: Option<String>,
     /// Another name of `sort`.
     ordering: Option<String>,
-    /// The `X-Catalog-Version` of a write that the answer must hold; also the header `X-Catalog-Min-Version`.
+    /// The `X-Catalog-Version` of a write that the answer must hold; also the header `X-Catalog-Min-Version`. Of two
+    /// different ones it must hold both.
     min_version: Option<String>,
     /// `true`: results say what matched, in `highlights`.
     highlight: Option<bool>,
     /// Comma-separated `category`, `brand`, `price`, `availability`, `rating`, `attr.NAME`, at most ten; `none`
-    /// for none.
+    /// for none. A comma in an attribute's name is written `\,` and a backslash before one, or before another, `\\`;
+    /// the comma may also stand alone where what follows names no facet.
     #[param(example = "category,brand,price,availability")]
     facets: Option<String>,
 }
@@ -191,9 +193,9 @@ fn json(shape: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(shape).map_err(Error::internal)
 }
 
-/// What the request demands: the write by parameter, else by header, and the coding.
+/// What the request demands: the writes that parameter and header name, and the coding.
 fn demand(headers: &HeaderMap, version: Option<Version>) -> Result<Demand> {
-    Ok(Demand { version: version.or(min_version(headers)?), encoding: Encoding::asked_for(headers) })
+    Ok(Demand { versions: [version, min_version(headers)?], encoding: Encoding::asked_for(headers) })
 }
 
 /// The write that the header demands.
