@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::password::Passwords, auth::token::Keys, cache::Cache, cache::rows::Rows, clock::Clock, config::Config,
-    indexing::Indexing, job::Jobs,
+    auth::password::Passwords, auth::token::Keys, cache::Cache, cache::rows::Rows, clock::Clock,
+    config::Config, indexing::Indexing, job::Jobs,
 };
 
 /// The running shop; cheap to clone.

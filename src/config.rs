@@ -241,11 +241,8 @@ impl Config {
             &settings.search_cache_bytes,
             SEARCH_CACHE_BYTES,
         );
-        let row_cache_bytes = number(
-            "--row-cache-bytes (DUKA_ROW_CACHE_BYTES)",
-            &settings.row_cache_bytes,
-            ROW_CACHE_BYTES,
-        );
+        let row_cache_bytes =
+            number("--row-cache-bytes (DUKA_ROW_CACHE_BYTES)", &settings.row_cache_bytes, ROW_CACHE_BYTES);
         let import = ImportLimits {
             bytes: number(
                 "--import-max-bytes (DUKA_IMPORT_MAX_BYTES)",

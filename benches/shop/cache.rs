@@ -21,7 +21,7 @@ pub(crate) fn bench(criterion: &mut Criterion, runtime: &Runtime, stage: &Stage,
     let path = &questions[0].paths[0];
     let mut group = criterion.benchmark_group("cache");
     group.bench_function(BenchmarkId::new("what is kept", stage.size), |bencher| {
-        let demand = Demand { version: None, encoding: Encoding::Plain };
+        let demand = Demand { versions: [None, None], encoding: Encoding::Plain };
         let ask = async || {
             let search: Search = params::read(path.query().unwrap()).unwrap();
             let query = search.query(Viewer { user: None }, &app.keys).unwrap();

@@ -141,12 +141,8 @@ fn latency(criterion: &mut Criterion, runtime: &Runtime, name: &str, size: u64, 
 
 /// As many as it can answer.
 fn ask(runtime: &Runtime, name: &str, server: &Server, mix: &Mix) -> Row {
-    let plan = |length| Plan {
-        target: server.target.clone(),
-        pace: Pace::Closed,
-        connections: CONNECTIONS,
-        length,
-    };
+    let plan =
+        |length| Plan { target: server.target.clone(), pace: Pace::Closed, connections: CONNECTIONS, length };
     let run = |length| {
         let (progress, stop) = (Arc::new(Progress::default()), CancellationToken::new());
         runtime.block_on(load::run(&plan(length), mix, &progress, &stop)).unwrap()

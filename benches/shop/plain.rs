@@ -3,7 +3,7 @@
 //! It is asked for less: words are not stemmed, weighed by field or mended, prices do not change with time, facets are
 //! counted by one aggregation and not without their own filter. Its documents are read too.
 
-use std::{ops::Bound, ops::ControlFlow};
+use std::ops::{Bound, ControlFlow};
 
 use duka::load::mix::Class;
 use duka_index::{CategoryKey, Document, Query as Asked};
@@ -11,7 +11,9 @@ use tantivy::{
     DocAddress, Index, Order, Searcher, TantivyDocument,
     collector::{Count, FacetCollector, MultiCollector, TopDocs},
     query::{AllQuery, BooleanQuery, BoostQuery, FuzzyTermQuery, Occur, Query, RangeQuery, TermQuery},
-    schema::{FAST, Facet, FacetOptions, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TEXT, Term},
+    schema::{
+        FAST, Facet, FacetOptions, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TEXT, Term,
+    },
 };
 
 use super::stage::Stage;
@@ -56,7 +58,11 @@ impl Plain {
         let folder = stage.folder.join("plain");
         let schema = schema.build();
         let index = match Index::open_in_dir(&folder) {
-            Ok(index) if index.schema() == schema && index.load_metas().is_ok_and(|meta| meta.opstamp > 0) => index,
+            Ok(index)
+                if index.schema() == schema && index.load_metas().is_ok_and(|meta| meta.opstamp > 0) =>
+            {
+                index
+            }
             _ => {
                 let _ = std::fs::remove_dir_all(&folder);
                 std::fs::create_dir_all(&folder).unwrap();
@@ -94,7 +100,8 @@ impl Plain {
                 let (top, count) = (all.add_collector(top.order_by_score()), all.add_collector(Count));
                 if class == Class::Facets {
                     let mut facets = FacetCollector::for_field("facet");
-                    facets.add_facet(Facet::root());
+                    facets.add_facet("/brand");
+                    facets.add_facet("/category");
                     all.add_collector(facets);
                 }
                 let mut fruits = self.searcher.search(&query, &all).unwrap();
@@ -176,9 +183,8 @@ impl Fields {
             record.add_text(self.text, &category.name);
             record.add_facet(self.facet, Facet::from_path(["category", category.name.as_str()]));
         }
-        for (_, value) in document.attribute_texts() {
-            record.add_text(self.text, value.as_ref());
-        }
+        // Names of attributes and all.
+        record.add_text(self.text, serde_json::to_string(&document.attributes).unwrap());
         record.add_i64(self.price, document.price_at(0).effective_price);
         record.add_bool(self.in_stock, document.in_stock);
         record.add_i64(index.schema().get_field("date").unwrap(), document.date_added);

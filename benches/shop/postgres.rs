@@ -31,7 +31,6 @@ impl Relational {
         if !made {
             this.make(stage).await;
         }
-        sqlx::query("set jit = off").execute(&this.db).await.unwrap();
         this
     }
 
@@ -80,14 +79,14 @@ impl Relational {
         let rows: Vec<serde_json::Value> = documents
             .iter()
             .map(|document| {
-                let texts: Vec<String> = document.attribute_texts().map(|(_, text)| text.into_owned()).collect();
+                let texts = serde_json::to_string(&document.attributes).unwrap();
                 let categories: Vec<i64> = document.category.iter().map(|category| category.id).collect();
                 let names: Vec<&str> = document.category.iter().map(|category| category.name.as_str()).collect();
                 serde_json::json!({
                     "id": document.id, "name": document.name, "brand": document.brand, "categories": categories,
                     "price": document.price_at(0).effective_price, "in_stock": document.in_stock,
                     "date_added": document.date_added, "shown": document,
-                    "text": [document.name.as_str(), &document.brand, &document.description, &names.join(" "), &texts.join(" ")].join(" "),
+                    "text": format!("{} {} {} {} {texts}", document.name, document.brand, document.description, names.join(" ")),
                 })
             })
             .collect();

@@ -13,7 +13,10 @@ use duka::{
     config::{Config, Settings},
     lifecycle::Shop,
 };
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
 /// The program itself, built like this.
 pub(crate) const DUKA: &str = env!("CARGO_BIN_EXE_duka");
@@ -82,8 +85,10 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let socket = folder.join("postgres/socket");
-        let url = format!("postgres:///duka?host={}&user=duka", socket.display());
-        let db = PgPoolOptions::new().max_connections(2).connect(&url).await.unwrap();
+        // What takes milliseconds is not worth compiling.
+        let options = PgConnectOptions::new().socket(&socket).username("duka").database("duka");
+        let options = options.options([("jit", "off")]);
+        let db = PgPoolOptions::new().max_connections(2).connect_with(options).await.unwrap();
         Self { size, shop, db, folder }
     }
 

@@ -33,7 +33,9 @@ impl fmt::Display for Row {
 
 /// Tells what servers took.
 pub(crate) fn over_http(size: u64, rows: &[Row]) {
-    println!("\nOver HTTP, {size} products (requests a second, the server's processor time for each, latency in ms):");
+    println!(
+        "\nOver HTTP, {size} products (requests a second, the server's processor time for each, latency in ms):"
+    );
     rows.iter().for_each(|row| println!("{row}"));
 }
 

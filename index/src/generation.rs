@@ -14,8 +14,8 @@ use tantivy::{
 };
 
 use crate::{
-    bits::Bits, document::Document, error::Error, postings, ranks::Leafed, record, schema::Fields, segment::SegmentView,
-    words::Words,
+    bits::Bits, document::Document, error::Error, postings, ranks::Leafed, record, schema::Fields,
+    segment::SegmentView, words::Words,
 };
 
 /// What a commit made visible.

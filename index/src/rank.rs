@@ -121,8 +121,7 @@ mod tests {
 
     #[test]
     fn where_a_word_stands_decides_first() {
-        let about =
-            |field: TextField, words: usize| weight(&Weights::default(), field) * left(field)[words];
+        let about = |field: TextField, words: usize| weight(&Weights::default(), field) * left(field)[words];
         let name_of = |words| about(TextField::Head, words) + about(TextField::Name, words);
         let (brand, category) = (about(TextField::Brand, 2), about(TextField::Category, 5));
         assert!(name_of(3) > brand && brand > category, "a short name is about nothing else");

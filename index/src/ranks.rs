@@ -96,7 +96,8 @@ impl Leafed {
 /// that have its key in common.
 pub(crate) fn skip(orders: &[Order<'_>], matches: &[Matches], starts: &mut [usize], count: usize) -> usize {
     let sorted: Vec<&[u32]> = orders.iter().map(|order| order.sorted.unwrap_or_default()).collect();
-    let ranks: Vec<Arc<Ranks>> = orders.iter().zip(matches).map(|(order, matches)| of(order, matches)).collect();
+    let ranks: Vec<Arc<Ranks>> =
+        orders.iter().zip(matches).map(|(order, matches)| of(order, matches)).collect();
     let above =
         |places: &[usize]| ranks.iter().zip(places).map(|(ranks, &place)| ranks.above(place)).sum::<usize>();
     let first = above(starts);

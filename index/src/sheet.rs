@@ -9,13 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{
-    bits::Bits,
-    error::Error,
-    generation::Generation,
-    rank::FURTHER_FIELD,
-    word::Word,
-};
+use crate::{bits::Bits, error::Error, generation::Generation, rank::FURTHER_FIELD, word::Word};
 
 /// Sheets that a segment keeps at most: searches that run at once.
 const MOST_KEPT: usize = 4;

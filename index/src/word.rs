@@ -175,7 +175,8 @@ impl Known {
                     (word.is_name, word.is_given) = (is_name, is_name || is_mostly(TextField::Sku));
                 }
             }
-            let rarity = || if found.is_empty() { 0.0 } else { factor * rank::rarity(common, indexed(generation)) };
+            let rarity =
+                || if found.is_empty() { 0.0 } else { factor * rank::rarity(common, indexed(generation)) };
             let worth = known.map_or_else(rarity, f32::abs);
             word.worths.push(if as_it_is { -worth } else { worth });
             for found in found {

@@ -109,7 +109,6 @@ impl About {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

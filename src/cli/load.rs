@@ -77,7 +77,8 @@ pub(super) struct Load {
 
 fn rate(text: &str) -> Result<f64, String> {
     let rate: Option<f64> = text.parse().ok();
-    rate.filter(|rate| (0.0..=1e6).contains(rate)).ok_or_else(|| "must be a number from 0 to 1000000".to_owned())
+    rate.filter(|rate| (0.0..=1e6).contains(rate))
+        .ok_or_else(|| "must be a number from 0 to 1000000".to_owned())
 }
 
 fn class(text: &str) -> Result<Class, String> {
@@ -110,7 +111,11 @@ impl Load {
         // What was measured until then is told all the same.
         let (report, ()) = tokio::join!(loading, listening);
         let report = report?;
-        if self.json { say(&report.to_json().to_string()) } else { say(report.to_string().trim_end()) }
+        if self.json {
+            say(&report.to_json().to_string())
+        } else {
+            say(report.to_string().trim_end())
+        }
         Ok(if report.searches.count() > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 

@@ -204,7 +204,8 @@ impl Mix {
         seed: u64,
     ) -> Result<Self, Fault> {
         let mut random = StdRng::seed_from_u64(seed);
-        let foreign = |error: rand::distr::weighted::Error| Fault::Foreign(format!("nothing to ask: {error}"));
+        let foreign =
+            |error: rand::distr::weighted::Error| Fault::Foreign(format!("nothing to ask: {error}"));
         let classes = WeightedIndex::new(Class::ALL.iter().map(|(_, _, share)| *share)).map_err(foreign)?;
         let searches = (0..distinct).map(|_| {
             let class = only.unwrap_or_else(|| Class::ALL[classes.sample(&mut random)].0);

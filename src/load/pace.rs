@@ -126,7 +126,8 @@ mod tests {
     #[tokio::test]
     async fn an_open_loop_does_not_wait_for_answers() {
         let begun = Instant::now();
-        let slots = Slots::open(Pace::Open(1_000.0), begun, Duration::from_millis(200), CancellationToken::new());
+        let slots =
+            Slots::open(Pace::Open(1_000.0), begun, Duration::from_millis(200), CancellationToken::new());
         // Nobody asks for a while; what was due meanwhile is due all the same, at its own time.
         tokio::time::sleep(Duration::from_millis(250)).await;
         let mut dues = Vec::new();

@@ -11,7 +11,8 @@ const TICKS: u64 = 100;
 /// When there is no such process, or the system does not say.
 pub fn cpu(pid: u32) -> io::Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    of_stat(&stat).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is odd")))
+    of_stat(&stat)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is odd")))
 }
 
 /// User time and the system's on its behalf. The second field is a name in brackets, which may hold anything.

@@ -161,7 +161,10 @@ impl fmt::Display for Report {
         }
         if self.late > 0 {
             let late = self.late;
-            writeln!(f, "{late} requests were sent late by this program itself: this machine is too busy to ask so much")?;
+            writeln!(
+                f,
+                "{late} requests were sent late by this program itself: this machine is too busy to ask so much"
+            )?;
         }
         Ok(())
     }

@@ -39,7 +39,8 @@ impl FromStr for Target {
         if uri.scheme_str() == Some("https") {
             return Err("must be http: what ends TLS would be measured too, and hides who is slow".to_owned());
         }
-        let is_bare = uri.path_and_query().is_none_or(|rest| rest == "/") && !authority.as_str().contains('@');
+        let is_bare =
+            uri.path_and_query().is_none_or(|rest| rest == "/") && !authority.as_str().contains('@');
         if uri.scheme_str() != Some("http") || !is_bare {
             return Err(wrong());
         }
@@ -131,7 +132,13 @@ impl Wire {
     }
 
     /// A request to where it is connected.
-    pub fn request(&self, method: Method, path: &PathAndQuery, headers: HeaderMap, body: Body) -> Request<Body> {
+    pub fn request(
+        &self,
+        method: Method,
+        path: &PathAndQuery,
+        headers: HeaderMap,
+        body: Body,
+    ) -> Request<Body> {
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from(path.clone());
@@ -170,7 +177,9 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Target>().map(|target| target.is_loopback()), Ok(loopback), "{text}");
         }
-        for text in ["", "127.0.0.1", "https://127.0.0.1", "ftp://x", "http://x/api/", "http://x/?a", "http://a@x"] {
+        for text in
+            ["", "127.0.0.1", "https://127.0.0.1", "ftp://x", "http://x/api/", "http://x/?a", "http://a@x"]
+        {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
     }

@@ -163,7 +163,8 @@ impl Writer {
         self.written += 1;
         let path = path_of(&format!("/api/variant/{}/", variant.id))?;
         let reply =
-            send(&mut self.wire, Method::PATCH, &path, Some(access), &serde_json::json!({"stock": stock})).await;
+            send(&mut self.wire, Method::PATCH, &path, Some(access), &serde_json::json!({"stock": stock}))
+                .await;
         if reply.is_err() {
             self.wire = Wire::open(&self.writes.target).await?;
         }

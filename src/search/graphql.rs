@@ -284,13 +284,7 @@ impl Query {
     }
 }
 
-fn kept(
-    app: &App,
-    query: &IndexQuery,
-    place: &Place,
-    found: duka_index::Found,
-    at: i64,
-) -> Result<Vec<u8>> {
+fn kept(app: &App, query: &IndexQuery, place: &Place, found: duka_index::Found, at: i64) -> Result<Vec<u8>> {
     let places = found.rows.iter().filter_map(|row| row.place.as_ref());
     let cursors = places.map(|place| cursor_at(query, place, &app.keys)).collect::<Result<_>>()?;
     json(&Kept { result: SearchResult::new(app, query, place, found, at)?, cursors })

@@ -246,7 +246,8 @@ pub(crate) fn the_edge_is_the_routers(source: &Source) -> Vec<Breach> {
 pub(crate) fn strangers_stay_strangers(source: &Source) -> Vec<Breach> {
     let of = |(stranger, allowed): (&'static str, &'static [&str])| {
         each(source, move |module, reference| {
-            let (inside, to) = (module.first().is_some_and(|first| first == stranger), reference.path.first()?);
+            let (inside, to) =
+                (module.first().is_some_and(|first| first == stranger), reference.path.first()?);
             let wrong = if inside {
                 to != stranger && !allowed.contains(&to.as_str())
             } else {
