@@ -55,8 +55,12 @@ impl Words {
         }
     }
 
-    /// Whether there is room for so many bytes more; if not, all is forgotten, so that there will be.
+    /// Whether there is room for so many bytes more; if not, all is forgotten, so that there will be. For what would
+    /// drive out most of the others there never is.
     pub(crate) fn take(&self, bytes: usize) -> bool {
+        if bytes > MOST_BYTES / 2 {
+            return false;
+        }
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_BYTES {
             return true;
         }
@@ -130,8 +134,9 @@ mod tests {
     #[test]
     fn what_is_too_much_is_forgotten_at_once() {
         let words = Words::default();
-        assert!(words.take(MOST_BYTES));
+        assert!(!words.take(MOST_BYTES / 2 + 1), "too large");
+        assert!(words.take(MOST_BYTES / 2) && words.take(MOST_BYTES / 2));
         assert!(!words.take(1), "it is full");
-        assert!(words.take(MOST_BYTES), "and then there is room again");
+        assert!(words.take(MOST_BYTES / 2), "and then there is room again");
     }
 }
