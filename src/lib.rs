@@ -64,5 +64,6 @@ pub mod lifecycle;
 pub mod router;
 pub mod server;
 
-// Somebody else's machine.
+// Somebody else's machine, and those who come to a shop from outside.
+pub mod load;
 pub mod sandbox;
