@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use duka_index::{Hits, Query, Reader, SuggestQuery, Suggestions};
+use duka_index::{Hits, Lexicon, Query, Reader, Settings, SuggestQuery, Suggestions};
 use serde::Serialize;
 
 use crate::{
     app::App,
+    auth::Admin,
     cache::{Body, Key, Outcome, encoding::Encoding},
     error::{Error, Kind, Result},
     indexing::{Tuning, Version},
@@ -58,6 +59,31 @@ pub async fn search(
         write(index.search(&Query { at, ..query }, &tuning.lexicon)?, at)
     };
     answer(app, demand, question, ask).await
+}
+
+/// Searches the mirror twice at one instant: under the settings that hold, and under those that are tried. Nothing is
+/// kept of it, and nobody else's search is other for it.
+///
+/// # Errors
+/// 503 when too many searches are waiting.
+pub async fn try_out<T: Send + 'static>(
+    app: &App,
+    _: Admin,
+    tried: Settings,
+    query: Query,
+    write: impl FnOnce([Hits; 2], i64) -> T + Send + 'static,
+) -> Result<T> {
+    let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
+    let query = Query { at: app.clock.micros(), ..query };
+    work(app.clone(), move || {
+        // They were checked when they were read.
+        let lexicon = Lexicon::new(&tried).map_err(|faults| {
+            Error::internal(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        })?;
+        let (before, after) = (index.search(&query, &tuning.lexicon)?, index.search(&query, &lexicon)?);
+        Ok(write([before, after], query.at))
+    })
+    .await
 }
 
 /// Completes what somebody types; see [`search`].

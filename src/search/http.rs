@@ -1,31 +1,34 @@
-//! `GET /api/product/`, `GET /api/product/suggest/`, `GET /api/product/{id}/similar/`
+//! `GET /api/product/`, `GET /api/product/suggest/`, `GET /api/product/{id}/similar/`,
+//! `POST /api/admin/search-settings/preview/`
 
 mod shapes;
 
 use std::collections::BTreeMap;
 
 use axum::{
+    Json,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
+use duka_index::Settings;
 use serde::Serialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::shapes::similar_products;
+use self::shapes::{SettingsPreview, similar_products};
 pub(super) use self::shapes::{SearchResult, SuggestResult};
 use super::{
     actions::{self, Answer, Demand},
-    model::{Search, Similar, Suggest},
+    model::{Search, Similar, Suggest, Trial},
 };
 use crate::{
     app::App,
-    auth::Viewer,
+    auth::{Admin, Viewer},
     cache::encoding::Encoding,
     catalog::version_header,
     error::{Error, Fault, Result},
-    extract::{Id, Query, header_text},
+    extract::{Body, Id, Query, header_text},
     indexing::Version,
     openapi::ProblemResponse,
     page::{List, Place},
@@ -38,7 +41,7 @@ const MIN_VERSION: &str = "X-Catalog-Min-Version";
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(search)).routes(routes!(suggest)).routes(routes!(similar))
+    OpenApiRouter::new().routes(routes!(search)).routes(routes!(suggest)).routes(routes!(similar)).routes(routes!(preview))
 }
 
 /// How products are searched for.
@@ -185,6 +188,37 @@ async fn similar(
     let write = move |hits, at| json(&similar_products(hits, at, currency));
     let answer = actions::similar(&app, demand, id, similar.limit as usize, write).await?;
     Ok(reply(answer, &headers))
+}
+
+/// What settings are tried with.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes what `Trial` reads")]
+struct TrialParams {
+    /// The text to search for.
+    #[param(min_length = 1, max_length = 256)]
+    q: String,
+    #[param(minimum = 1, maximum = 100, default = 10)]
+    page_size: Option<u32>,
+}
+
+/// Try settings of the search out
+///
+/// What a text finds now, and what it would find under the settings in the body, which hold for this answer alone.
+#[utoipa::path(post, path = "/api/admin/search-settings/preview/", tag = "administration", security(("bearer" = [])),
+    params(TrialParams), request_body = ref("#/components/schemas/NewSearchSettings"), responses(
+    (status = 200, body = SettingsPreview),
+    (status = "4XX", response = ProblemResponse)
+))]
+async fn preview(
+    State(app): State<App>,
+    admin: Admin,
+    Query(trial): Query<Trial>,
+    Body(settings): Body<Settings>,
+) -> Result<Json<SettingsPreview>> {
+    let currency = app.config.currency;
+    let write = move |hits, at| SettingsPreview::new(hits, at, currency);
+    Ok(Json(actions::try_out(&app, admin, settings, trial.query, write).await?))
 }
 
 fn json(shape: &impl Serialize) -> Result<Vec<u8>> {

@@ -23,6 +23,9 @@ const MOST_VALUES: usize = 100;
 const MOST_SUGGESTIONS: usize = 10;
 /// Products that are like one.
 pub const MOST_SIMILAR: u32 = 24;
+/// Products that a trial of settings shows, and at most.
+const TRIED: u32 = 10;
+const MOST_TRIED: u32 = 100;
 /// Whom no product belongs to: the database counts users from 1.
 const NOBODY: i64 = 0;
 
@@ -273,6 +276,26 @@ impl QueryForm for Suggest {
         // answered from what is kept for `ket`.
         let query = SuggestQuery { text: text.to_ascii_lowercase(), limit: MOST_SUGGESTIONS };
         Self { query, min_version: params.parsed("min_version", str::parse) }
+    }
+}
+
+/// A text to try settings with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// The engine's query, as shoppers ask it. The instant is left to whoever asks it.
+    pub query: Query,
+}
+
+impl QueryForm for Trial {
+    fn read(params: &mut Params) -> Self {
+        let text = params.one("q").filter(|text| !text.is_empty());
+        check_length(params, text.as_deref());
+        if text.is_none() {
+            params.fault("q", "required", "is required: the text to search for");
+        }
+        let limit = params.parsed("page_size", integer(1, MOST_TRIED)).unwrap_or(TRIED);
+        let query = Query { sort: default_sort(true), text, limit: limit as usize, highlight: true, ..Query::default() };
+        Self { query }
     }
 }
 

@@ -162,6 +162,38 @@ impl SearchResult {
     }
 }
 
+/// What one text finds under the settings that hold, and under those that are tried: at the same instant, in the same
+/// index.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SettingsPreview {
+    before: Previewed,
+    after: Previewed,
+}
+
+/// The beginning of a result.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PreviewedSearch)]
+struct Previewed {
+    /// Of the whole result.
+    count: u64,
+    /// The text as it was read, where that is not as it was written.
+    corrected_query: Option<String>,
+    /// Best first, with highlights.
+    results: Vec<FoundProduct>,
+}
+
+impl SettingsPreview {
+    /// Both results, with prices as of `at`.
+    pub(super) fn new([before, after]: [Hits; 2], at: i64, currency: Currency) -> Self {
+        let previewed = |hits: Hits| Previewed {
+            count: hits.total,
+            corrected_query: hits.corrected_query,
+            results: hits.hits.into_iter().map(|hit| shown(hit, true, at, currency)).collect(),
+        };
+        Self { before: previewed(before), after: previewed(after) }
+    }
+}
+
 fn shown(hit: Hit, highlight: bool, at: i64, currency: Currency) -> FoundProduct {
     let Hit { document, highlights, .. } = hit;
     let highlights = highlight.then(|| {
