@@ -56,7 +56,10 @@ pub(super) fn page<'a>(
 ) -> String {
     let ours = |path: &&String| {
         let folders = ["shared/", "vendor/", &format!("{folder}/")];
-        path.ends_with(".js") && folders.iter().any(|folder| path.starts_with(folder))
+        // What runs before the page is drawn is no module.
+        path.ends_with(".js")
+            && !path.ends_with("-first.js")
+            && folders.iter().any(|folder| path.starts_with(folder))
     };
     let preload: Vec<String> = files
         .filter(ours)

@@ -45,6 +45,7 @@ mod search_depth;
 mod search_links;
 mod search_settings;
 mod shipment;
+mod storefront;
 mod user;
 mod variant;
 mod wishlist;

@@ -23,7 +23,7 @@ export function Account({ who }) {
     </ul>
     <div class="account">
       <${Profile} who=${who} />
-      <${Password} />
+      <${Password} who=${who} />
       <${Addresses} />
     </div>`;
 }
@@ -52,7 +52,7 @@ function Profile({ who }) {
   </section>`;
 }
 
-function Password() {
+function Password({ who }) {
   const [turn, setTurn] = useState(0);
   const send = async (values) => {
     await api.post("/api/auth/password/", values);
@@ -63,6 +63,7 @@ function Password() {
     <h2 id="password-heading">Password</h2>
     <${Form} key=${turn} onSend=${send} shown=${["old_password", "new_password"]}>
       ${({ problem, isBusy }) => html`
+        <input class="hidden" type="text" autocomplete="username" value=${who.username} readonly tabindex="-1" aria-hidden="true" />
         <${Field} label="Present password" name="old_password" type="password" autocomplete="current-password" required fault=${problem?.of("old_password")} />
         <${Field} label="New password" name="new_password" type="password" autocomplete="new-password" required hint="At least 8 characters" fault=${problem?.of("new_password")} />
         <div class="actions"><${Submit} isBusy=${isBusy}>Change it<//></div>

@@ -22,7 +22,7 @@ const DRAWINGS = [
   [/pan\b|pot\b|cookware|wok|saucepan|casserole|baking|skillet/, "M3 11h13v3.500a4.500 4.500 0 0 1-4.500 4.500h-4A4.500 4.500 0 0 1 3 14.500zM16 12.500h6M6 7.500h7"],
   [/kni(fe|ves)|cutlery|utensil|tableware|plate|bowl|glass/, "M7 3v7a2 2 0 0 0 4 0V3M9 12v9M9 3v6M17 21v-7h-2.500V6.500C14.500 4.500 16 3 17 3z"],
   [/vacuum|clean|laundry|iron|mop/, "M14 3l-4 12M6 15h8l1 6H5zM14 3h3"],
-  [/lamp|light|bulb|chandelier/, "M8 3h8l3 9H5zM12 12v8.500M8.500 20.500h7"],
+  [/lamp|light|bulb|chandelier|lantern/, "M8 3h8l3 9H5zM12 12v8.500M8.500 20.500h7"],
   [/sofa|couch|armchair/, "M5 11V8a3 3 0 0 1 3-3h8a3 3 0 0 1 3 3v3M3 13a2 2 0 0 1 4 0v2h10v-2a2 2 0 0 1 4 0v5H3zM6 18v2M18 18v2"],
   [/chair|stool|bench/, "M7 3v10h10V3M7 8h10M5.500 13h13M7 13v8M17 13v8"],
   [/bed|mattress|pillow|duvet|bedding|linen|towel/, "M3 18v-5h18v5M3 20.500V18h18v2.500M5 13V7h14v6M8 13v-2.500h8V13"],
@@ -46,8 +46,10 @@ const DRAWINGS = [
   [/book|magazine/, "M5 4h6a2 2 0 0 1 2 2v14a2 2 0 0 0-2-2H5zM21 4h-6a2 2 0 0 0-2 2v14a2 2 0 0 1 2-2h6z"],
   [/wine|beer|juice|drink|water|bottle|beverage/, "M10 3h4v5l2 3v10H8V11l2-3zM8 14h8"],
   [/chocolate|snack|biscuit|sweet|cereal|bread|pasta|rice|spice|sauce|grocery|food|cheese|nut/, "M12 7c-2-2-7-1.500-7 4 0 5 3.500 9.500 7 9.500s7-4.500 7-9.500c0-5.500-5-6-7-4zM12 7c0-2 1-3.500 3-4"],
+  [/electronic/, "M3 5h18v12H3zM9 20.500h6M12 17v3.500"],
+  [/home|kitchen/, "M3 11h13v3.500a4.500 4.500 0 0 1-4.500 4.500h-4A4.500 4.500 0 0 1 3 14.500zM16 12.500h6M6 7.500h7"],
   [/car\b|tyre|motor|vehicle|automotive/, "M3 16v-3.500l2.500-1L8 7h8l2.500 4.500 2.500 1V16zM7 18.500a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM17 18.500a2 2 0 1 0 0-4 2 2 0 0 0 0 4zM7 11.500h10"],
-  [/drill|tool|hammer|saw|screw|wrench|paint|diy|hardware/, "M14.500 6.500a4 4 0 0 0 5 5L21 13l-8 8-3-3 5-5M14.500 6.500L16 3.500M3 7l4-4 4 4-4 4z"],
+  [/drill|tool|hammer|saw|grinder|sander|screw|wrench|paint|diy|hardware/, "M3 5.500h12v5.500H3zM15 7h3.500v2.500H15M18.500 8.200h3M6 11l1 9h4.500L11 11M7 8.200h4"],
   [/plant|garden|seed|lawn|pot plant|flower|hose|mower/, "M12 21v-9M12 13c0-4-3-6-7-6 0 4 3 6 7 6zM12 11c0-4 3-6.500 7-6.500 0 4-3 6.500-7 6.500zM8 21h8"],
 ];
 
@@ -74,21 +76,22 @@ function hueOf(text) {
 }
 
 /**
- * A drawing: of what a text says. What it is of nobody knows: its first letter.
- * @param {{text: string, department?: string, seed?: number}} props
+ * A drawing of what the first of some texts says; what none of them says, the first one's letter.
+ * @param {{texts: string[], department?: string, seed?: number}} props
  */
-export function Drawing({ text, department = "", seed = 0 }) {
-  const words = text.toLowerCase();
-  const path = DRAWINGS.find(([pattern]) => pattern.test(words))?.[1];
+export function Drawing({ texts, department = "", seed = 0 }) {
+  const of = (text) => DRAWINGS.find(([pattern]) => pattern.test(text.toLowerCase()))?.[1];
+  const path = texts.map(of).find(Boolean);
+  const letter = [...texts[0].trim()][0]?.toUpperCase() ?? "";
   const [x, y] = [18 + ((seed * 37) % 60), 20 + ((seed * 53) % 50)];
-  const hue = hueOf((department || text).toLowerCase()) + ((seed * 13) % 17) - 8;
+  const hue = hueOf((department || texts[0]).toLowerCase()) + ((seed * 13) % 17) - 8;
   return html`<span class="art" style=${{ "--hue": String(hue) }}>
     <svg viewBox="0 0 100 100" aria-hidden="true" focusable="false">
       <circle class="art-back" cx=${x} cy=${y} r=${34 + (seed % 5) * 3} />
       <circle class="art-back" cx=${100 - x / 2} cy=${104 - y / 3} r=${22 + (seed % 3) * 5} />
       ${path
-        ? html`<path class="art-line" d=${path} transform="translate(26 26) scale(2)" />`
-        : html`<text class="art-letter" x="50" y="52" text-anchor="middle" dominant-baseline="central">${[...text.trim()][0]?.toUpperCase() ?? ""}</text>`}
+        ? html`<path class="art-line" d=${path} transform="translate(29 29) scale(1.75)" />`
+        : html`<text class="art-letter" x="50" y="52" text-anchor="middle" dominant-baseline="central">${letter}</text>`}
     </svg>
   </span>`;
 }
@@ -105,6 +108,6 @@ export function Picture({ product, url = product.image_url, alt = "", isFirst = 
   }
   const path = product.category?.path ?? [];
   // The narrowest words first: "Headphones" says more than "Electronics".
-  const text = [product.name ?? product.product_name, ...[...path].reverse()].join(" ");
-  return html`<${Drawing} text=${text} department=${path[0]} seed=${product.id ?? 0} />`;
+  const texts = [product.name, ...[...path].reverse()];
+  return html`<${Drawing} texts=${texts} department=${path[0]} seed=${product.id ?? 0} />`;
 }

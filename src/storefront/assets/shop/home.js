@@ -42,7 +42,7 @@ export function Home() {
         ${data
           ? departments.map(
               (one) => html`<li key=${one.id}><a class="department" href=${href(new URLSearchParams({ category: one.slug }))}>
-                <span class="department-art"><${Drawing} text=${one.name} department=${one.name} seed=${one.id} /></span>
+                <span class="department-art"><${Drawing} texts=${[one.name]} department=${one.name} seed=${one.id} /></span>
                 <span class="department-name">${one.name}</span><span class="fine number">${count(one.count)}</span>
               </a></li>`,
             )

@@ -97,7 +97,7 @@ export function Order({ id }) {
         <ul class="lines">
           ${order.items.map(
             (item) => html`<li key=${item.id}><div class="line">
-              <span class="line-picture"><${Drawing} text=${item.product_name} seed=${item.product_id} /></span>
+              <span class="line-picture"><${Drawing} texts=${[item.product_name]} seed=${item.product_id} /></span>
               <div class="line-words"><a href=${productHref({ id: item.product_id })}>${item.product_name}</a>${item.variant_name !== "Default" && html`<p class="fine">${item.variant_name}</p>`}<p class="fine number">${item.quantity} × ${money(item.price, order.currency)}</p></div>
               <p class="line-price number">${money(item.subtotal, order.currency)}</p>
             </div></li>`,

@@ -81,7 +81,7 @@ function Offer({ product }) {
       <div class="offer-buy">
         ${variant?.in_stock && html`<${Stepper} value=${quantity} name=${name} most=${variant.stock} onSet=${setQuantity} />`}
         <button type="button" class="button primary offer-add" disabled=${!variant?.in_stock} onClick=${() => putIn(variant.id, quantity, name)}>
-          <${Icon} name="cart" />${variant?.in_stock ? "Put it into the cart" : "Sold out"}
+          <${Icon} name="cart" />${variant?.in_stock ? "Add to cart" : "Sold out"}
         </button>
         <${Heart} product=${product} label=${true} />
       </div>
