@@ -8,7 +8,7 @@ import { Listing, ROWS } from "./listing.js";
 import { Sheet, When } from "./parts.js";
 import { Choice, Typed, asked, usePlace } from "./place.js";
 
-const ENTITIES = ["product", "variant", "category", "discount", "order", "payment", "shipment", "review", "user", "search_settings", "job", "index"].map((name) => [name, word(name)]);
+const ENTITIES = ["product", "variant", "category", "discount", "order", "refund", "shipment", "review", "user", "search_settings", "job", "catalog", "index"].map((name) => [name, word(name)]);
 
 /** Where a thing can be looked at. */
 const PLACES = { product: "products", order: "orders", user: "users" };

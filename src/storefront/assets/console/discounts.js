@@ -15,6 +15,8 @@ import { Choice, Typed, asked, usePlace } from "./place.js";
 const DAY = 86_400_000;
 /** Days that are shown before today, and after. */
 const [PAST, AHEAD] = [45, 75];
+/** A month that begins so near today is not written beside it. */
+const NEAR = 14 * DAY;
 
 /** What a discount is now. */
 function stateOf(discount, now) {
@@ -65,7 +67,7 @@ function Timeline({ discounts, onOpen }) {
   const part = (at) => (Math.max(0, Math.min(1, (at - from) / (to - from))) * 100).toFixed(2);
   return html`<div class="panel schedule">
     <div class="schedule-row schedule-axis" aria-hidden="true"><span></span><div class="track">
-      ${firsts(from, to).map((at) => html`<span key=${at} class="tick" style=${{ insetInlineStart: `${part(at)}%` }}>${months.format(at)}</span>`)}
+      ${firsts(from, to).filter((at) => Math.abs(at - now) > NEAR).map((at) => html`<span key=${at} class="tick" style=${{ insetInlineStart: `${part(at)}%` }}>${months.format(at)}</span>`)}
       <span class="today" style=${{ insetInlineStart: `${part(now)}%` }}>today</span></div></div>
     <ul>${discounts.map((discount) => {
       const state = stateOf(discount, now);

@@ -9,6 +9,8 @@ import { Icon } from "../shared/icons.js";
 import { Dialog, Field, Form, Skeleton, Submit, Trouble, toast } from "../shared/ui.js";
 import { Badge, Facts, Part, Sheet, When, attempt, confirmed } from "./parts.js";
 
+const METHODS = { mpesa: "M-Pesa" };
+
 const BACK = { href: "/admin/orders", label: "Orders" };
 
 /** @param {{id: string, who: object}} props */
@@ -55,7 +57,7 @@ function Lines({ order, isWhole }) {
     </table></div>
     ${isWhole && html`<div class="totals"><${Facts} rows=${[
       ["Subtotal", say(order.subtotal)],
-      [order.discount_code ? `Discount (${order.discount_code})` : "Discount", `−${say(order.discount_total)}`],
+      ...(order.discount_code ? [[`Discount (${order.discount_code})`, `−${say(order.discount_total)}`]] : []),
       ["Total", html`<strong>${say(order.total_amount)}</strong>`],
     ]} /></div>`}
   <//>`;
@@ -120,7 +122,7 @@ function Payment({ order, onDone }) {
   };
   const attemptMade = data?.payment;
   const rows = [
-    ["Method", word(order.payment_method)],
+    ["Method", METHODS[order.payment_method] ?? word(order.payment_method)],
     ["State", html`<${Badge} code=${order.payment_status} />`],
     ...(attemptMade ? [
       ["Latest attempt", html`<${Badge} code=${attemptMade.payment_status} />`],

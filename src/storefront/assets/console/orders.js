@@ -26,8 +26,8 @@ export function Orders({ who }) {
   });
   const columns = [
     { head: "Order", cell: (order) => html`<a class="strong number" href=${`/admin/orders/${order.id}`}>${order.order_number}</a>` },
-    { head: "Status", cell: (order) => html`<${Badge} code=${order.status} />` },
-    { head: "Payment", cell: (order) => html`<${Badge} code=${order.payment_status} />`, class: "" },
+    { head: "Status", cell: (order) => html`<${Badge} code=${order.status} /><span class="only-narrow under">${word(order.payment_status)}</span>` },
+    { head: "Payment", cell: (order) => html`<${Badge} code=${order.payment_status} />`, class: "roomy" },
     { head: "Placed", cell: (order) => html`<${When} at=${order.order_date} />`, class: "roomy" },
     { head: "Customer", cell: (order) => (isAdmin ? html`<a class="plain number" href=${`/admin/users/${order.user_id}`}>#${order.user_id}</a>` : `#${order.user_id}`), class: "roomier" },
     { head: "To", cell: (order) => [order.shipping_address?.city, order.shipping_address?.country].filter(Boolean).join(", "), class: "roomier" },

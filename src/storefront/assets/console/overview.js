@@ -30,14 +30,16 @@ export function Overview() {
   const samples = useSamples();
   const known = samples.findLast(({ index }) => index !== null)?.index;
   const lines = series(samples);
+  // A page that was just opened shows its minute, and not four empty ones beside it.
+  const span = Math.min(WINDOW, Math.max(60_000, Date.now() - (samples[0]?.at ?? Date.now())));
   return html`<${Sheet} title="Overview" lead="The index of the node that answers, asked every two seconds.">
     <${Tiles} index=${known} hits=${lines.hits.at(-1)?.value ?? null} />
     <div class="plots">
-      <${Plot} title="Search latency" span=${WINDOW} format=${milliseconds} least=${1}
+      <${Plot} title="Search latency" span=${span} format=${milliseconds} least=${1}
         lines=${[{ name: "p95", tone: "second", points: lines.slow }, { name: "median", tone: "first", points: lines.median }]} />
-      <${Plot} title="Searches" span=${WINDOW} format=${perSecond} least=${1} lines=${[{ name: "Searches", tone: "first", points: lines.searches }]} />
-      <${Plot} title="Index lag" span=${WINDOW} format=${milliseconds} least=${100} lines=${[{ name: "Lag", tone: "first", points: lines.lag }]} />
-      <${Plot} title="Cache hit rate" span=${WINDOW} format=${percent} most=${100} lines=${[{ name: "Hits", tone: "first", points: lines.hits }]} />
+      <${Plot} title="Searches" span=${span} format=${perSecond} least=${1} lines=${[{ name: "Searches", tone: "first", points: lines.searches }]} />
+      <${Plot} title="Index lag" span=${span} format=${milliseconds} least=${100} lines=${[{ name: "Lag", tone: "first", points: lines.lag }]} />
+      <${Plot} title="Cache hit rate" span=${span} format=${percent} most=${100} lines=${[{ name: "Hits", tone: "first", points: lines.hits }]} />
     </div>
     <div class="halves">
       <${Reindex} canGoBack=${known?.can_roll_back ?? false} />
@@ -57,7 +59,7 @@ function Tiles({ index, hits }) {
     ["Documents", count(index.documents), `${plural(index.segments, "segment")}, ${size(index.bytes)}`],
     ["Lag", lag === null ? "unknown" : milliseconds(lag * 1000), lag === null ? "the database is away" : index.pending_changes === 0 ? "level with the database" : `${plural(index.pending_changes, "product")} waiting`, lag === null || lag > 5 ? "warn" : "good"],
     ["Cache hit rate", asked === 0 ? "–" : percent((cache.hits / asked) * 100), hits === null ? `${plural(cache.entries, "answer")} kept` : `${percent(hits)} just now, ${count(cache.entries)} kept`],
-    ["Generation", count(index.generation), `version ${index.version}`],
+    ["Generation", count(index.generation), `${index.version.split(":").pop()} is the newest write`],
     ["Last commit", index.last_commit_at ? ago(index.last_commit_at) : "none yet", index.last_commit_at ? moment(index.last_commit_at) : "since this start"],
     ["Oldest open write", index.horizon_seconds === null ? "unknown" : milliseconds(index.horizon_seconds * 1000), index.horizon_seconds > 3600 ? "worth a look" : "nothing holds it up", index.horizon_seconds > 3600 ? "warn" : ""],
   ];

@@ -2,7 +2,7 @@
  * What the console's pages are put together of: their head, badges, questions before something is done.
  */
 
-import { html, useEffect } from "../shared/html.js";
+import { html } from "../shared/html.js";
 import { moment, word } from "../shared/format.js";
 import { Problem } from "../shared/problem.js";
 import { useTitle } from "../shared/router.js";
@@ -110,16 +110,4 @@ export async function attempt(work, done) {
     toast(problem.rest());
     return false;
   }
-}
-
-/**
- * Calls `work` every `seconds` while the page is looked at.
- * @param {() => void} work
- * @param {number} seconds
- */
-export function useEvery(work, seconds) {
-  useEffect(() => {
-    const timer = setInterval(() => document.hidden || work(), seconds * 1000);
-    return () => clearInterval(timer);
-  }, []);
 }

@@ -48,7 +48,7 @@ export function Plot({ title, lines, format, span, least = 0, most }) {
       </svg>
       <span class="plot-top number" aria-hidden="true">${format(top)}</span>
     </div>
-    <div class="plot-times number" aria-hidden="true"><span>${Math.round(span / 60000)} min ago</span>
+    <div class="plot-times number" aria-hidden="true"><span>${Math.max(1, Math.round(span / 60_000))} min ago</span>
       ${instant !== null && html`<span>${time.format(instant)}</span>`}<span>now</span></div>
   </figure>`;
 }

@@ -85,7 +85,7 @@ export function Settings() {
       <${Preview} body=${body} isChanged=${isChanged} />
     </div>
     <div class=${`bar-foot sticky ${isChanged ? "" : "resting"}`}>
-      <button type="button" class="button primary" aria-disabled=${isBusy || !isChanged ? "true" : undefined} onClick=${save}>Let them hold</button>
+      <button type="button" class="button primary" aria-disabled=${isBusy || !isChanged ? "true" : undefined} onClick=${save}>Apply</button>
       ${isChanged && html`<button type="button" class="button" onClick=${undo}>${refusal?.status === 412 ? "Take theirs" : "Undo"}</button>`}
       <span class="fine">${isChanged ? "A draft: nobody else's search is other for it yet." : "Nothing is changed."}</span>
       ${refusal && html`<p class="note bad" role="alert"><${Icon} name="alert" />${refusal.status === 412 ? "Somebody else has set them since you opened this page. Take theirs, or copy what you need first." : refusal.faults.length > 0 ? "Some of it cannot be; see above." : refusal.message}</p>`}
