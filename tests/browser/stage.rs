@@ -127,7 +127,7 @@ impl Stage<'_> {
         self.browser.open("/account").await;
         self.browser.fill("main input[name=username]", name).await;
         self.browser.fill("main input[name=password]", crate::support::PASSWORD).await;
-        self.browser.press("Sign in").await;
+        self.browser.click("main button[type=submit]").await;
         self.browser.reads("Your account").await;
         user
     }

@@ -109,7 +109,7 @@ export const api = {
   delete: (path, options) => request("DELETE", path, undefined, options),
 };
 
-/** Finds out who is signed in. */
+/** Finds out who is signed in; as soon as the server is there, if it is not. */
 export async function recognise() {
   if (!session.mayBeSignedIn()) return session.user.set(null);
   try {
@@ -119,6 +119,7 @@ export async function recognise() {
     if (problem.status !== 0) session.user.set(null);
   }
 }
+server.subscribe((now) => now === "up" && session.user.get() === undefined && recognise());
 
 /**
  * @param {string} username or the email

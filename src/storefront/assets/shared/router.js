@@ -109,8 +109,17 @@ export function match(path, pattern) {
   if (given.length !== wanted.length) return null;
   const found = {};
   for (const [at, part] of wanted.entries()) {
-    if (part.startsWith(":")) found[part.slice(1)] = decodeURIComponent(given[at]);
+    if (part.startsWith(":")) found[part.slice(1)] = decoded(given[at]);
     else if (part !== given[at]) return null;
   }
   return found;
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    // It is no encoding of anything; what asks for it is told that there is nothing.
+    return part;
+  }
 }

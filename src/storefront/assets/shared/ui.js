@@ -2,7 +2,7 @@
  * The components that both pages are made of; `components.css` dresses them.
  */
 
-import { html, useEffect, useId, useRef, useState } from "./html.js";
+import { html, useEffect, useErrorBoundary, useId, useRef, useState } from "./html.js";
 import { lookNow, server } from "./api.js";
 import { Icon } from "./icons.js";
 import { Problem } from "./problem.js";
@@ -90,6 +90,21 @@ export function Trouble({ problem, onRetry, title }) {
     <h2>${heading}</h2>
     <p>${text}</p>
     ${onRetry && !isGone && html`<button type="button" class="button" onClick=${onRetry}>Try again</button>`}
+  </div>`;
+}
+
+/**
+ * Around what may break: says so in its place, and leaves everything else as it is.
+ * @param {{children: any}} props
+ */
+export function Guard({ children }) {
+  const [broken, mend] = useErrorBoundary((error) => console.error(error));
+  if (!broken) return children;
+  return html`<div class="empty" role="alert">
+    <${Icon} name="alert" />
+    <h2>This part of the page has broken</h2>
+    <p>That is a fault of the page and not yours.</p>
+    <button type="button" class="button" onClick=${mend}>Show it again</button>
   </div>`;
 }
 

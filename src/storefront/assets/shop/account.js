@@ -41,11 +41,11 @@ function Profile({ who }) {
     <${Form} onSend=${send} shown=${FIELDS}>
       ${({ problem, isBusy }) => html`
         <div class="pair">
-          <${Field} label="First name" name="first_name" autocomplete="given-name" value=${who.first_name} fault=${problem?.of("first_name")} />
-          <${Field} label="Last name" name="last_name" autocomplete="family-name" value=${who.last_name} fault=${problem?.of("last_name")} />
+          <${Field} label="First name" name="first_name" autocomplete="given-name" defaultValue=${who.first_name} fault=${problem?.of("first_name")} />
+          <${Field} label="Last name" name="last_name" autocomplete="family-name" defaultValue=${who.last_name} fault=${problem?.of("last_name")} />
         </div>
-        <${Field} label="Email" name="email" type="email" autocomplete="email" required value=${who.email} fault=${problem?.of("email")} />
-        <${Field} label="Phone" name="phone" type="tel" autocomplete="tel" value=${who.phone} fault=${problem?.of("phone")} />
+        <${Field} label="Email" name="email" type="email" autocomplete="email" required defaultValue=${who.email} fault=${problem?.of("email")} />
+        <${Field} label="Phone" name="phone" type="tel" autocomplete="tel" defaultValue=${who.phone} fault=${problem?.of("phone")} />
         <div class="actions"><${Submit} isBusy=${isBusy}>Keep<//></div>
       `}
     <//>

@@ -23,14 +23,14 @@ export function AddressForm({ address, onDone, onCancel }) {
   };
   return html`<${Form} onSend=${send} shown=${FIELDS}>
     ${({ problem, isBusy }) => html`
-      <${Field} label="Street and number" name="street" autocomplete="street-address" required value=${address?.street} fault=${problem?.of("street")} />
+      <${Field} label="Street and number" name="street" autocomplete="street-address" required defaultValue=${address?.street} fault=${problem?.of("street")} />
       <div class="pair">
-        <${Field} label="Postal code (optional)" name="postal_code" autocomplete="postal-code" value=${address?.postal_code} fault=${problem?.of("postal_code")} />
-        <${Field} label="City" name="city" autocomplete="address-level2" required value=${address?.city} fault=${problem?.of("city")} />
+        <${Field} label="Postal code (optional)" name="postal_code" autocomplete="postal-code" defaultValue=${address?.postal_code} fault=${problem?.of("postal_code")} />
+        <${Field} label="City" name="city" autocomplete="address-level2" required defaultValue=${address?.city} fault=${problem?.of("city")} />
       </div>
       <div class="pair">
-        <${Field} label="Region (optional)" name="region" autocomplete="address-level1" value=${address?.region} fault=${problem?.of("region")} />
-        <${Field} label="Country" name="country" autocomplete="country-name" required value=${address?.country} fault=${problem?.of("country")} />
+        <${Field} label="Region (optional)" name="region" autocomplete="address-level1" defaultValue=${address?.region} fault=${problem?.of("region")} />
+        <${Field} label="Country" name="country" autocomplete="country-name" required defaultValue=${address?.country} fault=${problem?.of("country")} />
       </div>
       <${Field} as="select" label="Kind" name="address_type" fault=${problem?.of("address_type")}>
         ${["home", "work"].map((kind) => html`<option key=${kind} value=${kind} selected=${address?.address_type === kind}>${kind === "home" ? "Home" : "Work"}</option>`)}

@@ -88,7 +88,7 @@ function Coming() {
  */
 export function Cards({ products, coming = 12, isStale = false }) {
   if (!products) {
-    return html`<ul class="cards">${Array.from({ length: coming }, (_, at) => html`<li key=${at}><${Coming} /></li>`)}</ul>`;
+    return html`<ul class="cards">${Array.from({ length: coming }, (_, at) => html`<li key=${`coming-${at}`}><${Coming} /></li>`)}</ul>`;
   }
   return html`<ul class="cards" aria-busy=${isStale ? "true" : undefined}>
     ${products.map((product, at) => html`<li key=${product.id}><${Card} product=${product} isFirst=${at < 4} /></li>`)}

@@ -16,6 +16,14 @@ import { SignInOrRegister, askToSignIn } from "./people.js";
 
 /** The cart as the API says it; null: not known, or nobody's. */
 export const cart = store(null);
+
+/** Which answer is the newest one: an older one that comes late is not shown. */
+let newest = 0;
+function show(answer) {
+  newest += 1;
+  cart.set(answer);
+}
+
 /** Whether the drawer is open. */
 const isOpen = store(false);
 
@@ -32,9 +40,11 @@ export const closeCart = () => isOpen.set(false);
 
 /** Asks for the cart anew. */
 export async function refreshCart() {
-  if (!user.get()) return cart.set(null);
+  if (!user.get()) return show(null);
+  const before = (newest += 1);
   try {
-    cart.set(await api.get("/api/cart/"));
+    const answer = await api.get("/api/cart/");
+    if (before === newest) cart.set(answer);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
   }
@@ -50,7 +60,7 @@ user.subscribe(refreshCart);
 export function putIn(variantId, quantity, name) {
   askToSignIn("Sign in to fill your cart", async () => {
     try {
-      cart.set(await api.post("/api/cart/add/", { variant_id: variantId, quantity }));
+      show(await api.post("/api/cart/add/", { variant_id: variantId, quantity }));
       announce(`${name} is in your cart`);
       openCart();
     } catch (problem) {
@@ -107,7 +117,7 @@ function Line({ item }) {
     }
     setBusy(false);
   };
-  const set = (quantity) => change(async () => cart.set(await api.patch(`/api/cart/update/${item.id}/`, { quantity })));
+  const set = (quantity) => change(async () => show(await api.patch(`/api/cart/update/${item.id}/`, { quantity })));
   const remove = () =>
     change(async () => {
       await api.delete(`/api/cart/remove/${item.id}/`);
@@ -168,7 +178,7 @@ export function Code({ now }) {
   }
   if (!isAsked) return html`<p class="code"><button type="button" class="link-button" onClick=${() => setAsked(true)}>Have a code?</button></p>`;
   const send = async ({ code }) => {
-    cart.set(await api.post("/api/cart/discount/", { code }));
+    show(await api.post("/api/cart/discount/", { code }));
     announce(`The code ${code} is on your cart`);
     setAsked(false);
   };

@@ -2,7 +2,7 @@
  * What a search can be narrowed by, with how many would be left: categories, prices, and values to tick.
  */
 
-import { html, useEffect, useId, useState } from "../shared/html.js";
+import { html, useEffect, useId, useRef, useState } from "../shared/html.js";
 import { count, money, plural, word } from "../shared/format.js";
 import { Icon } from "../shared/icons.js";
 import { navigate } from "../shared/router.js";
@@ -163,13 +163,20 @@ function Ratings({ search, counts }) {
 function Prices({ search, facet }) {
   const [low, high] = [Math.floor(Number(facet.min ?? 0)), Math.ceil(Number(facet.max ?? 0))];
   const asked = [search.get("price_min"), search.get("price_max")];
-  const [range, setRange] = useState(asked);
+  const [range, show] = useState(asked);
+  // What was moved last: an event may come before what is shown has followed the one before it.
+  const latest = useRef(asked);
+  const setRange = (next) => {
+    latest.current = next;
+    show(next);
+  };
   useEffect(() => setRange(asked), [asked[0], asked[1]]);
   if (facet.min === null || low === high) return null;
   const bound = (text, otherwise) => (text === null || text === "" || Number.isNaN(Number(text)) ? otherwise : Number(text));
   const [from, to] = [bound(range[0], low), bound(range[1], high)];
   const most = Math.max(1, ...facet.buckets.map((bucket) => bucket.count));
-  const send = ([min, max]) => {
+  const send = () => {
+    const [min, max] = latest.current;
     const isNumber = (text) => text !== null && text !== "" && !Number.isNaN(Number(text)) && Number(text) >= 0;
     go(changed(search, { price_min: isNumber(min) ? min : null, price_max: isNumber(max) ? max : null }));
   };
@@ -191,15 +198,15 @@ function Prices({ search, facet }) {
       ${["Lowest price", "Highest price"].map(
         (label, end) => html`<input key=${label} type="range" min=${low} max=${high} step="1" value=${end === 0 ? from : to}
           aria-label=${label} aria-valuetext=${money(String(end === 0 ? from : to))}
-          onInput=${(event) => slide(end, Number(event.target.value))} onChange=${() => send(range)} />`,
+          onInput=${(event) => slide(end, Number(event.target.value))} onChange=${send} />`,
       )}
     </div>
-    <form class="range-ends" onSubmit=${(event) => { event.preventDefault(); send(range); }}>
+    <form class="range-ends" onSubmit=${(event) => { event.preventDefault(); send(); }}>
       ${["from", "to"].map(
         (label, end) => html`<label key=${label}><span class="fine">${word(label)}</span>
           <input class="input small number" inputmode="decimal" value=${range[end] ?? ""} placeholder=${String(end === 0 ? low : high)}
             onInput=${(event) => setRange(end === 0 ? [event.target.value, range[1]] : [range[0], event.target.value])}
-            onChange=${() => send(range)} /></label>`,
+            onChange=${send} /></label>`,
       )}
       <button type="submit" class="hidden">Use this range</button>
     </form>

@@ -46,7 +46,7 @@ export function Home() {
                 <span class="department-name">${one.name}</span><span class="fine number">${count(one.count)}</span>
               </a></li>`,
             )
-          : Array.from({ length: 10 }, (_, at) => html`<li key=${at}><span class="department"><span class="department-art"><${Skeleton} h="100%" /></span><${Skeleton} w="70%" /><${Skeleton} w="30%" /></span></li>`)}
+          : Array.from({ length: 10 }, (_, at) => html`<li key=${`coming-${at}`}><span class="department"><span class="department-art"><${Skeleton} h="100%" /></span><span class="department-name"><${Skeleton} w="70%" /></span><span class="fine number"><${Skeleton} w="30%" /></span></span></li>`)}
       </ul>
     </section>
     <${Shelf} title="On sale" asked=${{ on_sale: "true", in_stock: "true", sort: "-popularity" }} />

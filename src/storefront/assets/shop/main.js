@@ -9,7 +9,7 @@ import { match, startRouter, useAddress, useTitle } from "../shared/router.js";
 import { user } from "../shared/session.js";
 import { useStore } from "../shared/store.js";
 import { ThemeToggle } from "../shared/theme.js";
-import { Announcer, Outage, Skeleton, Toasts } from "../shared/ui.js";
+import { Announcer, Guard, Outage, Skeleton, Toasts } from "../shared/ui.js";
 import { Account } from "./account.js";
 import { CartButton, CartDrawer } from "./cart.js";
 import { Checkout } from "./checkout.js";
@@ -46,7 +46,7 @@ function Shop() {
   return html`
     <a class="skip" href="#main">To the content</a>
     <${Head} />
-    <main id="main" tabindex="-1"><${Page} path=${pathname} /></main>
+    <main id="main" tabindex="-1"><${Guard} key=${pathname}><${Page} path=${pathname} /><//></main>
     <${Foot} />
     <${CartDrawer} /><${SignInDialog} /><${Outage} /><${Toasts} /><${Announcer} />
   `;

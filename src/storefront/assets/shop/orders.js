@@ -53,7 +53,7 @@ export function Orders() {
               <strong class="number order-total">${money(order.total_amount, order.currency)}</strong>
             </a></li>`,
           )
-        : Array.from({ length: 4 }, (_, at) => html`<li key=${at} class="panel"><${Skeleton} h="2.5rem" /></li>`)}
+        : Array.from({ length: 4 }, (_, at) => html`<li key=${`coming-${at}`} class="panel"><${Skeleton} h="2.5rem" /></li>`)}
     </ul>
     ${data && html`<${Pager} page=${page} pages=${Math.ceil(data.count / PAGE_SIZE)} href=${(to) => (to > 1 ? `/orders?page=${to}` : "/orders")} />`}`;
 }

@@ -32,7 +32,7 @@ export function Results() {
   const total = data?.count;
   const facets = html`<${Facets} search=${search} facets=${data?.facets} more=${more.data?.facets} />`;
   return html`<div class="results">
-    <aside class="results-side" aria-label="Filters">${facets}</aside>
+    <aside class="results-side" aria-label="Filters"><h2 class="hidden">Filters</h2>${facets}</aside>
     <div class="results-main">
       <div class="results-head">
         <div>
@@ -48,7 +48,8 @@ export function Results() {
       </div>
       <${Corrected} data=${data} text=${text} />
       <${Chips} search=${search} narrowing=${narrowing} data=${data} />
-      ${problem && html`<p class="note warn" role="alert"><${Icon} name="alert" />${problem.message} What you see is older.</p>`}
+      ${problem && !problem.isAway && html`<p class="note warn results-old" role="alert"><${Icon} name="alert" />${problem.message} What you see is older.</p>`}
+      <h2 class="hidden">Products</h2>
       ${total === 0
         ? html`<${Nothing} search=${search} text=${text} narrowing=${narrowing} />`
         : html`<${Cards} products=${data?.results} coming=${PAGE_SIZE} isStale=${isStale && isLoading} />`}

@@ -91,7 +91,7 @@ function Writing({ product, own, onDone, onCancel }) {
           </div>
           ${isMissing && html`<p class="fault" role="alert"><${Icon} name="alert" class="small" />Choose from one to five stars.</p>`}
         </fieldset>
-        <${Field} as="textarea" label="What should others know?" name="comment" rows="4" maxlength="5000" value=${own?.comment ?? ""} fault=${problem?.of("comment")} />
+        <${Field} as="textarea" label="What should others know?" name="comment" rows="4" maxlength="5000" defaultValue=${own?.comment ?? ""} fault=${problem?.of("comment")} />
         <div class="actions"><${Submit} isBusy=${isBusy}>Publish<//><button type="button" class="button quiet" onClick=${onCancel}>Cancel</button></div>
       `}
     <//>

@@ -28,7 +28,8 @@ export function SearchBox() {
   const field = useRef(null);
   const typed = useRef(false);
   const id = useId();
-  const groups = useSuggestions(isOpen ? text.trim() : "");
+  // On the page of results products are in sight anyway.
+  const groups = useSuggestions(isOpen ? text.trim() : "").filter((group) => !isResults || group.name !== "Products");
   const options = groups.flatMap((group) => group.options);
 
   // Where one goes by a link or by going back, the field says what is shown there.

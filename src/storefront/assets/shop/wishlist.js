@@ -18,7 +18,7 @@ export function Wishlist() {
   const { data, problem, reload } = useAnswer("/api/wishlist/", { fresh: true });
   useSettled(Boolean(data));
   useEffect(reload, [known]);
-  return html`<div class="narrow-head"><h1>Wishlist</h1></div>
+  return html`<div class="narrow-head"><h1>Wishlist</h1><h2 class="hidden">Products</h2></div>
     ${problem && !data
       ? html`<${Trouble} problem=${problem} onRetry=${reload} />`
       : data && data.items.length === 0
