@@ -147,7 +147,8 @@ async fn authorize(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Res
             // Browsers hold a form's redirect against the policy, too.
             let back = page::return_to(&desk, &id).and_then(|url| url.parse::<Uri>().ok());
             let origin = back.and_then(|url| Some(format!("{}://{}", url.scheme_str()?, url.authority()?)));
-            ([(header::CONTENT_SECURITY_POLICY, policy(&origin.unwrap_or_default()))], Html(page)).into_response()
+            ([(header::CONTENT_SECURITY_POLICY, policy(&origin.unwrap_or_default()))], Html(page))
+                .into_response()
         }
         None => (StatusCode::NOT_FOUND, "There is no such payment intent.\n").into_response(),
     }

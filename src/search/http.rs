@@ -16,8 +16,8 @@ use serde::Serialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::shapes::{SettingsPreview, similar_products};
 pub(super) use self::shapes::{SearchResult, SuggestResult};
+use self::shapes::{SettingsPreview, similar_products};
 use super::{
     actions::{self, Answer, Demand},
     model::{Search, Similar, Suggest, Trial},
@@ -41,7 +41,11 @@ const MIN_VERSION: &str = "X-Catalog-Min-Version";
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(search)).routes(routes!(suggest)).routes(routes!(similar)).routes(routes!(preview))
+    OpenApiRouter::new()
+        .routes(routes!(search))
+        .routes(routes!(suggest))
+        .routes(routes!(similar))
+        .routes(routes!(preview))
 }
 
 /// How products are searched for.

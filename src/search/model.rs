@@ -294,7 +294,13 @@ impl QueryForm for Trial {
             params.fault("q", "required", "is required: the text to search for");
         }
         let limit = params.parsed("page_size", integer(1, MOST_TRIED)).unwrap_or(TRIED);
-        let query = Query { sort: default_sort(true), text, limit: limit as usize, highlight: true, ..Query::default() };
+        let query = Query {
+            sort: default_sort(true),
+            text,
+            limit: limit as usize,
+            highlight: true,
+            ..Query::default()
+        };
         Self { query }
     }
 }

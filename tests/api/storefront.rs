@@ -27,16 +27,36 @@ fn files(page: &str) -> Vec<String> {
 #[tokio::test]
 async fn both_pages_answer_to_their_addresses_and_say_what_they_may() {
     with_shop(async |shop| {
-        let own = ["/", "/search?q=a&brand=b", "/product/1", "/product/1/a-slug", "/account", "/orders/7/", "/wishlist", "/checkout"];
+        let own = [
+            "/",
+            "/search?q=a&brand=b",
+            "/product/1",
+            "/product/1/a-slug",
+            "/account",
+            "/orders/7/",
+            "/wishlist",
+            "/checkout",
+        ];
         let admin = ["/admin", "/admin/", "/admin/products/7/edit"];
-        for (paths, title) in [(&own[..], "<title>duka</title>"), (&admin[..], "<title>duka console</title>")] {
+        for (paths, title) in [(&own[..], "<title>duka</title>"), (&admin[..], "<title>duka console</title>")]
+        {
             for path in paths {
                 let (status, headers, body) = page(shop, path, &[]).await;
-                assert_eq!((status, text(&headers, "content-type")), (200, "text/html; charset=utf-8"), "{path}");
+                assert_eq!(
+                    (status, text(&headers, "content-type")),
+                    (200, "text/html; charset=utf-8"),
+                    "{path}"
+                );
                 assert!(body.contains(title), "{path}: {body}");
                 assert!(!body.contains("{{"), "{path} has a place left open: {body}");
                 let policy = text(&headers, "content-security-policy");
-                for part in ["default-src 'self'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "script-src 'self' 'sha256-"] {
+                for part in [
+                    "default-src 'self'",
+                    "object-src 'none'",
+                    "base-uri 'none'",
+                    "frame-ancestors 'none'",
+                    "script-src 'self' 'sha256-",
+                ] {
                     assert!(policy.contains(part), "{path}: {policy}");
                 }
                 assert!(!policy.contains("unsafe"), "{policy}");
@@ -97,7 +117,13 @@ async fn who_is_lost_is_told_in_the_own_tongue() {
         // A program gets the problem, everywhere; a person's browser a page, but for what is no page.
         let problem = "application/problem+json";
         let html = "text/html; charset=utf-8";
-        for (path, kind) in [("/nowhere", html), ("/deep/down/here", html), ("/api/nowhere/", problem), ("/api/product/x/y/", problem), ("/assets/x/y.js", problem)] {
+        for (path, kind) in [
+            ("/nowhere", html),
+            ("/deep/down/here", html),
+            ("/api/nowhere/", problem),
+            ("/api/product/x/y/", problem),
+            ("/assets/x/y.js", problem),
+        ] {
             let (status, headers, body) = page(shop, path, &[]).await;
             assert_eq!((status, text(&headers, "content-type")), (404, kind), "{path}");
             assert_eq!(body.contains("<title>duka</title>"), kind == html, "{path}");
@@ -126,7 +152,9 @@ async fn a_page_knows_the_gateway_s_publishable_key_and_no_other() {
         let (_, headers, body) = page(shop, "/", &[]).await;
         assert!(body.contains("pk_of_the_shop") && body.contains("https://cards.example/base"), "{body}");
         assert!(!body.contains("secret"), "{body}");
-        assert!(text(&headers, "content-security-policy").contains("connect-src 'self' https://cards.example;"));
+        assert!(
+            text(&headers, "content-security-policy").contains("connect-src 'self' https://cards.example;")
+        );
     })
     .await;
     with_shop(async |shop| {

@@ -23,6 +23,10 @@ mod browser;
 mod stage;
 
 mod buying;
+mod console;
+mod console_catalog;
+mod console_looks;
+mod console_sales;
 mod keyboard;
 mod looks;
 mod searching;

@@ -3,12 +3,13 @@
  */
 
 import { html, render, useEffect } from "../shared/html.js";
-import { recognise, server, signIn, signOut } from "../shared/api.js";
+import { lookNow, recognise, server, signIn, signOut } from "../shared/api.js";
+import { Problem } from "../shared/problem.js";
 import { match, startRouter, useAddress, useTitle } from "../shared/router.js";
 import { user } from "../shared/session.js";
 import { useStore } from "../shared/store.js";
 import { ThemeToggle } from "../shared/theme.js";
-import { Announcer, Field, Form, Outage, Submit, Toasts } from "../shared/ui.js";
+import { Announcer, Field, Form, Guard, Outage, Submit, Toasts, Trouble } from "../shared/ui.js";
 import { Audit } from "./audit.js";
 import { Discounts } from "./discounts.js";
 import { Frame } from "./frame.js";
@@ -102,15 +103,15 @@ function Console() {
   const who = useStore(user);
   const { pathname } = useAddress();
   useEffect(() => void recognise(), []);
-  // While the server was away, nobody could be recognised.
-  useEffect(() => server.subscribe((now) => now === "up" && user.get() === undefined && recognise()), []);
+  const state = useStore(server);
   useEffect(() => {
     if (who === null) stopSampling();
   }, [who]);
-  if (who === undefined) return null;
+  // Who it is shows as soon as the server is there again.
+  if (who === undefined) return state === "down" && html`<main class="door" tabindex="-1"><${Trouble} problem=${new Problem(0)} onRetry=${lookNow} /></main>`;
   if (who === null) return html`<${SignIn} />`;
   if (who.role === "customer") return html`<${NotForYou} who=${who} />`;
-  return html`<${Frame} who=${who}><${Page} who=${who} path=${pathname} /><//><${Questions} />`;
+  return html`<${Frame} who=${who}><${Guard} key=${pathname}><${Page} who=${who} path=${pathname} /><//><//><${Questions} />`;
 }
 
 startRouter((path) => path === "/admin" || path.startsWith("/admin/"));
