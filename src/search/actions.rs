@@ -5,9 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use duka_index::{Hits, Lexicon, Query, Reader, Settings, SuggestQuery, Suggestions};
+use duka_index::{Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
 use serde::Serialize;
 
+use super::model::Trial;
 use crate::{
     app::App,
     auth::Admin,
@@ -69,15 +70,14 @@ pub async fn search(
 pub async fn try_out<T: Send + 'static>(
     app: &App,
     _: Admin,
-    tried: Settings,
-    query: Query,
+    Trial { query, settings }: Trial,
     write: impl FnOnce([Hits; 2], i64) -> T + Send + 'static,
 ) -> Result<T> {
     let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
     let query = Query { at: app.clock.micros(), ..query };
     work(app.clone(), move || {
         // They were checked when they were read.
-        let lexicon = Lexicon::new(&tried).map_err(|faults| {
+        let lexicon = Lexicon::new(&settings).map_err(|faults| {
             Error::internal(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
         })?;
         let (before, after) = (index.search(&query, &tuning.lexicon)?, index.search(&query, &lexicon)?);

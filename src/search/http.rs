@@ -11,9 +11,8 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
-use duka_index::Settings;
 use serde::Serialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema, openapi::Ref};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) use self::shapes::{SearchResult, SuggestResult};
@@ -194,35 +193,40 @@ async fn similar(
     Ok(reply(answer, &headers))
 }
 
-/// What settings are tried with.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
+/// Settings, and a text to try them with.
+#[derive(ToSchema)]
 #[expect(dead_code, reason = "describes what `Trial` reads")]
-struct TrialParams {
+#[schema(as = SettingsTrial)]
+struct TrialBody {
     /// The text to search for.
-    #[param(min_length = 1, max_length = 256)]
+    #[schema(min_length = 1, max_length = 256, example = "tv")]
     q: String,
-    #[param(minimum = 1, maximum = 100, default = 10)]
+    #[schema(minimum = 1, maximum = 100, default = 10)]
     page_size: Option<u32>,
+    #[schema(schema_with = new_settings)]
+    settings: (),
+}
+
+fn new_settings() -> Ref {
+    Ref::from_schema_name("NewSearchSettings")
 }
 
 /// Try settings of the search out
 ///
-/// What a text finds now, and what it would find under the settings in the body, which hold for this answer alone.
+/// What a text finds now, and what it would find under these settings, which hold for this answer alone.
 #[utoipa::path(post, path = "/api/admin/search-settings/preview/", tag = "administration", security(("bearer" = [])),
-    params(TrialParams), request_body = ref("#/components/schemas/NewSearchSettings"), responses(
+    request_body = TrialBody, responses(
     (status = 200, body = SettingsPreview),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn preview(
     State(app): State<App>,
     admin: Admin,
-    Query(trial): Query<Trial>,
-    Body(settings): Body<Settings>,
+    Body(trial): Body<Trial>,
 ) -> Result<Json<SettingsPreview>> {
     let currency = app.config.currency;
     let write = move |hits, at| SettingsPreview::new(hits, at, currency);
-    Ok(Json(actions::try_out(&app, admin, settings, trial.query, write).await?))
+    Ok(Json(actions::try_out(&app, admin, trial, write).await?))
 }
 
 fn json(shape: &impl Serialize) -> Result<Vec<u8>> {

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use duka_index::{CategoryKey, Cursor, Facet, Query, SortField, SortKey, SuggestQuery, Visibility};
+use duka_index::{CategoryKey, Cursor, Facet, Query, Settings, SortField, SortKey, SuggestQuery, Visibility};
 
 use crate::{
     auth::{Role, Viewer, token::Keys},
+    body::{Fields, Form, integer as integer_field, line},
     error,
     indexing::Version,
     money::{Amount, Currency},
@@ -24,8 +25,8 @@ const MOST_SUGGESTIONS: usize = 10;
 /// Products that are like one.
 pub const MOST_SIMILAR: u32 = 24;
 /// Products that a trial of settings shows, and at most.
-const TRIED: u32 = 10;
-const MOST_TRIED: u32 = 100;
+const TRIED: i64 = 10;
+const MOST_TRIED: i64 = 100;
 /// Whom no product belongs to: the database counts users from 1.
 const NOBODY: i64 = 0;
 
@@ -279,29 +280,30 @@ impl QueryForm for Suggest {
     }
 }
 
-/// A text to try settings with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Settings, and a text to try them with.
+#[derive(Clone, Debug)]
 pub struct Trial {
     /// The engine's query, as shoppers ask it. The instant is left to whoever asks it.
     pub query: Query,
+    /// What is tried.
+    pub settings: Settings,
 }
 
-impl QueryForm for Trial {
-    fn read(params: &mut Params) -> Self {
-        let text = params.one("q").filter(|text| !text.is_empty());
-        check_length(params, text.as_deref());
-        if text.is_none() {
-            params.fault("q", "required", "is required: the text to search for");
-        }
-        let limit = params.parsed("page_size", integer(1, MOST_TRIED)).unwrap_or(TRIED);
+impl Form for Trial {
+    /// As much as settings, and a text.
+    const MOST_BYTES: usize = Settings::MOST_BYTES + 4096;
+
+    fn read(fields: &mut Fields) -> Self {
+        let text = fields.required("q", line(1..=TEXT_LENGTH));
+        let limit = fields.optional("page_size", integer_field(1..=MOST_TRIED)).unwrap_or(TRIED);
         let query = Query {
+            text: Some(text),
             sort: default_sort(true),
-            text,
-            limit: limit as usize,
+            limit: usize::try_from(limit).unwrap_or_default(),
             highlight: true,
             ..Query::default()
         };
-        Self { query }
+        Self { query, settings: fields.required_form("settings") }
     }
 }
 

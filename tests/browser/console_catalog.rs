@@ -51,7 +51,8 @@ async fn a_product_is_made_changed_and_not_written_over() {
         page.click("main button[type=submit]").await;
         page.until("/\\/products\\/\\d+$/.test(location.pathname)").await;
         page.until("document.querySelector('h1').innerText === 'Soapstone bowl'").await;
-        let id: i64 = page.value("location.pathname.split('/').pop()").await.as_str().unwrap().parse().unwrap();
+        let id: i64 =
+            page.value("location.pathname.split('/').pop()").await.as_str().unwrap().parse().unwrap();
         let made = product(stage, id).await;
         assert_eq!(
             [&made["price"], &made["stock_quantity"], &made["attributes"]],
@@ -72,7 +73,7 @@ async fn a_product_is_made_changed_and_not_written_over() {
         page.fill("input[name=price]", "19.00").await;
         page.press("Save changes").await;
         page.reads("This product was changed since you opened it.").await;
-        page.until("document.querySelector('.conflict').innerText.includes('Their price: “21.00”, yours: “19.00”') || document.querySelector('.conflict').innerText.includes('21.00')").await;
+        page.reads("Their price: 21.00, yours: 19.00").await;
         page.demand_accessible("a conflict").await;
         page.picture("console-conflict").await;
         assert_eq!(product(stage, id).await["price"], "21.00", "nothing was written over");
@@ -87,10 +88,16 @@ async fn a_product_is_made_changed_and_not_written_over() {
         page.fill("dialog input[name=stock]", "2").await;
         page.click("dialog button[type=submit]").await;
         page.sees("dialog [role=alert], dialog .fault").await;
-        assert_eq!(page.value("document.querySelector('dialog input[name=variant_name]').value").await, "Large");
+        assert_eq!(
+            page.value("document.querySelector('dialog input[name=variant_name]').value").await,
+            "Large"
+        );
         page.fill("dialog input[name=sku]", "BOWL-1-L").await;
         page.click("dialog button[type=submit]").await;
-        page.until("!document.querySelector('dialog') && document.querySelectorAll('section tbody tr').length === 2").await;
+        page.until(
+            "!document.querySelector('dialog') && document.querySelectorAll('section tbody tr').length === 2",
+        )
+        .await;
         assert_eq!(product(stage, id).await["stock_quantity"], 9);
 
         // Hidden, it is found among the hidden; deleted, it is gone.

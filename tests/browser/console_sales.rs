@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use duka::auth::Role;
+use duka::{auth::Role, sandbox::Credentials};
 use serde_json::{Value, json};
 
 use crate::{
     console::enter,
     stage::{Stage, with_stage},
-    support::User,
+    support::{User, http_client, send},
 };
 
 /// A customer's order of two pieces, in the shop's own words.
@@ -18,11 +18,26 @@ async fn ordered(stage: &Stage<'_>, buyer: &User, variant: i64, method: &str) ->
     stage.shop.order(buyer, address, method).await.expect(201).id()
 }
 
-/// The same, paid by telephone.
+/// The same, paid by card, which its buyer's browser confirms at the gateway.
 async fn paid(stage: &Stage<'_>, buyer: &User, variant: i64) -> i64 {
-    let id = ordered(stage, buyer, variant, "mpesa").await;
-    let body = json!({"order_id": id, "payment_method": "mpesa", "phone_number": "0712345678"});
-    stage.shop.post_as(buyer, "/api/payment/initiate/", body).await.expect(201);
+    let id = ordered(stage, buyer, variant, "card").await;
+    let body = json!({"order_id": id, "payment_method": "card"});
+    let attempt = stage.shop.post_as(buyer, "/api/payment/initiate/", body).await.expect(201).json;
+    let [intent, secret] = ["transaction_id", "client_secret"].map(|name| attempt[name].as_str().unwrap());
+    let card = [
+        ("client_secret", secret),
+        ("payment_method_data[type]", "card"),
+        ("payment_method_data[card][number]", "4242424242424242"),
+        ("payment_method_data[card][exp_month]", "12"),
+        ("payment_method_data[card][exp_year]", "2034"),
+        ("payment_method_data[card][cvc]", "123"),
+    ];
+    let form = card.map(|(name, value)| format!("{name}={value}")).join("&");
+    let url = format!("{}/v1/payment_intents/{intent}/confirm", stage.sandbox);
+    let request =
+        http_client().build().unwrap().post(url).bearer_auth(Credentials::default().publishable_key);
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body(form);
+    send(request).await.expect(200);
     for _ in 0..200 {
         if order(stage, id).await["payment_status"] == "paid" {
             return id;

@@ -106,7 +106,7 @@ function Result({ job, place, onCancel }) {
       <${Progress} job=${job} label="Import" noun="rows" />
       <ul class="counts">${numbers.map(([name, value]) => html`<li key=${name}><strong class=${`number ${name === "refused" && value > 0 ? "lacking" : ""}`}>${count(value)}</strong> <span class="fine">${job.dry_run && name !== "refused" ? `would be ${name}` : name}</span></li>`)}</ul>
       ${kept && isOver && html`<p class="fine">${kept}</p>`}
-      ${job.error && html`<p class="note bad" role="alert"><${Icon} name="alert" />${job.error}</p>`}
+      ${job.error && html`<p class="note bad" role="alert"><${Icon} name="alert" />${job.rows_refused > 0 ? "Rows were refused: mend them and send the file again, or keep every other row." : job.error}</p>`}
       ${isOver && job.rows_refused > 0 && html`<h3 class="minor">${plural(job.rows_refused, "row")} refused</h3>
         <${Listing} key=${job.id} label="Refused rows" noun="row" path=${asked(`${PATH}${job.id}/errors/`, { page: place.params.get("page"), page_size: ROWS })} columns=${COLUMNS} place=${place} />`}
     </div>

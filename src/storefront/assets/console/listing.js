@@ -34,7 +34,7 @@ export function Listing({ label, noun, nouns, path, columns, place, empty, turn 
   }, [many]);
   if (problem && !data) return html`<${Trouble} problem=${problem} onRetry=${reload} />`;
   if (data && data.results.length === 0) {
-    return html`<div class="panel blank">${empty ?? html`<p class="muted">Nothing here matches.</p>`}</div>`;
+    return html`<div class="panel blank">${empty || html`<p class="muted">Nothing here matches.</p>`}</div>`;
   }
   const page = Number(place?.params.get("page") ?? 1);
   return html`

@@ -2,13 +2,15 @@
  * An order: what it is made of, what has happened to it, and what may happen next.
  */
 
-import { html, useState } from "../shared/html.js";
+import { html, useEffect, useState } from "../shared/html.js";
 import { api, newKey, useAnswer } from "../shared/api.js";
 import { money, word } from "../shared/format.js";
 import { Icon } from "../shared/icons.js";
 import { Dialog, Field, Form, Skeleton, Submit, Trouble, toast } from "../shared/ui.js";
 import { Badge, Facts, Part, Sheet, When, attempt, confirmed } from "./parts.js";
 
+/** How often a refund that is under way is looked at, milliseconds. */
+const LOOK = 2500;
 const METHODS = { mpesa: "M-Pesa" };
 
 const BACK = { href: "/admin/orders", label: "Orders" };
@@ -120,6 +122,16 @@ function Payment({ order, onDone }) {
     reload();
     onDone();
   };
+  // A gateway may take its time over a refund; the page looks until it is told.
+  const isOpen = data?.refunds.some(({ status }) => ["pending", "processing"].includes(status)) ?? false;
+  useEffect(() => {
+    if (!isOpen) return undefined;
+    const timer = setTimeout(() => {
+      reload();
+      onDone();
+    }, LOOK);
+    return () => clearTimeout(timer);
+  }, [isOpen, data]);
   const attemptMade = data?.payment;
   const rows = [
     ["Method", METHODS[order.payment_method] ?? word(order.payment_method)],

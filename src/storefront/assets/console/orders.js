@@ -40,6 +40,6 @@ export function Orders({ who }) {
       <${Choice} place=${place} name="payment_status" label="Payment" any="Any payment" options=${PAYMENTS} />
       ${isAdmin && html`<${Typed} place=${place} name="user_id" label="Customer's id" icon="user" type="text" inputmode="numeric" />`}
     </div>
-    <${Listing} label="Orders" noun="order" path=${path} columns=${columns} place=${place} />
+    <${Listing} label="Orders" noun="order" path=${path} columns=${columns} place=${place} empty=${[...params].length === 0 && html`<p class="muted">Nobody has ordered yet.</p>`} />
   <//>`;
 }

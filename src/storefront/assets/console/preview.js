@@ -30,8 +30,8 @@ export function Preview({ body, isChanged }) {
     const stop = new AbortController();
     const timer = setTimeout(async () => {
       try {
-        const path = `/api/admin/search-settings/preview/?${new URLSearchParams({ q: query, page_size: String(SHOWN) })}`;
-        const answer = await api.post(path, JSON.parse(sent), { signal: stop.signal });
+        const trial = { q: query, page_size: SHOWN, settings: JSON.parse(sent) };
+        const answer = await api.post("/api/admin/search-settings/preview/", trial, { signal: stop.signal });
         if (stop.signal.aborted) return;
         setFound(answer);
         setProblem(null);

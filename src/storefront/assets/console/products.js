@@ -49,6 +49,6 @@ export function Products({ who }) {
       <${Choice} place=${place} name="in_stock" label="Stock" any="Any stock" options=${[["true", "In stock"], ["false", "Out of stock"]]} />
       <${Choice} place=${place} name="sort" label="Order" any=${params.get("q") ? "Best match" : "Newest"} options=${params.get("q") ? SORTS : SORTS.slice(1)} />
     </div>
-    <${Listing} label="Products" noun="product" path=${path} columns=${COLUMNS} place=${place} />
+    <${Listing} label="Products" noun="product" path=${path} columns=${COLUMNS} place=${place} empty=${[...params].length === 0 && html`<p class="muted">There is no product yet: make one, or import a catalog.</p>`} />
   <//>`;
 }
