@@ -10,17 +10,17 @@ async fn order(stage: &Stage<'_>, product: i64, method: &str) {
     page.open(&format!("/product/{product}")).await;
     page.press("Add to cart").await;
     page.press("Checkout").await;
-    page.reads("Where shall it go?").await;
+    page.reads("Delivery address").await;
     page.until("document.querySelector('.checkout-main input')").await;
     if page.value("Boolean(document.querySelector('input[name=street]'))").await == json!(true) {
         for (name, text) in [("street", "Moi Avenue 1"), ("city", "Nairobi"), ("country", "Kenya")] {
             page.fill(&format!("input[name={name}]"), text).await;
         }
-        page.press("Keep this address").await;
+        page.press("Save address").await;
         page.until("!document.querySelector('input[name=street]')").await;
     }
     page.click(&format!("input[value={method}]")).await;
-    page.press("Order").await;
+    page.press("Place order").await;
     page.until("/\\/orders\\/\\d+/.test(location.pathname)").await;
 }
 
@@ -47,12 +47,12 @@ async fn a_guest_becomes_a_customer_and_pays_after_a_card_was_declined() {
         page.expect("422 (Unprocessable Entity)");
         page.open(&format!("/product/{product}")).await;
         page.reads("$24.50").await;
-        page.press("One more").await;
+        page.press("Increase quantity").await;
         page.press("Add to cart").await;
 
         // Nobody is signed in: the wish waits until somebody is.
-        page.reads("Sign in to fill your cart").await;
-        page.press("Make an account").await;
+        page.reads("Sign in to add to your cart").await;
+        page.press("Create account").await;
         page.fill("dialog input[name=username]", "amina").await;
         page.fill("dialog input[name=email]", "amina@example.com").await;
         page.fill("dialog input[name=password]", "short").await;
@@ -68,20 +68,20 @@ async fn a_guest_becomes_a_customer_and_pays_after_a_card_was_declined() {
 
         page.press("Have a code?").await;
         page.fill("dialog input[name=code]", "NOSUCH").await;
-        page.press("Use it").await;
+        page.press("Apply").await;
         page.until("document.querySelector('dialog .code .fault, dialog .code .note')").await;
         page.fill("dialog input[name=code]", "welcome10").await;
-        page.press("Use it").await;
+        page.press("Apply").await;
         page.until("document.querySelector('dialog .total dd')?.innerText === '$44.10'").await;
         page.press("Checkout").await;
-        page.reads("Where shall it go?").await;
+        page.reads("Delivery address").await;
         for (name, text) in [("street", "Moi Avenue 1"), ("city", "Nairobi"), ("country", "Kenya")] {
             page.fill(&format!("input[name={name}]"), text).await;
         }
-        page.press("Keep this address").await;
+        page.press("Save address").await;
         page.reads("Moi Avenue 1").await;
         page.picture("checkout").await;
-        page.press("Order and pay").await;
+        page.press("Place order").await;
         page.reads("Pay $44.10").await;
 
         pay_by_card(stage, "4000000000000002").await;
@@ -114,7 +114,7 @@ async fn a_guest_becomes_a_customer_and_pays_after_a_card_was_declined() {
         page.press("Publish").await;
         page.until("document.querySelector('.review-text')?.innerText === 'Dries <b>fast</b> & looks good'")
             .await;
-        page.reads("Bought it here").await;
+        page.reads("Verified purchase").await;
         page.reads("Change your review").await;
     })
     .await;
@@ -158,19 +158,19 @@ async fn wishes_are_kept_and_a_session_outlives_its_page() {
         let (page, product) = (stage.browser, stage.product("Kiondo basket").await);
         stage.sign_in("zawadi").await;
         page.open(&format!("/product/{product}")).await;
-        page.press("Put Kiondo basket on the wishlist").await;
+        page.press("Add Kiondo basket to wishlist").await;
         page.reads("On your wishlist").await;
         // A new page has no access token, and gets one.
         page.open("/wishlist").await;
         page.until("document.querySelector('.card h3')?.innerText === 'Kiondo basket'").await;
-        page.press("Take Kiondo basket off the wishlist").await;
+        page.press("Remove Kiondo basket from wishlist").await;
         page.reads("Nothing on it yet").await;
         page.open("/account").await;
         page.fill("input[name=first_name]", "Zawadi").await;
-        page.press("Keep").await;
-        page.reads("Your details are kept.").await;
+        page.press("Save").await;
+        page.reads("Your details are saved.").await;
         page.press("Sign out").await;
-        page.reads("to see what is yours").await;
+        page.reads("to see your account").await;
         assert_eq!(page.value("localStorage.getItem('duka.refresh')").await, Value::Null);
     })
     .await;

@@ -50,7 +50,7 @@ async fn a_cart_is_filled_by_keys_alone() {
         page.until("document.querySelector('.offer h1')?.innerText === 'Lamu lantern'").await;
         page.until("document.activeElement.id === 'main'").await;
 
-        tab_to(page, "One more").await;
+        tab_to(page, "Increase quantity").await;
         page.keys(Key::Space).await;
         page.until("document.querySelector('.offer output').innerText === '2'").await;
         tab_to(page, "Add to cart").await;

@@ -2,7 +2,7 @@
  * Light or dark: the system's choice until a person makes another one.
  */
 
-import { html, useState } from "./html.js";
+import { html, useEffect, useState } from "./html.js";
 import { Icon } from "./icons.js";
 
 const KEY = "duka.theme";
@@ -17,6 +17,12 @@ function shown() {
 /** A button that turns the other theme on. */
 export function ThemeToggle() {
   const [theme, setTheme] = useState(shown());
+  useEffect(() => {
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    const follow = () => setTheme(shown());
+    system.addEventListener("change", follow);
+    return () => system.removeEventListener("change", follow);
+  }, []);
   const other = theme === "dark" ? "light" : "dark";
   const turn = () => {
     document.documentElement.dataset.theme = other;

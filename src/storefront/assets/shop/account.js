@@ -17,8 +17,8 @@ export function Account({ who }) {
   return html`<div class="narrow-head account-head"><h1>Your account</h1>
       <button type="button" class="button small" onClick=${signOut}><${Icon} name="out" class="small" />Sign out</button></div>
     <ul class="account-doors">
-      <li><a class="panel" href="/orders"><${Icon} name="box" /><strong>Orders</strong><span class="fine">Where they are, and what they were</span></a></li>
-      <li><a class="panel" href="/wishlist"><${Icon} name="heart" /><strong>Wishlist</strong><span class="fine">What you keep for later</span></a></li>
+      <li><a class="panel" href="/orders"><${Icon} name="box" /><strong>Orders</strong><span class="fine">Track and review your purchases</span></a></li>
+      <li><a class="panel" href="/wishlist"><${Icon} name="heart" /><strong>Wishlist</strong><span class="fine">Saved for later</span></a></li>
       ${who.role === "admin" && html`<li><a class="panel" href="/admin/"><${Icon} name="chart" /><strong>Console</strong><span class="fine">For administrators</span></a></li>`}
     </ul>
     <div class="account">
@@ -33,7 +33,7 @@ const FIELDS = ["first_name", "last_name", "email", "phone"];
 function Profile({ who }) {
   const send = async (values) => {
     user.set(await api.patch("/api/auth/me/", values));
-    toast("Your details are kept.");
+    toast("Your details are saved.");
   };
   return html`<section class="panel" aria-labelledby="profile-heading">
     <h2 id="profile-heading">Details</h2>
@@ -46,7 +46,7 @@ function Profile({ who }) {
         </div>
         <${Field} label="Email" name="email" type="email" autocomplete="email" required defaultValue=${who.email} fault=${problem?.of("email")} />
         <${Field} label="Phone" name="phone" type="tel" autocomplete="tel" defaultValue=${who.phone} fault=${problem?.of("phone")} />
-        <div class="actions"><${Submit} isBusy=${isBusy}>Keep<//></div>
+        <div class="actions"><${Submit} isBusy=${isBusy}>Save<//></div>
       `}
     <//>
   </section>`;
@@ -64,9 +64,9 @@ function Password({ who }) {
     <${Form} key=${turn} onSend=${send} shown=${["old_password", "new_password"]}>
       ${({ problem, isBusy }) => html`
         <input class="hidden" type="text" autocomplete="username" value=${who.username} readonly tabindex="-1" aria-hidden="true" />
-        <${Field} label="Present password" name="old_password" type="password" autocomplete="current-password" required fault=${problem?.of("old_password")} />
+        <${Field} label="Current password" name="old_password" type="password" autocomplete="current-password" required fault=${problem?.of("old_password")} />
         <${Field} label="New password" name="new_password" type="password" autocomplete="new-password" required hint="At least 8 characters" fault=${problem?.of("new_password")} />
-        <div class="actions"><${Submit} isBusy=${isBusy}>Change it<//></div>
+        <div class="actions"><${Submit} isBusy=${isBusy}>Change password<//></div>
       `}
     <//>
   </section>`;

@@ -35,7 +35,7 @@ export function AddressForm({ address, onDone, onCancel }) {
       <${Field} as="select" label="Kind" name="address_type" fault=${problem?.of("address_type")}>
         ${["home", "work"].map((kind) => html`<option key=${kind} value=${kind} selected=${address?.address_type === kind}>${kind === "home" ? "Home" : "Work"}</option>`)}
       <//>
-      <div class="actions"><${Submit} isBusy=${isBusy}>Keep this address<//>${onCancel && html`<button type="button" class="button quiet" onClick=${onCancel}>Cancel</button>`}</div>
+      <div class="actions"><${Submit} isBusy=${isBusy}>Save address<//>${onCancel && html`<button type="button" class="button quiet" onClick=${onCancel}>Cancel</button>`}</div>
     `}
   <//>`;
 }

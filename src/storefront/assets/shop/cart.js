@@ -58,7 +58,7 @@ user.subscribe(refreshCart);
  * @param {string} name what it is called
  */
 export function putIn(variantId, quantity, name) {
-  askToSignIn("Sign in to fill your cart", async () => {
+  askToSignIn("Sign in to add to your cart", async () => {
     try {
       show(await api.post("/api/cart/add/", { variant_id: variantId, quantity }));
       announce(`${name} is in your cart`);
@@ -98,7 +98,7 @@ export function CartDrawer() {
     ${!now
       ? html`<p class="spinner" role="status" aria-label="Loading"></p>`
       : isEmpty
-        ? html`<div class="empty"><${Icon} name="cart" /><h3>It is empty</h3><p>What you put in is kept for you, on every device.</p><a class="button" href="/search" onClick=${closeCart}>Look around</a></div>`
+        ? html`<div class="empty"><${Icon} name="cart" /><h3>It is empty</h3><p>What you add is kept for you, on every device.</p><a class="button" href="/search" onClick=${closeCart}>Browse products</a></div>`
         : html`<ul class="lines">${now.items.map((item) => html`<li key=${item.id}><${Line} item=${item} /></li>`)}</ul><${Code} now=${now} />`}
   <//>`;
 }
@@ -149,10 +149,10 @@ export function Stepper({ value, name, most = 9999, isBusy = false, onSet }) {
     const next = value + by;
     if (!isBusy && next >= 1 && next <= most) onSet(next);
   };
-  return html`<div class="stepper" role="group" aria-label=${`How many of ${name}`}>
-    <button type="button" aria-label="One less" aria-disabled=${value <= 1 ? "true" : undefined} onClick=${() => step(-1)}><${Icon} name="minus" class="small" /></button>
+  return html`<div class="stepper" role="group" aria-label=${`Quantity of ${name}`}>
+    <button type="button" aria-label="Decrease quantity" aria-disabled=${value <= 1 ? "true" : undefined} onClick=${() => step(-1)}><${Icon} name="minus" class="small" /></button>
     <output class="number" aria-live="polite">${value}</output>
-    <button type="button" aria-label="One more" aria-disabled=${value >= most ? "true" : undefined} onClick=${() => step(1)}><${Icon} name="plus" class="small" /></button>
+    <button type="button" aria-label="Increase quantity" aria-disabled=${value >= most ? "true" : undefined} onClick=${() => step(1)}><${Icon} name="plus" class="small" /></button>
   </div>`;
 }
 
@@ -185,7 +185,7 @@ export function Code({ now }) {
   return html`<div class="code">
     <${Form} onSend=${send} shown=${["code"]} class="code-form">
       ${({ problem, isBusy }) => html`<${Field} label="Code" name="code" autocomplete="off" autocapitalize="characters" required fault=${problem?.of("code")} />
-        <${Submit} isBusy=${isBusy} class="">Use it<//>`}
+        <${Submit} isBusy=${isBusy} class="">Apply<//>`}
     <//>
   </div>`;
 }

@@ -35,7 +35,7 @@ export function Checkout() {
 
   if (addresses.problem && !known) return html`<${Trouble} problem=${addresses.problem} onRetry=${addresses.reload} />`;
   if (now && now.items.length === 0) {
-    return html`<div class="empty"><${Icon} name="cart" /><h1>Your cart is empty</h1><a class="button primary" href="/search">Look around</a></div>`;
+    return html`<div class="empty"><${Icon} name="cart" /><h1>Your cart is empty</h1><a class="button primary" href="/search">Browse products</a></div>`;
   }
   const isAsked = isNew || known?.length === 0;
   const added = (address) => {
@@ -47,17 +47,17 @@ export function Checkout() {
     <div class="checkout">
       <div class="checkout-main">
         <section class="panel" aria-labelledby="where">
-          <h2 id="where">1. Where shall it go?</h2>
+          <h2 id="where">1. Delivery address</h2>
           ${!known
             ? html`<${Skeleton} h="4rem" />`
             : isAsked
               ? html`<${AddressForm} onDone=${added} onCancel=${known.length > 0 ? () => setNew(false) : undefined} />`
               : html`<${Choices} name="address" legend="Address" value=${chosen?.id} onChoose=${setAddressId}
                     choices=${known.map((one) => ({ value: one.id, icon: "pin", label: one.street, hint: said({ ...one, street: "" }) }))} />
-                  <button type="button" class="link-button" onClick=${() => setNew(true)}><${Icon} name="plus" class="small" />Another address</button>`}
+                  <button type="button" class="link-button" onClick=${() => setNew(true)}><${Icon} name="plus" class="small" />Use another address</button>`}
         </section>
         <section class="panel" aria-labelledby="how">
-          <h2 id="how">2. How will you pay?</h2>
+          <h2 id="how">2. Payment</h2>
           <${Choices} name="method" legend="Way of paying" value=${method} onChoose=${setMethod}
             choices=${METHODS.map((one) => ({ value: one.name, icon: one.icon, label: one.label, hint: one.hint }))} />
         </section>
@@ -120,13 +120,13 @@ function Summary({ now, address, method }) {
           <${Totals} of=${now} total=${now.total} />`}
     ${state.problem && html`<div class="note bad" role="alert"><${Icon} name="alert" /><span>${refusal(state.problem)}</span></div>`}
     <button type="button" class="button primary wide" disabled=${!address || !now} aria-disabled=${state.isBusy ? "true" : undefined} onClick=${order}>
-      ${state.isBusy && html`<span class="spinner" aria-hidden="true"></span>`}${method === "cash_on_delivery" ? "Order" : "Order and pay"}${now && html` · <span class="number">${money(now.total)}</span>`}
+      ${state.isBusy && html`<span class="spinner" aria-hidden="true"></span>`}${method === "cash_on_delivery" ? "Place order" : "Place order and pay"}${now && html` · <span class="number">${money(now.total)}</span>`}
     </button>
-    ${!address && html`<p class="fine">First say where it shall go.</p>`}
+    ${!address && html`<p class="fine">Add a delivery address first.</p>`}
   </aside>`;
 }
 
 function refusal(problem) {
-  if (problem.slug === "price-changed") return `The total is ${money(problem.body.total)} now. Order again if that is fine.`;
+  if (problem.slug === "price-changed") return `The total is ${money(problem.body.total)} now. Place the order again to accept it.`;
   return problem.rest();
 }

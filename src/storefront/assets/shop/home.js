@@ -51,7 +51,7 @@ export function Home() {
     </section>
     <${Shelf} title="On sale" asked=${{ on_sale: "true", in_stock: "true", sort: "-popularity" }} />
     <${Shelf} title="Popular now" asked=${{ in_stock: "true", sort: "-popularity" }} />
-    <${Shelf} title="Just in" asked=${{ in_stock: "true" }} />`}
+    <${Shelf} title="New arrivals" asked=${{ in_stock: "true" }} />`}
   `;
 }
 

@@ -70,7 +70,7 @@ function Page({ path }) {
 /** Somebody's own page, and nobody is signed in: the page is there as soon as somebody is. */
 function Door() {
   useTitle("Sign in");
-  return html`<div class="door panel"><h1>Sign in</h1><p class="muted">to see what is yours.</p><${SignInOrRegister} onDone=${() => {}} /></div>`;
+  return html`<div class="door panel"><h1>Sign in</h1><p class="muted">to see your account, orders and wishlist.</p><${SignInOrRegister} onDone=${() => {}} /></div>`;
 }
 
 function Nowhere() {

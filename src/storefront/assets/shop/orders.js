@@ -28,7 +28,7 @@ const PAYMENTS = { pending: "Not paid yet", paid: "Paid", failed: "Payment faile
 
 /** What happened, in words. */
 const EVENTS = {
-  placed: "Order placed", confirmed: "Order confirmed", paid: "Payment received", shipped: "Handed to the carrier", in_transit: "On its way",
+  placed: "Order placed", confirmed: "Order confirmed", paid: "Payment received", shipped: "Shipped", in_transit: "On its way",
   delivered: "Delivered", cancelled: "Cancelled", expired: "Cancelled: it was not paid in time", refunded: "Refunded",
 };
 
@@ -42,7 +42,7 @@ export function Orders() {
   useSettled(Boolean(data));
   if (problem && !data) return html`<${Trouble} problem=${problem} onRetry=${reload} />`;
   return html`<div class="narrow-head"><h1>Your orders</h1></div>
-    ${data?.count === 0 && html`<div class="empty"><${Icon} name="box" /><h2>None yet</h2><p>What you order is kept here, with where it is.</p><a class="button primary" href="/search">Look around</a></div>`}
+    ${data?.count === 0 && html`<div class="empty"><${Icon} name="box" /><h2>None yet</h2><p>What you order is kept here, with where it is.</p><a class="button primary" href="/search">Browse products</a></div>`}
     <ul class="orders">
       ${data
         ? data.results.map(
@@ -78,13 +78,13 @@ export function Order({ id }) {
         ${isOpen &&
         html`<section class="panel pay" aria-labelledby="pay-heading">
           <h2 id="pay-heading">Pay ${money(order.total_amount, order.currency)}</h2>
-          ${order.expires_at && html`<p class="fine">Your pieces are kept until ${moment(order.expires_at)}.</p>`}
+          ${order.expires_at && html`<p class="fine">Your items are reserved until ${moment(order.expires_at)}.</p>`}
           <${Pay} order=${order} onChange=${reload} />
         </section>`}
         ${order.payment_status === "paid" && order.status === "confirmed" && html`<div class="note good" role="status"><${Icon} name="check" /><span><strong>Thank you, it is paid.</strong> The shop gets it ready now.</span></div>`}
         <${Parcels} parcels=${order.shipments} />
         <section class="panel" aria-labelledby="timeline-heading">
-          <h2 id="timeline-heading">What happened</h2>
+          <h2 id="timeline-heading">Timeline</h2>
           <ol class="timeline">
             ${[...order.timeline].reverse().map(
               (event, at) => html`<li key=${at}><strong>${EVENTS[event.event] ?? word(event.event)}</strong>${event.detail && html`<span class="fine">${event.detail}</span>`}<time class="fine" datetime=${event.at}>${moment(event.at)}</time></li>`,
@@ -104,7 +104,7 @@ export function Order({ id }) {
           )}
         </ul>
         <${Totals} of=${order} total=${order.total_amount} currency=${order.currency} />
-        <h3>Goes to</h3>
+        <h3>Delivered to</h3>
         <p class="muted">${said(order.shipping_address)}</p>
       </aside>
     </div>`;
@@ -143,7 +143,7 @@ function Cancel({ order, onDone }) {
   return html`<button type="button" class="button small danger" onClick=${() => setAsked(true)}>Cancel the order</button>
     ${isAsked &&
     html`<${Dialog} title="Cancel this order?" onClose=${() => setAsked(false)}>
-      <p class="muted">Its pieces go back into stock. That cannot be taken back.</p>
+      <p class="muted">Its items go back into stock. This cannot be undone.</p>
       <div class="actions dialog-actions"><button type="button" class="button danger" onClick=${cancel}>Cancel the order</button><button type="button" class="button" onClick=${() => setAsked(false)}>Keep it</button></div>
     <//>`}`;
 }

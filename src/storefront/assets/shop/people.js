@@ -40,7 +40,7 @@ export function SignInOrRegister({ onDone }) {
   const [isNew, setNew] = useState(false);
   return isNew
     ? html`<${Register} onDone=${onDone} /><p class="fine switch">Have an account? <button type="button" class="link-button" onClick=${() => setNew(false)}>Sign in</button></p>`
-    : html`<${SignIn} onDone=${onDone} /><p class="fine switch">New here? <button type="button" class="link-button" onClick=${() => setNew(true)}>Make an account</button></p>`;
+    : html`<${SignIn} onDone=${onDone} /><p class="fine switch">New here? <button type="button" class="link-button" onClick=${() => setNew(true)}>Create account</button></p>`;
 }
 
 function SignIn({ onDone }) {
@@ -68,7 +68,7 @@ function Register({ onDone }) {
       <${Field} label="Username" name="username" autocomplete="username" required hint="3 to 150 letters, digits and @.+-_" fault=${problem?.of("username")} />
       <${Field} label="Email" name="email" type="email" autocomplete="email" required fault=${problem?.of("email")} />
       <${Field} label="Password" name="password" type="password" autocomplete="new-password" required hint="At least 8 characters" fault=${problem?.of("password")} />
-      <${Submit} isBusy=${isBusy} class="primary wide">Make an account<//>
+      <${Submit} isBusy=${isBusy} class="primary wide">Create account<//>
     `}
   <//>`;
 }

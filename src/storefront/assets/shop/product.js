@@ -34,7 +34,7 @@ export function Product({ id }) {
     <${Offer} key=${product.id} product=${product} />
     <div class="about">
       <section aria-labelledby="about-heading">
-        <h2 id="about-heading">About it</h2>
+        <h2 id="about-heading">Description</h2>
         <p class="about-text">${product.description || "There is no description."}</p>
       </section>
       <${Details} product=${product} />
@@ -106,7 +106,7 @@ function Variants({ variants, chosen, onChoose }) {
         ${variants.map((one) => html`<option key=${one.id} value=${one.id} selected=${one.id === chosen}>${one.variant_name} – ${money(one.effective_price)}${one.in_stock ? "" : " (sold out)"}</option>`)}
       </select></div>`;
   }
-  return html`<fieldset class="variants"><legend class="label">Choose one</legend>
+  return html`<fieldset class="variants"><legend class="label">Options</legend>
     ${variants.map(
       (one) => html`<label class=${`variant ${one.in_stock ? "" : "gone"}`} key=${one.id}>
         <input type="radio" name=${id} value=${one.id} checked=${one.id === chosen} onChange=${() => onChoose(one.id)} />

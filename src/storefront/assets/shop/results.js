@@ -174,7 +174,7 @@ function Nothing({ search, text, narrowing }) {
           : "With these filters there is nothing."}
     </p>
     <div class="actions">
-      ${narrowing.length > 0 && html`<a class="button primary" href=${href(wider)}>Take the filters away</a>`}
+      ${narrowing.length > 0 && html`<a class="button primary" href=${href(wider)}>Clear the filters</a>`}
       <a class="button" href="/search">See all products</a>
     </div>
   </div>`;

@@ -53,14 +53,14 @@ export function Reviews({ product, onWritten }) {
     <ul class="reviews-list">
       ${all.map(
         (review) => html`<li key=${review.id} class="review">
-          <div class="review-head"><strong>${review.username}</strong>${review.verified_purchase && html`<span class="badge good"><${Icon} name="check" class="small" />Bought it here</span>`}</div>
+          <div class="review-head"><strong>${review.username}</strong>${review.verified_purchase && html`<span class="badge good"><${Icon} name="check" class="small" />Verified purchase</span>`}</div>
           <${Stars} rating=${review.rating} />
           ${review.comment && html`<p class="review-text">${review.comment}</p>`}
           <p class="fine">${day(review.created_at)}</p>
         </li>`,
       )}
     </ul>
-    ${data && all.length === 0 && !isWriting && html`<p class="muted">${product.review_count > 0 ? `${plural(product.review_count, "rating")} without words.` : "Nobody has written one yet."}</p>`}
+    ${data && all.length === 0 && !isWriting && html`<p class="muted">${product.review_count > 0 ? `${plural(product.review_count, "rating")} without words.` : "No reviews yet. Be the first."}</p>`}
     ${next && html`<button type="button" class="button" onClick=${more}>More reviews</button>`}
   </section>`;
 }
@@ -91,7 +91,7 @@ function Writing({ product, own, onDone, onCancel }) {
           </div>
           ${isMissing && html`<p class="fault" role="alert"><${Icon} name="alert" class="small" />Choose from one to five stars.</p>`}
         </fieldset>
-        <${Field} as="textarea" label="What should others know?" name="comment" rows="4" maxlength="5000" defaultValue=${own?.comment ?? ""} fault=${problem?.of("comment")} />
+        <${Field} as="textarea" label="Your review" name="comment" rows="4" maxlength="5000" defaultValue=${own?.comment ?? ""} fault=${problem?.of("comment")} />
         <div class="actions"><${Submit} isBusy=${isBusy}>Publish<//><button type="button" class="button quiet" onClick=${onCancel}>Cancel</button></div>
       `}
     <//>

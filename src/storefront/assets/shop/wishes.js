@@ -54,7 +54,7 @@ export function Heart({ product, label = false }) {
   const isWished = useStore(wishes).has(product.id);
   const act = () => askToSignIn("Sign in to keep a wishlist", () => turn(product));
   const icon = html`<${Icon} name="heart" class=${isWished ? "filled" : ""} />`;
-  const name = isWished ? `Take ${product.name} off the wishlist` : `Put ${product.name} on the wishlist`;
+  const name = isWished ? `Remove ${product.name} from wishlist` : `Add ${product.name} to wishlist`;
   return html`<button type="button" class=${label ? "button" : "icon-button heart"} aria-pressed=${String(isWished)} aria-label=${name} onClick=${act}>
     ${icon}${label && html`<span>${isWished ? "On your wishlist" : "Wishlist"}</span>`}
   </button>`;

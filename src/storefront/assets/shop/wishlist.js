@@ -26,7 +26,7 @@ export function Wishlist() {
             <${Icon} name="heart" />
             <h2>Nothing on it yet</h2>
             <p>The heart on a product keeps it here, for later.</p>
-            <a class="button primary" href="/search">Look around</a>
+            <a class="button primary" href="/search">Browse products</a>
           </div>`
         : html`<${Cards} products=${data?.items.map((item) => item.product)} coming=${4} />`}`;
 }
