@@ -44,7 +44,7 @@ export function Reindex({ canGoBack }) {
   };
   const isRunning = job !== null && !hasEnded(job);
   return html`<${Part} title="Reindex" lead="Builds the index anew beside the one that answers; searches never see less.">
-    ${job ? html`<div class="job" aria-live="off">
+    ${job ? html`<div class="job">
         <p class="job-line"><${Badge} code=${job.status} /><span class="fine">Job ${job.id}, started <${When} at=${job.started_at} />${job.finished_at && html`, ended <${When} at=${job.finished_at} />`}</span></p>
         <${Progress} job=${job} label="Reindex" noun="documents" />
         ${job.error && html`<p class="note bad" role="alert">${job.error}</p>`}
