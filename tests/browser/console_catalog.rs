@@ -117,6 +117,43 @@ async fn a_product_is_made_changed_and_not_written_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_category_is_made_moved_and_deleted() {
+    with_stage(async |stage| {
+        let page = stage.browser;
+        page.expect("409 (Conflict)");
+        enter(stage, "boss", Role::Admin).await;
+        page.press("Categories").await;
+        page.sees("tbody tr").await;
+        let first = page.value("document.querySelector('tbody a').innerText").await;
+        let first = first.as_str().unwrap();
+        page.press("New category").await;
+        page.fill("dialog input[name=name]", "Aardvarks").await;
+        page.click("dialog button[type=submit]").await;
+        page.until("document.querySelector('tbody a').innerText === 'Aardvarks'").await;
+        page.press("Change Aardvarks").await;
+        choose(stage, "dialog select[name=parent_id]", 1).await;
+        page.click("dialog button[type=submit]").await;
+        page.until(&format!("document.querySelector('tbody a').innerText === {}", json!(first))).await;
+        let path = "/api/category/?page_size=100";
+        let all = stage.shop.get(path).await.expect(200).json["results"].clone();
+        let made = all.as_array().unwrap().iter().find(|category| category["name"] == "Aardvarks");
+        assert_eq!(made.unwrap()["path"], json!([first, "Aardvarks"]));
+
+        // One that holds others stays, and says why.
+        page.press(&format!("Delete {first}")).await;
+        page.click("dialog .danger").await;
+        page.sees(".toast").await;
+        page.until(&format!("document.querySelector('tbody a').innerText === {}", json!(first))).await;
+        page.press("Delete Aardvarks").await;
+        page.click("dialog .danger").await;
+        page.reads("Aardvarks is deleted.").await;
+        page.until("![...document.querySelectorAll('tbody a')].some((e) => e.innerText === 'Aardvarks')")
+            .await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_discount_has_its_place_in_time() {
     with_stage(async |stage| {
         let (page, id) = (stage.browser, stage.product("Kitenge cushion").await);

@@ -27,6 +27,7 @@ async fn everybody_can_use_the_console() {
             ("product", &format!("/admin/products/{product}"), "document.querySelector('tbody .strong') && document.querySelectorAll('option').length > 3"),
             ("product-new", "/admin/products/new", "document.querySelectorAll('option').length > 3"),
             ("discounts", "/admin/discounts", "document.querySelector('.bar.active')"),
+            ("categories", "/admin/categories", rows),
             ("import", "/admin/import", "document.querySelector('.drop')"),
             ("orders", "/admin/orders", rows),
             ("order", &format!("/admin/orders/{order}"), "document.querySelector('.timeline li')"),

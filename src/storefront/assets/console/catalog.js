@@ -41,11 +41,25 @@ async function everyCategory() {
     found.push(...page.results);
     cursor = page.next_cursor;
   } while (cursor);
-  return found.sort((a, b) => a.path.join("\n").localeCompare(b.path.join("\n")));
+  return found.sort(byPath);
 }
 
-/** All categories in the order of the tree; undefined while they come. */
-export function useCategories() {
+/** Each behind the one that it is below. */
+function byPath({ path: a }, { path: b }) {
+  const at = a.findIndex((name, place) => name !== b[place]);
+  return at === -1 ? a.length - b.length : a[at].localeCompare(b[at] ?? "");
+}
+
+/** The next page that wants the categories asks for them anew. */
+export function forgetCategories() {
+  categories = null;
+}
+
+/**
+ * All categories in the order of the tree; undefined while they come.
+ * @param {unknown} [turn] another value asks again, if they were forgotten
+ */
+export function useCategories(turn) {
   const [known, setKnown] = useState(undefined);
   useEffect(() => {
     categories ??= everyCategory();
@@ -54,7 +68,7 @@ export function useCategories() {
       if (!(problem instanceof Problem)) throw problem;
       setKnown([]);
     });
-  }, []);
+  }, [turn]);
   return known;
 }
 

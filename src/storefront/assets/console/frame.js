@@ -14,6 +14,7 @@ const PLACES = [
   [null, [{ href: "/admin/", name: "Overview", icon: "chart" }]],
   ["Catalog", [
     { href: "/admin/products", name: "Products", icon: "box", vendor: true },
+    { href: "/admin/categories", name: "Categories", icon: "filter" },
     { href: "/admin/discounts", name: "Discounts", icon: "tag" },
     { href: "/admin/import", name: "Import and export", icon: "upload" },
   ]],

@@ -11,6 +11,7 @@ import { useStore } from "../shared/store.js";
 import { ThemeToggle } from "../shared/theme.js";
 import { Announcer, Field, Form, Guard, Outage, Submit, Toasts, Trouble } from "../shared/ui.js";
 import { Audit } from "./audit.js";
+import { Categories } from "./categories.js";
 import { Discounts } from "./discounts.js";
 import { Frame } from "./frame.js";
 import { Imports } from "./imports.js";
@@ -35,6 +36,7 @@ const SHARED = [
 ];
 const RESERVED = [
   ["/admin", () => html`<${Overview} />`],
+  ["/admin/categories", () => html`<${Categories} />`],
   ["/admin/discounts", () => html`<${Discounts} />`],
   ["/admin/import", () => html`<${Imports} />`],
   ["/admin/search", () => html`<${Settings} />`],
