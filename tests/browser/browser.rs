@@ -218,7 +218,8 @@ impl Browser {
     pub async fn fill(&self, css: &str, text: &str) {
         self.sees(css).await;
         let field = self.driver.find(By::Css(css)).await.unwrap();
-        field.clear().await.unwrap();
+        // As people do: emptied by a script, a field would not tell its page.
+        field.send_keys(Key::Control + "a").await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 

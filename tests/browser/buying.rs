@@ -11,7 +11,8 @@ async fn order(stage: &Stage<'_>, product: i64, method: &str) {
     page.press("Add to cart").await;
     page.press("Checkout").await;
     page.reads("Delivery address").await;
-    page.until("document.querySelector('.checkout-main input')").await;
+    page.until("document.querySelector('input[name=street], .checkout-main section:first-child .choice')")
+        .await;
     if page.value("Boolean(document.querySelector('input[name=street]'))").await == json!(true) {
         for (name, text) in [("street", "Moi Avenue 1"), ("city", "Nairobi"), ("country", "Kenya")] {
             page.fill(&format!("input[name={name}]"), text).await;

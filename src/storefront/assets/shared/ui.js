@@ -76,9 +76,10 @@ export function Outage() {
 
 /**
  * What went wrong with what should have been shown here.
- * @param {{problem: Error, onRetry?: () => void, title?: string}} props
+ * @param {{problem: Error, onRetry?: () => void, title?: string, isPage?: boolean}} props `isPage`: it is all that the
+ *   page has
  */
-export function Trouble({ problem, onRetry, title }) {
+export function Trouble({ problem, onRetry, title, isPage = false }) {
   const isAway = problem instanceof Problem && problem.isAway;
   const isGone = problem instanceof Problem && problem.status === 404;
   const heading = title ?? (isAway ? "The shop cannot be reached" : isGone ? "Not found" : "That did not work");
@@ -87,7 +88,7 @@ export function Trouble({ problem, onRetry, title }) {
     : problem.message;
   return html`<div class="empty" role="alert">
     <${Icon} name=${isAway ? "offline" : isGone ? "search" : "alert"} />
-    <h2>${heading}</h2>
+    ${isPage ? html`<h1>${heading}</h1>` : html`<h2>${heading}</h2>`}
     <p>${text}</p>
     ${onRetry && !isGone && html`<button type="button" class="button" onClick=${onRetry}>Try again</button>`}
   </div>`;

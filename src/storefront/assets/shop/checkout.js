@@ -33,7 +33,7 @@ export function Checkout() {
   useEffect(() => void refreshCart(), []);
   const chosen = known?.find(({ id }) => id === addressId) ?? known?.[0];
 
-  if (addresses.problem && !known) return html`<${Trouble} problem=${addresses.problem} onRetry=${addresses.reload} />`;
+  if (addresses.problem && !known) return html`<${Trouble} isPage=${true} problem=${addresses.problem} onRetry=${addresses.reload} />`;
   if (now && now.items.length === 0) {
     return html`<div class="empty"><${Icon} name="cart" /><h1>Your cart is empty</h1><a class="button primary" href="/search">Browse products</a></div>`;
   }

@@ -25,7 +25,7 @@ export function Home() {
   const { data, problem, reload } = useAnswer(DEPARTMENTS);
   useTitle(undefined);
   useSettled(Boolean(data));
-  if (problem && !data) return html`<${Trouble} problem=${problem} onRetry=${reload} />`;
+  if (problem && !data) return html`<${Trouble} isPage=${true} problem=${problem} onRetry=${reload} />`;
   const departments = roots(data);
   return html`
     <section class="hero">

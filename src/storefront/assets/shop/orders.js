@@ -40,7 +40,7 @@ export function Orders() {
   const page = Number(useAddress().searchParams.get("page") ?? 1);
   const { data, problem, reload } = useAnswer(`/api/order/?page=${page}&page_size=${PAGE_SIZE}`, { fresh: true });
   useSettled(Boolean(data));
-  if (problem && !data) return html`<${Trouble} problem=${problem} onRetry=${reload} />`;
+  if (problem && !data) return html`<${Trouble} isPage=${true} problem=${problem} onRetry=${reload} />`;
   return html`<div class="narrow-head"><h1>Your orders</h1></div>
     ${data?.count === 0 && html`<div class="empty"><${Icon} name="box" /><h2>None yet</h2><p>What you order is kept here, with where it is.</p><a class="button primary" href="/search">Browse products</a></div>`}
     <ul class="orders">
@@ -63,7 +63,7 @@ export function Order({ id }) {
   const { data: order, problem, reload } = useAnswer(`/api/order/${encodeURIComponent(id)}/`, { fresh: true });
   useTitle(order ? `Order ${order.order_number}` : "Order");
   useSettled(Boolean(order));
-  if (problem && !order) return html`<${Trouble} problem=${problem} onRetry=${reload} />`;
+  if (problem && !order) return html`<${Trouble} isPage=${true} problem=${problem} onRetry=${reload} />`;
   if (!order) return html`<div class="narrow-head"><h1>Order</h1></div><${Skeleton} h="20rem" />`;
   const isOpen = order.status === "pending" && order.payment_status !== "paid" && order.payment_method !== "cash_on_delivery";
   return html`

@@ -17,8 +17,15 @@ const waiting = store(null);
  * @param {() => unknown} then
  */
 export function askToSignIn(why, then) {
-  if (user.get()) then();
-  else waiting.set({ why, then });
+  const who = user.get();
+  if (who) return then();
+  if (who === null) return waiting.set({ why, then });
+  // It is being found out: the page has only just come.
+  const stop = user.subscribe(() => {
+    stop();
+    askToSignIn(why, then);
+  });
+  return undefined;
 }
 
 /** The dialog; stands once on a page. */

@@ -27,7 +27,7 @@ export function Product({ id }) {
   const product = from === path ? data : undefined;
   useTitle(product?.name);
   useSettled(Boolean(product));
-  if (problem && !product) return html`<${Trouble} problem=${problem} onRetry=${reload} title=${problem.status === 404 ? "This product is not here any more" : undefined} />`;
+  if (problem && !product) return html`<${Trouble} isPage=${true} problem=${problem} onRetry=${reload} title=${problem.status === 404 ? "This product is not here any more" : undefined} />`;
   if (!product) return html`<${Coming} />`;
   return html`
     <${Trail} product=${product} />

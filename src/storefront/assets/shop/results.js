@@ -26,7 +26,7 @@ export function Results() {
   useSettled(Boolean(data));
   useSpoken(data, isStale, text);
 
-  if (problem && !data) return html`<${Trouble} problem=${problem} onRetry=${reload} />`;
+  if (problem && !data) return html`<${Trouble} isPage=${true} problem=${problem} onRetry=${reload} />`;
   const narrowing = filters(search);
   const page = Number(search.get("page") ?? 1);
   const total = data?.count;

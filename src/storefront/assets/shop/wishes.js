@@ -14,32 +14,37 @@ import { askToSignIn } from "./people.js";
 /** The wish's id by the product's. */
 export const wishes = store(new Map());
 
+/** How often they have changed: an answer from before a change is not shown after it. */
+let changes = 0;
+
 user.subscribe(async (who) => {
   if (!who) return wishes.set(new Map());
+  const before = changes;
   try {
     const { items } = await api.get("/api/wishlist/");
-    wishes.set(new Map(items.map((item) => [item.product_id, item.id])));
+    if (before === changes) wishes.set(new Map(items.map((item) => [item.product_id, item.id])));
   } catch (problem) {
     // The hearts stay empty; the page of wishes says what is wrong.
     if (!(problem instanceof Problem)) throw problem;
   }
+  return undefined;
 });
 
 async function turn(product) {
   const known = wishes.get().get(product.id);
-  const next = new Map(wishes.get());
+  changes += 1;
   try {
     if (known === undefined) {
-      const { items } = await api.post("/api/wishlist/add/", { product_id: product.id });
-      const made = items.find((item) => item.product_id === product.id);
-      if (made) next.set(product.id, made.id);
+      const item = await api.post("/api/wishlist/add/", { product_id: product.id });
+      wishes.set(new Map(wishes.get()).set(item.product_id, item.id));
       announce(`${product.name} is on your wishlist`);
     } else {
       await api.delete(`/api/wishlist/remove/${known}/`);
+      const next = new Map(wishes.get());
       next.delete(product.id);
+      wishes.set(next);
       announce(`${product.name} is no longer on your wishlist`);
     }
-    wishes.set(next);
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     toast(problem.message);
