@@ -51,7 +51,7 @@ function Cancel({ order, onDone }) {
 function Lines({ order, isWhole }) {
   const say = (amount) => money(amount, order.currency);
   return html`<${Part} title="Items">
-    <div class="table-box flush" role="region" aria-label="Items" tabindex="0"><table class="table dense">
+    <div class="table-box flush" role="region" aria-label="Table of items" tabindex="0"><table class="table dense">
       <thead><tr><th scope="col">Product</th><th scope="col" class="right roomy">Price</th><th scope="col" class="right">Pieces</th><th scope="col" class="right">Sum</th></tr></thead>
       <tbody>${order.items.map((item) => html`<tr key=${item.id}>
         <td><a class="plain strong" href=${`/admin/products/${item.product_id}`}>${item.product_name}</a><span class="under">${item.variant_name} · ${item.sku}</span></td>

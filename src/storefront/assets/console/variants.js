@@ -27,7 +27,7 @@ export function Variants({ product, onChange, isDirty }) {
   const isLast = product.variants.length === 1;
   const add = html`<button type="button" class="button small" disabled=${isDirty} onClick=${() => setEdited({})}><${Icon} name="plus" class="small" />Add a variant</button>`;
   return html`<${Part} title="Variants" class="apart" actions=${add} lead=${isDirty ? "Save or undo the changes above first." : undefined}>
-    <div class="table-box flush" role="region" aria-label="Variants" tabindex="0"><table class="table dense">
+    <div class="table-box flush" role="region" aria-label="Table of variants" tabindex="0"><table class="table dense">
       <thead><tr><th scope="col">Variant</th><th scope="col" class="roomier">Attributes</th><th scope="col" class="right">Price</th><th scope="col" class="right">Stock</th><th scope="col"><span class="hidden">What can be done</span></th></tr></thead>
       <tbody>${product.variants.map((variant) => html`<tr key=${variant.id}>
         <td><div class="thing"><${Picture} url=${variant.image_url ?? product.image_url} /><div><span class="strong">${variant.variant_name}</span><span class="under">${variant.sku}</span></div></div></td>
