@@ -34,7 +34,7 @@ export function Plot({ title, lines, format, span, least = 0, most }) {
   };
   return html`<figure class="plot panel">
     <figcaption>
-      <h3>${title}</h3>
+      <h2>${title}</h2>
       <span class="plot-values">${lines.map(
         ({ name, tone, points }) => html`<span key=${name} class="plot-value"><span class=${`key ${tone}`} aria-hidden="true"></span>${lines.length > 1 && html`<span class="fine">${name}</span>`}
           <strong class="number">${shown(points) === null ? "–" : format(shown(points))}</strong></span>`,
