@@ -294,10 +294,15 @@ impl Problem {
     }
 }
 
+/// Marks an answer that is no problem in spite of its status, since its body tells a person what is wrong: a page.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnBody;
+
 /// Writes the problem of a refused request, whoever refused it; leaves any other answer as it is.
 pub fn finish(response: Response, request_id: &str) -> Response {
     let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
+    let is_told = response.extensions().get::<OwnBody>().is_some();
+    if is_told || !status.is_client_error() && !status.is_server_error() {
         return response;
     }
     let (mut parts, _) = response.into_parts();

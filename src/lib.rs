@@ -63,6 +63,7 @@ pub mod health;
 pub mod lifecycle;
 pub mod router;
 pub mod server;
+pub mod storefront;
 
 // Somebody else's machine, and those who come to a shop from outside.
 pub mod load;

@@ -20,11 +20,16 @@ pub fn tagged(body: Body) -> Response {
 
 /// The JSON body, or 304 where `If-None-Match` names it: what a reader is answered.
 pub fn unless_known(body: Body, headers: &HeaderMap) -> Response {
-    let mut known = headers.get_all(header::IF_NONE_MATCH).iter();
-    if known.any(|known| names(known.as_bytes(), body.etag.as_bytes())) {
+    if is_known(headers, &body.etag) {
         return (StatusCode::NOT_MODIFIED, head(&body), ()).into_response();
     }
     tagged(body)
+}
+
+/// Whether the client has what this tag names: `If-None-Match`.
+pub fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let mut known = headers.get_all(header::IF_NONE_MATCH).iter();
+    known.any(|known| names(known.as_bytes(), etag.as_bytes()))
 }
 
 /// What a 304 says as well.

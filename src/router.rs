@@ -42,7 +42,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
     extract::header_text, graphql, health, import, openapi::QueryPaths, order, params, payment, product,
-    review, search, shipment, telemetry, user, wishlist,
+    review, search, shipment, storefront, telemetry, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -126,7 +126,7 @@ fn router(app: App) -> Router {
             get(|| async move { ([(header::CONTENT_TYPE, "application/json")], document) }),
         )
         .merge(swagger)
-        .fallback(|| async { StatusCode::NOT_FOUND })
+        .merge(storefront::routes(&app.config))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(in_time))

@@ -6,6 +6,7 @@ use criterion::{BenchmarkId, Criterion};
 use duka::{
     auth::Viewer,
     cache::encoding::Encoding,
+    client::Client,
     params,
     search::{
         actions::{self, Demand},
@@ -21,7 +22,7 @@ pub(crate) fn bench(criterion: &mut Criterion, runtime: &Runtime, stage: &Stage,
     let path = &questions[0].paths[0];
     let mut group = criterion.benchmark_group("cache");
     group.bench_function(BenchmarkId::new("what is kept", stage.size), |bencher| {
-        let demand = Demand { versions: [None, None], encoding: Encoding::Plain };
+        let demand = Demand { client: Client::default(), versions: [None, None], encoding: Encoding::Plain };
         let ask = async || {
             let search: Search = params::read(path.query().unwrap()).unwrap();
             let query = search.query(Viewer { user: None }, &app.keys).unwrap();

@@ -125,6 +125,7 @@ fn introduce(address: &str, first: bool) {
         say("Lost? `duka admin create` makes another administrator.");
     }
     let try_this = [
+        format!("open {base} in a browser: the shop; {base}/admin/: its console"),
         format!("curl '{base}/api/product/?q=headphones&price_max=100&sort=price'"),
         format!("curl '{base}/api/product/?in_stock=true&facets=category,brand,rating&page_size=1'"),
         format!("open {base}/swagger/ in a browser"),

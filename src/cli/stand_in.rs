@@ -119,6 +119,7 @@ fn card(address: SocketAddr, ours: &Credentials) -> CardConfig {
     CardConfig {
         base_url: format!("http://{address}"),
         secret_key: secret(&ours.secret_key),
+        publishable_key: Some(ours.publishable_key.clone()),
         webhook_secrets: vec![secret(&ours.webhook_secret)],
     }
 }

@@ -61,6 +61,10 @@ pub struct PaymentSettings {
     /// The secret key of the account at the card gateway; with it cards are taken [default: none]
     #[arg(long, env = "DUKA_CARD_SECRET_KEY", value_name = "SECRET", global = true, hide_env_values = true)]
     pub card_secret_key: Option<String>,
+    /// The publishable key of that account, which the storefront's pages confirm cards with at the gateway; without it
+    /// they take none [default: none]
+    #[arg(long, env = "DUKA_CARD_PUBLISHABLE_KEY", value_name = "KEY", global = true)]
+    pub card_publishable_key: Option<String>,
     /// What the card gateway signs its events with; several, comma-separated, while one is replaced
     #[arg(
         long,
@@ -100,6 +104,8 @@ pub struct CardConfig {
     pub base_url: String,
     /// See [`PaymentSettings`].
     pub secret_key: SecretString,
+    /// What browsers are told, so that they can confirm a card at the gateway; `None`: the storefront takes none.
+    pub publishable_key: Option<String>,
     /// What events may be signed with; at least one.
     pub webhook_secrets: Vec<SecretString>,
 }
@@ -184,7 +190,8 @@ impl PaymentSettings {
         ];
         let [secret_key, webhook_secrets] = all_or_none(needed, fault)?;
         let webhook_secrets = super::list(Some(webhook_secrets)).map(SecretString::from).collect();
-        Some(CardConfig { base_url, secret_key: secret_key.into(), webhook_secrets })
+        let publishable_key = given(&self.card_publishable_key).map(ToOwned::to_owned);
+        Some(CardConfig { base_url, secret_key: secret_key.into(), publishable_key, webhook_secrets })
     }
 }
 

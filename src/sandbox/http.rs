@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::{
     Form, Json, Router,
     extract::{DefaultBodyLimit, Path, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{Html, IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -103,12 +103,21 @@ async fn neighbours_only(request: Request, next: Next) -> Response {
     }
     let mut answer = next.run(request).await;
     let headers = answer.headers_mut();
-    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'";
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert_with(|| policy(""));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    // Without any, a browser would not say either which page sends a form.
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
+}
+
+/// What a page may do; `leads_to` is an origin that its forms may lead to in the end, beside this one.
+fn policy(leads_to: &str) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self' {leads_to}; \
+         frame-ancestors 'none'"
+    );
+    HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
 fn is_neighbour(headers: &HeaderMap) -> Result<(), &'static str> {
@@ -134,7 +143,13 @@ async fn overview(State(desk): State<Arc<Desk>>) -> Html<String> {
 
 async fn authorize(State(desk): State<Arc<Desk>>, Path(id): Path<String>) -> Response {
     match page::authorize(&desk, &id) {
-        Some(page) => Html(page).into_response(),
+        Some(page) => {
+            // Browsers hold a form's redirect against the policy, too.
+            let back = page::return_to(&desk, &id).and_then(|url| url.parse::<Uri>().ok());
+            let origin = back.and_then(|url| Some(format!("{}://{}", url.scheme_str()?, url.authority()?)));
+            ([(header::CONTENT_SECURITY_POLICY, policy(&origin.unwrap_or_default()))], Html(page))
+                .into_response()
+        }
         None => (StatusCode::NOT_FOUND, "There is no such payment intent.\n").into_response(),
     }
 }

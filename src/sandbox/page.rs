@@ -9,7 +9,7 @@ use super::{CARDS, Desk, NUMBERS, locked};
 const SHOWN: usize = 50;
 
 const HEAD: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
-<meta name=\"viewport\" content=\"width=device-width\"><title>duka sandbox</title><style>\
+<meta name=\"viewport\" content=\"width=device-width\"><title>duka sandbox</title><link rel=\"icon\" href=\"data:,\"><style>\
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}\
 table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #ccc;padding:.4rem;text-align:left}\
 form{display:inline}button{font:inherit;padding:.3rem .8rem}code{font-size:.9em;overflow-wrap:anywhere}\

@@ -50,6 +50,7 @@ mod search_depth;
 mod search_links;
 mod search_settings;
 mod shipment;
+mod storefront;
 mod trace;
 mod user;
 mod variant;

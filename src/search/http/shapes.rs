@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use duka_index::{CategoryCount, Document, Facets, Found, Hits, Query, Row, Suggestions, ValueCount};
+use duka_index::{
+    CategoryCount, Document, Facets, Found, Highlights, Hits, Query, Row, Suggestions, ValueCount,
+};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -175,13 +177,53 @@ fn plain(found: &Found, row: &Row, at: i64, currency: Currency) -> Result<ReadyR
 
 fn highlighted(found: &Found, row: &Row, at: i64, currency: Currency) -> Result<ReadyRow> {
     let document = found.document(row)?;
-    let parts = found.highlights(&document).unwrap_or_default();
+    let highlights = found.highlights(&document);
+    ReadyRow::new(&marked(document, highlights, at, currency))
+}
+
+fn marked(document: Document, highlights: Option<Highlights>, at: i64, currency: Currency) -> FoundProduct {
+    let parts = highlights.unwrap_or_default();
     let highlights = HighlightsJson {
         name: mark(&document.name, &parts.name),
         description: mark(&document.description, &parts.description),
     };
-    let product = Product::new(document, at, currency);
-    ReadyRow::new(&FoundProduct { product, highlights: Some(highlights) })
+    FoundProduct { product: Product::new(document, at, currency), highlights: Some(highlights) }
+}
+
+/// What one text finds under the settings that hold, and under those that are tried: at the same instant, in the same
+/// index.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SettingsPreview {
+    before: Previewed,
+    after: Previewed,
+}
+
+/// The beginning of a result.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PreviewedSearch)]
+struct Previewed {
+    /// Of the whole result.
+    count: u64,
+    /// The text as it was read, where that is not as it was written.
+    corrected_query: Option<String>,
+    /// Best first, with highlights.
+    results: Vec<FoundProduct>,
+}
+
+impl SettingsPreview {
+    /// Both results, with prices as of `at`.
+    pub(super) fn new([before, after]: [Hits; 2], at: i64, currency: Currency) -> Self {
+        let previewed = |hits: Hits| Previewed {
+            count: hits.total,
+            corrected_query: hits.corrected_query,
+            results: hits
+                .hits
+                .into_iter()
+                .map(|hit| marked(hit.document, hit.highlights, at, currency))
+                .collect(),
+        };
+        Self { before: previewed(before), after: previewed(after) }
+    }
 }
 
 impl SuggestResult {

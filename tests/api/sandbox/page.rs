@@ -95,7 +95,12 @@ async fn a_card_s_holder_approves_or_declines() {
             ("return_url", "http://localhost:8000/thanks"),
         ];
         let intent = send(rig.form("/v1/payment_intents", &fields)).await.expect(200).json;
-        let back = decide(rig, intent["id"].as_str().unwrap(), "approve").await.expect(303);
+        // A browser says who sends the form only if the page lets it, and follows only where the page lets forms lead.
+        let id = intent["id"].as_str().unwrap();
+        let page = rig.get(&format!("/authorize/{id}/")).await.expect(200);
+        assert_eq!(page.header("referrer-policy"), "same-origin");
+        assert!(page.header("content-security-policy").contains("form-action 'self' http://localhost:8000;"));
+        let back = decide(rig, id, "approve").await.expect(303);
         assert_eq!(back.header("location"), "http://localhost:8000/thanks");
     })
     .await;

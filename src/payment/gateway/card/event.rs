@@ -150,6 +150,7 @@ mod tests {
         let account = CardConfig {
             base_url: String::new(),
             secret_key: SecretString::from("sk"),
+            publishable_key: None,
             webhook_secrets: vec![SecretString::from("whsec_new"), SecretString::from("whsec_old")],
         };
         Card::new(account, outbound::client().build().unwrap(), Clock::fixed(NOW * 1_000_000))
