@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use duka_index::{Hits, Query, Reader, SuggestQuery, Suggestions};
+use duka_index::{Found, Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
 use serde::Serialize;
 
+use super::model::Trial;
 use crate::{
     app::App,
+    auth::Admin,
     cache::{Body, Key, Outcome, encoding::Encoding},
     client::Client,
     error::{Error, Kind, Result},
@@ -41,7 +43,7 @@ pub struct Answer {
     pub took: Duration,
 }
 
-/// Searches the mirror. `write` makes the answer of the hits, as of the instant given (microseconds since 1970), and
+/// Searches the mirror. `write` makes the answer of what was found, as of the instant given (microseconds since 1970), and
 /// of nothing else that could change.
 ///
 /// # Errors
@@ -50,13 +52,37 @@ pub async fn search(
     app: &App,
     demand: Demand,
     query: Query,
-    write: impl FnOnce(Hits, i64) -> Result<Vec<u8>> + Send + 'static,
+    write: impl FnOnce(Found, i64) -> Result<Vec<u8>> + Send + 'static,
 ) -> Result<Answer> {
     let question = ("search", Query { at: 0, ..query.clone() });
     let ask = move |index: &Reader, tuning: &Tuning, at| {
-        write(index.search(&Query { at, ..query }, &tuning.lexicon)?, at)
+        write(index.find(&Query { at, ..query }, &tuning.lexicon)?, at)
     };
     answer(app, demand, question, ask).await
+}
+
+/// Searches the mirror twice at one instant: under the settings that hold, and under those that are tried. Nothing is
+/// kept of it, and nobody else's search is other for it.
+///
+/// # Errors
+/// 503 when too many searches are waiting.
+pub async fn try_out<T: Send + 'static>(
+    app: &App,
+    _: Admin,
+    Trial { query, settings }: Trial,
+    write: impl FnOnce([Hits; 2], i64) -> T + Send + 'static,
+) -> Result<T> {
+    let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
+    let query = Query { at: app.clock.micros(), ..query };
+    work(app.clone(), move || {
+        // They were checked when they were read.
+        let lexicon = Lexicon::new(&settings).map_err(|faults| {
+            Error::internal(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        })?;
+        let (before, after) = (index.search(&query, &tuning.lexicon)?, index.search(&query, &lexicon)?);
+        Ok(write([before, after], query.at))
+    })
+    .await
 }
 
 /// Completes what somebody types; see [`search`].

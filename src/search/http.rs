@@ -1,32 +1,34 @@
-//! `GET /api/product/`, `GET /api/product/suggest/`, `GET /api/product/{id}/similar/`
+//! `GET /api/product/`, `GET /api/product/suggest/`, `GET /api/product/{id}/similar/`,
+//! `POST /api/admin/search-settings/preview/`
 
 mod shapes;
 
 use std::collections::BTreeMap;
 
 use axum::{
+    Json,
     extract::State,
     http::{HeaderMap, HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema, openapi::Ref};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::shapes::similar_products;
 pub(super) use self::shapes::{SearchResult, SuggestResult};
+use self::shapes::{SettingsPreview, similar_products};
 use super::{
     actions::{self, Answer, Demand},
-    model::{Search, Similar, Suggest},
+    model::{Search, Similar, Suggest, Trial},
 };
 use crate::{
     app::App,
-    auth::Viewer,
+    auth::{Admin, Viewer},
     cache::encoding::Encoding,
     catalog::version_header,
     client::Client,
     error::{Error, Fault, Result},
-    extract::{Id, Query, header_text},
+    extract::{Body, Id, Query, header_text},
     indexing::Version,
     openapi::ProblemResponse,
     page::{List, Place},
@@ -39,7 +41,11 @@ const MIN_VERSION: &str = "X-Catalog-Min-Version";
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(search)).routes(routes!(suggest)).routes(routes!(similar))
+    OpenApiRouter::new()
+        .routes(routes!(search))
+        .routes(routes!(suggest))
+        .routes(routes!(similar))
+        .routes(routes!(preview))
 }
 
 /// How products are searched for.
@@ -114,7 +120,7 @@ async fn search(
     let query = search.query(viewer, &app.keys)?;
     let write = {
         let (app, query) = (app.clone(), query.clone());
-        move |hits, at| json(&SearchResult::new(&app, &query, &search.place, hits, at)?)
+        move |found, at| json(&SearchResult::new(&app, &query, &search.place, found, at)?)
     };
     let answer = actions::search(&app, demand, query, write).await?;
     Ok(reply(answer, &headers))
@@ -191,6 +197,42 @@ async fn similar(
     let write = move |hits, at| json(&similar_products(hits, at, currency));
     let answer = actions::similar(&app, demand, id, similar.limit as usize, write).await?;
     Ok(reply(answer, &headers))
+}
+
+/// Settings, and a text to try them with.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `Trial` reads")]
+#[schema(as = SettingsTrial)]
+struct TrialBody {
+    /// The text to search for.
+    #[schema(min_length = 1, max_length = 256, example = "tv")]
+    q: String,
+    #[schema(minimum = 1, maximum = 100, default = 10)]
+    page_size: Option<u32>,
+    #[schema(schema_with = new_settings)]
+    settings: (),
+}
+
+fn new_settings() -> Ref {
+    Ref::from_schema_name("NewSearchSettings")
+}
+
+/// Try settings of the search out
+///
+/// What a text finds now, and what it would find under these settings, which hold for this answer alone.
+#[utoipa::path(post, path = "/api/admin/search-settings/preview/", tag = "administration", security(("bearer" = [])),
+    request_body = TrialBody, responses(
+    (status = 200, body = SettingsPreview),
+    (status = "4XX", response = ProblemResponse)
+))]
+async fn preview(
+    State(app): State<App>,
+    admin: Admin,
+    Body(trial): Body<Trial>,
+) -> Result<Json<SettingsPreview>> {
+    let currency = app.config.currency;
+    let write = move |hits, at| SettingsPreview::new(hits, at, currency);
+    Ok(Json(actions::try_out(&app, admin, trial, write).await?))
 }
 
 fn json(shape: &impl Serialize) -> Result<Vec<u8>> {

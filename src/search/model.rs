@@ -4,10 +4,11 @@ pub(super) mod facets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use duka_index::{CategoryKey, Cursor, Facet, Query, SortField, SortKey, SuggestQuery, Visibility};
+use duka_index::{CategoryKey, Cursor, Facet, Query, Settings, SortField, SortKey, SuggestQuery, Visibility};
 
 use crate::{
     auth::{Role, Viewer, token::Keys},
+    body::{Fields, Form, integer as integer_field, line},
     error,
     indexing::Version,
     money::{Amount, Currency},
@@ -23,6 +24,9 @@ const MOST_VALUES: usize = 100;
 const MOST_SUGGESTIONS: usize = 10;
 /// Products that are like one.
 pub const MOST_SIMILAR: u32 = 24;
+/// Products that a trial of settings shows, and at most.
+const TRIED: i64 = 10;
+const MOST_TRIED: i64 = 100;
 /// Whom no product belongs to: the database counts users from 1.
 const NOBODY: i64 = 0;
 
@@ -248,6 +252,33 @@ impl QueryForm for Suggest {
         // answered from what is kept for `ket`.
         let query = SuggestQuery { text: text.to_ascii_lowercase(), limit: MOST_SUGGESTIONS };
         Self { query, min_version: params.parsed("min_version", str::parse) }
+    }
+}
+
+/// Settings, and a text to try them with.
+#[derive(Clone, Debug)]
+pub struct Trial {
+    /// The engine's query, as shoppers ask it. The instant is left to whoever asks it.
+    pub query: Query,
+    /// What is tried.
+    pub settings: Settings,
+}
+
+impl Form for Trial {
+    /// As much as settings, and a text.
+    const MOST_BYTES: usize = Settings::MOST_BYTES + 4096;
+
+    fn read(fields: &mut Fields) -> Self {
+        let text = fields.required("q", line(1..=TEXT_LENGTH));
+        let limit = fields.optional("page_size", integer_field(1..=MOST_TRIED)).unwrap_or(TRIED);
+        let query = Query {
+            text: Some(text),
+            sort: default_sort(true),
+            limit: usize::try_from(limit).unwrap_or_default(),
+            highlight: true,
+            ..Query::default()
+        };
+        Self { query, settings: fields.required_form("settings") }
     }
 }
 

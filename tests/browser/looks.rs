@@ -10,7 +10,7 @@ const WIDTHS: [u32; 3] = [390, 768, 1440];
 const JUMPS: f64 = 0.02;
 
 /// Looks at a page that is open in both themes and all widths.
-async fn look(stage: &Stage<'_>, name: &str, path: &str, is_there: &str) {
+pub async fn look(stage: &Stage<'_>, name: &str, path: &str, is_there: &str) {
     let page = stage.browser;
     page.view(1440, "light").await;
     page.open(path).await;

@@ -24,6 +24,10 @@ mod driver;
 mod stage;
 
 mod buying;
+mod console;
+mod console_catalog;
+mod console_looks;
+mod console_sales;
 mod keyboard;
 mod looks;
 mod searching;

@@ -55,7 +55,7 @@ const EITHER: [&str; 4] = [
 ];
 
 /// Operations that an administrator alone may ask for, and that change nothing: the mirror has nothing of its own.
-const ASKED: [&str; 1] = ["POST /api/admin/index/verify/"];
+const ASKED: [&str; 2] = ["POST /api/admin/index/verify/", "POST /api/admin/search-settings/preview/"];
 
 /// Every operation of the document that changes something and wants somebody who has signed in.
 fn operations() -> BTreeSet<String> {
