@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::password::Passwords, auth::token::Keys, cache::Cache, clock::Clock, config::Config,
-    indexing::Indexing, job::Jobs,
+    auth::password::Passwords, auth::token::Keys, cache::Cache, clock::Clock, config::Config, gate::Gate,
+    indexing::Indexing, job::Jobs, throttle::Throttle,
 };
 
 /// The running shop; cheap to clone.
@@ -40,7 +40,9 @@ pub struct Parts {
     /// Answers to searches.
     pub cache: Cache,
     /// Places for searches: as many as there are cores, so that a queue forms here and not on the runtime.
-    pub searches: Arc<Semaphore>,
+    pub searches: Gate,
+    /// How often somebody may ask.
+    pub throttle: Throttle,
     /// The database, for imports that clients have sent.
     pub imports: PgPool,
     /// Places for the files of imports, on this server's disk.

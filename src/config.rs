@@ -9,8 +9,10 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::money::Currency;
 
+mod limits;
 mod payment;
 
+pub use self::limits::{LimitSettings, Limits, Rate};
 pub use self::payment::{Accounts, CardConfig, MpesaConfig, PaymentSettings};
 
 /// The settings that every command takes, as given.
@@ -22,6 +24,9 @@ pub struct Settings {
     /// A PostgreSQL server [default: one that duka runs itself, in the data directory]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,
+    /// A standby of that server, whose reading fills the search index in its stead [default: that server]
+    #[arg(long, env = "DUKA_MIRROR_DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub mirror_database_url: Option<String>,
     /// The shop's currency [default: USD]
     #[arg(long, env = "DUKA_CURRENCY", value_name = "CODE", global = true)]
     pub currency: Option<String>,
@@ -62,6 +67,10 @@ pub struct Settings {
     /// How to write them: text or json [default: text]
     #[arg(long, env = "DUKA_LOG_FORMAT", value_name = "FORMAT", global = true)]
     pub log_format: Option<String>,
+    /// Where traces are sent, as OpenTelemetry's protocol over HTTP: a collector's base URL, such as
+    /// http://localhost:4318; what DUKA_LOG leaves out is left out here too [default: nowhere]
+    #[arg(long, env = "DUKA_OTLP_ENDPOINT", value_name = "URL", global = true)]
+    pub otlp_endpoint: Option<String>,
     /// Signs access tokens, at least 32 characters [default: generated and kept in the data directory]
     #[arg(long, env = "DUKA_JWT_SECRET", value_name = "SECRET", global = true, hide_env_values = true)]
     pub jwt_secret: Option<String>,
@@ -77,6 +86,9 @@ pub struct Settings {
     /// Those of payments
     #[command(flatten)]
     pub payment: PaymentSettings,
+    /// Those of limits
+    #[command(flatten)]
+    pub limits: LimitSettings,
 }
 
 /// Long enough for a payment, short enough for whoever wants the stock next.
@@ -107,6 +119,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The PostgreSQL to use; `None` is the managed one.
     pub database_url: Option<SecretString>,
+    /// What the mirror reads in its stead: the same database on a standby.
+    pub mirror_database_url: Option<SecretString>,
     /// The shop's one currency.
     pub currency: Currency,
     /// Prefix of links, without a slash at its end; empty for relative ones.
@@ -129,12 +143,16 @@ pub struct Config {
     pub log: String,
     /// Log lines as JSON objects.
     pub log_json: bool,
+    /// The base URL of the collector that takes traces, without a slash at its end.
+    pub otlp_endpoint: Option<String>,
     /// The configured secret of access tokens.
     pub jwt_secret: Option<SecretString>,
     /// The one before it.
     pub jwt_secret_previous: Option<SecretString>,
     /// How buyers can pay.
     pub accounts: Accounts,
+    /// How much at once, and how often.
+    pub limits: Limits,
 }
 
 /// Every setting that is wrong, a line each.
@@ -252,15 +270,29 @@ impl Config {
                 false
             }
         };
-        let database_url = secret(settings.database_url.as_deref());
-        if let Some(url) = &database_url {
-            let name = "--database-url (DATABASE_URL)";
-            let url = url.expose_secret();
-            if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-                fault(name, "does not begin with postgres://".to_owned());
-            } else if let Err(error) = PgConnectOptions::from_str(url) {
-                fault(name, format!("is not a PostgreSQL URL: {error}"));
-            }
+        let otlp_endpoint = settings.otlp_endpoint.as_deref().map(|url| url.trim_end_matches('/'));
+        let otlp_endpoint = otlp_endpoint.filter(|url| !url.is_empty()).map(ToOwned::to_owned);
+        if let Some(url) = otlp_endpoint.as_deref().filter(|url| !is_web_origin(url)) {
+            // It may hold a password, and is not repeated.
+            let hint = if url.contains('@') { "it" } else { url };
+            let what = format!("`{hint}` is not an http or https URL such as http://localhost:4318");
+            fault("--otlp-endpoint (DUKA_OTLP_ENDPOINT)", what);
+        }
+        let mut database = |name, given: Option<&str>| {
+            secret(given).inspect(|url| {
+                let url = url.expose_secret();
+                if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+                    fault(name, "does not begin with postgres://".to_owned());
+                } else if let Err(error) = PgConnectOptions::from_str(url) {
+                    fault(name, format!("is not a PostgreSQL URL: {error}"));
+                }
+            })
+        };
+        let database_url = database("--database-url (DATABASE_URL)", settings.database_url.as_deref());
+        let mirror = "--mirror-database-url (DUKA_MIRROR_DATABASE_URL)";
+        let mirror_database_url = database(mirror, settings.mirror_database_url.as_deref());
+        if mirror_database_url.is_some() && database_url.is_none() {
+            fault(mirror, "is a standby of --database-url (DATABASE_URL), which must be set too".to_owned());
         }
         let mut jwt = |name, given: Option<&str>| {
             secret(given).filter(|secret| {
@@ -278,11 +310,13 @@ impl Config {
             .payment
             .check(currency, public_url, &mut |name, what| faults.push(format!("{name}: {what}")));
 
+        let limits = settings.limits.check(&mut |name, what| faults.push(format!("{name}: {what}")));
         let data_dir = settings.data_dir.clone().unwrap_or_else(crate::postgres::default_data_dir);
         match currency {
             Some(currency) if faults.is_empty() => Ok(Self {
                 data_dir,
                 database_url,
+                mirror_database_url,
                 currency,
                 public_url: public_url.to_owned(),
                 cors_origins,
@@ -294,9 +328,11 @@ impl Config {
                 graphql_explorer,
                 log,
                 log_json,
+                otlp_endpoint,
                 jwt_secret,
                 jwt_secret_previous,
                 accounts,
+                limits,
             }),
             _ => Err(ConfigError(faults)),
         }
@@ -330,50 +366,4 @@ pub fn unknown_variables(known: &[String]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_every_wrong_setting_and_no_secret() {
-        let settings = Settings {
-            currency: Some("dollars".into()),
-            public_url: Some("shop.example".into()),
-            cors_origins: Some("https://a.example, https://b.example/path".into()),
-            search_cache_bytes: Some("64M".into()),
-            import_max_rows: Some("-1".into()),
-            order_expiry_minutes: Some("0".into()),
-            log_format: Some("xml".into()),
-            jwt_secret: Some("hunter2".into()),
-            database_url: Some("mysql://root:hunter2@localhost/x".into()),
-            ..Settings::default()
-        };
-        let error = Config::new(&settings).unwrap_err().to_string();
-        for name in [
-            "DUKA_CURRENCY",
-            "DUKA_PUBLIC_URL",
-            "b.example/path",
-            "DUKA_SEARCH_CACHE_BYTES",
-            "DUKA_IMPORT_MAX_ROWS",
-            "DUKA_ORDER_EXPIRY_MINUTES",
-            "DUKA_LOG_FORMAT",
-            "DUKA_JWT_SECRET",
-            "DATABASE_URL",
-        ] {
-            assert!(error.contains(name), "{name} is missing in: {error}");
-        }
-        assert!(!error.contains("hunter2"), "{error}");
-        assert!(!error.contains("https://a.example"), "{error}");
-    }
-
-    #[test]
-    fn secrets_do_not_print() {
-        let secret = "0123456789abcdef0123456789abcdef";
-        let settings = Settings {
-            jwt_secret: Some(secret.into()),
-            database_url: Some(format!("postgres://u:{secret}@h/d")),
-            ..Settings::default()
-        };
-        let config = Config::new(&settings).unwrap();
-        assert!(!format!("{config:?}").contains(secret));
-    }
-}
+mod tests;

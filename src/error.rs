@@ -69,6 +69,8 @@ pub enum Kind {
     NotFound,
     /// The path is there, the method is not.
     MethodNotAllowed,
+    /// The client takes no coding that there is.
+    NotAcceptable,
     /// Another row has this unique value.
     AlreadyTaken,
     /// Other rows need this one.
@@ -117,6 +119,8 @@ pub enum Kind {
     TooComplex,
     /// The request took too long to arrive.
     RequestTimeout,
+    /// Too many such requests lately.
+    TooManyRequests,
     /// The index does not hold yet what the client has written.
     IndexBehind,
     /// Not now: overload, or the database is away.
@@ -140,6 +144,9 @@ impl Kind {
             Self::NotFound => ("not-found", StatusCode::NOT_FOUND, "There is nothing here"),
             Self::MethodNotAllowed => {
                 ("method-not-allowed", StatusCode::METHOD_NOT_ALLOWED, "This path has no such method")
+            }
+            Self::NotAcceptable => {
+                ("not-acceptable", StatusCode::NOT_ACCEPTABLE, "There is no answer of that kind")
             }
             Self::AlreadyTaken => ("already-taken", StatusCode::CONFLICT, "Somebody else has this value"),
             Self::InUse => ("in-use", StatusCode::CONFLICT, "Other things depend on this"),
@@ -200,6 +207,9 @@ impl Kind {
             }
             Self::RequestTimeout => {
                 ("request-timeout", StatusCode::REQUEST_TIMEOUT, "The request took too long to arrive")
+            }
+            Self::TooManyRequests => {
+                ("too-many-requests", StatusCode::TOO_MANY_REQUESTS, "Too many requests; wait a while")
             }
             Self::IndexBehind => {
                 ("index-behind", StatusCode::SERVICE_UNAVAILABLE, "The index does not hold that write yet")
@@ -268,6 +278,9 @@ impl Problem {
             StatusCode::METHOD_NOT_ALLOWED => {
                 (Kind::MethodNotAllowed, "The `Allow` header lists its methods.")
             }
+            StatusCode::NOT_ACCEPTABLE => {
+                (Kind::NotAcceptable, "`Accept-Encoding` refuses all of gzip, br and identity.")
+            }
             StatusCode::PAYLOAD_TOO_LARGE => (Kind::TooLarge, "Send less in one request."),
             StatusCode::UNSUPPORTED_MEDIA_TYPE => (Kind::UnsupportedMediaType, "Send application/json."),
             StatusCode::REQUEST_TIMEOUT => {
@@ -296,6 +309,9 @@ pub fn finish(response: Response, request_id: &str) -> Response {
     let mut problem = parts.extensions.remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
     request_id.clone_into(&mut problem.instance);
     let body = serde_json::to_vec(&problem).unwrap_or_default();
+    if let Some(seconds) = problem.members.get("retry_after").and_then(Value::as_u64) {
+        parts.headers.insert(header::RETRY_AFTER, seconds.into());
+    }
     set_headers(&mut parts.headers, status);
     Response::from_parts(parts, Body::from(body))
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    body::{self, Form},
+    body::{self, Fields, Form},
     cache::encoding::Encoding,
     error::{Error, Kind, Result},
     params::{self, QueryForm},
@@ -26,6 +26,11 @@ impl<T: Form> FromRequest<App> for Body<T> {
     type Rejection = Error;
 
     async fn from_request(mut request: Request, app: &App) -> Result<Self> {
+        let coding = request.headers().get(header::CONTENT_ENCODING);
+        if coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            let detail = "Send the body as it is, without `Content-Encoding`.";
+            return Err(Error::new(Kind::UnsupportedMediaType, detail));
+        }
         DefaultBodyLimit::max(T::MOST_BYTES).apply(&mut request);
         let value = request.extract::<AxumJson<Value>, _>().await.map_err(|rejection| match rejection {
             JsonRejection::MissingJsonContentType(_) => {
@@ -51,6 +56,25 @@ impl<T: Form> OptionalFromRequest<App> for Body<T> {
             return Ok(None);
         }
         <Self as FromRequest<App>>::from_request(request, app).await.map(Some)
+    }
+}
+
+/// The body of a request that has nothing to say: none, or an empty JSON object. Nothing that is sent is ignored.
+pub struct NoBody;
+
+struct Nothing;
+
+impl Form for Nothing {
+    fn read(_: &mut Fields) -> Self {
+        Self
+    }
+}
+
+impl FromRequest<App> for NoBody {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self> {
+        <Body<Nothing> as OptionalFromRequest<App>>::from_request(request, app).await.map(|_| Self)
     }
 }
 

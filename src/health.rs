@@ -24,28 +24,29 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// All is well.
 #[derive(Serialize, ToSchema)]
-struct Status {
+#[schema(as = HealthStatus)]
+struct Health {
     #[schema(example = "ok")]
     status: &'static str,
 }
 
 /// Whether the process lives
-#[utoipa::path(get, path = "/healthz/", tag = "health", responses((status = 200, body = Status)))]
-async fn live() -> Json<Status> {
-    Json(Status { status: "ok" })
+#[utoipa::path(get, path = "/healthz/", tag = "health", responses((status = 200, body = Health)))]
+async fn live() -> Json<Health> {
+    Json(Health { status: "ok" })
 }
 
 /// Whether it should get requests: the database answers and the index is open
 #[utoipa::path(get, path = "/readyz/", tag = "health", responses(
-    (status = 200, body = Status),
-    (status = 503, description = "Starting, stopping, or the database is away", body = Problem)
+    (status = 200, body = Health),
+    (status = 503, description = "Starting, stopping, or the database is away", body = Problem, content_type = "application/problem+json")
 ))]
-async fn ready(State(app): State<App>) -> Result<Json<Status>> {
+async fn ready(State(app): State<App>) -> Result<Json<Health>> {
     if !app.is_ready() {
         return Err(Error::unavailable("The server is stopping."));
     }
     database::ping(&app.health).await?;
-    Ok(Json(Status { status: "ready" }))
+    Ok(Json(Health { status: "ready" }))
 }
 
 /// Counters and histograms, for Prometheus

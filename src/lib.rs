@@ -7,10 +7,12 @@
 // The ground: words, settings, and what a request is made of.
 pub mod attributes;
 pub mod body;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod error;
 pub mod extract;
+pub mod gate;
 pub mod money;
 pub mod node;
 pub mod openapi;
@@ -22,6 +24,7 @@ pub mod reply;
 pub mod resolver;
 pub mod telemetry;
 pub mod text;
+pub mod throttle;
 
 // What runs below the features.
 pub mod app;

@@ -32,11 +32,13 @@ use crate::{
     clock::Clock,
     config::Config,
     database::{Database, DatabaseError},
+    gate::Gate,
     indexing::{Indexing, IndexingError},
     job::Jobs,
     node, order, payment,
     payment::gateway::Gateways,
     router, search, server, telemetry,
+    throttle::Throttle,
 };
 
 /// Files of imports that wait or are brought in, at a time.
@@ -117,14 +119,17 @@ impl Shop {
         let keys = keys(&config)?;
         database.migrate().await?;
         database.price_in(config.currency).await?;
+        database.level().await?;
         let cores = available_parallelism().map_or(2, usize::from);
         let passwords = Passwords::new(cores).map_err(StartError::Passwords)?;
         let stop_indexing = CancellationToken::new();
-        let pool = database.index_pool();
+        let sources = database.index_pools();
         let (indexing, indexer) =
-            Indexing::resume(pool, config.data_dir.clone(), stop_indexing.clone()).await?;
+            Indexing::resume(sources, config.data_dir.clone(), stop_indexing.clone()).await?;
         let mut kept = Extensions::new();
         kept.insert(Gateways::open(&config, &clock, address)?);
+        let throttle = Throttle::new(&config.limits);
+        let most = server::affordable(config.limits.connections);
         let (web, stopping) = (database.web_pool(), CancellationToken::new());
         let app = App::new(Parts {
             cache: Cache::new(config.search_cache_bytes),
@@ -136,7 +141,8 @@ impl Shop {
             keys,
             passwords,
             clock,
-            searches: Arc::new(Semaphore::new(cores)),
+            searches: Gate::new(cores),
+            throttle,
             imports: database.work_pool("duka import"),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             exports: database.work_pool("duka export"),
@@ -147,7 +153,7 @@ impl Shop {
         });
         let stop_requests = CancellationToken::new();
         let service = router::service(app.clone());
-        let requests = tokio::spawn(server::serve(listener, service, stop_requests.clone()));
+        let requests = tokio::spawn(server::serve(listener, service, most, stop_requests.clone()));
         let keeper = database.keep(stop_indexing.clone());
         tokio::spawn(telemetry::upkeep(stop_indexing.clone()));
         tokio::spawn(search::upkeep::worker::run(app.clone()));

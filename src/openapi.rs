@@ -1,6 +1,6 @@
 //! What the OpenAPI document says of all routes alike.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use axum::http::Method;
 use utoipa::{
@@ -42,8 +42,8 @@ pub fn components() -> Components {
         .build()
 }
 
-/// Paths and methods of the routes that have query parameters.
-pub type QueryPaths = HashSet<(String, Method)>;
+/// The methods of each path, and whether they have query parameters.
+pub type QueryPaths = HashMap<String, HashMap<Method, bool>>;
 
 /// Which routes have query parameters; the others refuse them.
 pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
@@ -56,18 +56,31 @@ pub fn paths_with_query(document: &OpenApi) -> QueryPaths {
             (&item.put, Method::PUT),
             (&item.delete, Method::DELETE),
         ];
-        for (operation, method) in operations {
-            let parameters = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
-            let has_query = parameters.into_iter().any(|parameter| match parameter {
+        let methods = operations.into_iter().filter_map(|(operation, method)| {
+            let mut parameters = operation.as_ref()?.parameters.iter().flatten();
+            let has_query = parameters.any(|parameter| match parameter {
                 RefOr::T(parameter) => parameter.parameter_in == ParameterIn::Query,
                 RefOr::Ref(_) => true,
             });
-            if has_query {
-                found.insert((path.clone(), method));
-            }
-        }
+            Some((method, has_query))
+        });
+        found.insert(path.clone(), methods.collect());
     }
     found
+}
+
+/// Names every operation after its feature and what it does there, such as `product_list`: generated clients call
+/// their methods so, and each name must be the only one.
+pub fn name_operations(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let mut parts = path.split('/').filter(|part| !matches!(*part, "" | "api" | "admin"));
+        let feature = parts.next().unwrap_or_default().replace('-', "_");
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.put, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let does = operation.operation_id.take().unwrap_or_default();
+            operation.operation_id = Some(format!("{feature}_{does}"));
+        }
+    }
 }
 
 /// The fields of request bodies that may be null.
@@ -116,8 +129,13 @@ pub fn close_request_bodies(document: &mut OpenApi) {
 /// Closes one object; those that its properties refer to are still to be closed.
 fn close(object: &mut Object, names: &mut Vec<String>) {
     object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
-    for (_, property) in object.properties.iter_mut().filter(|(name, _)| !NULLABLE.contains(&name.as_str())) {
-        refuse_null(property);
+    for (name, property) in &mut object.properties {
+        if !NULLABLE.contains(&name.as_str()) {
+            refuse_null(property);
+        }
+        if let RefOr::T(schema) = property {
+            bound_id(name, schema);
+        }
     }
     names.extend(object.properties.values().filter_map(|property| match property {
         RefOr::T(Schema::Array(array)) => match &array.items {
@@ -131,6 +149,7 @@ fn close(object: &mut Object, names: &mut Vec<String>) {
 /// An optional field may be absent; that does not make it null.
 fn refuse_null(property: &mut RefOr<Schema>) {
     let schema_type = match property {
+        RefOr::T(Schema::OneOf(alternatives)) => return alternatives.items.retain(|one| !is_null(one)),
         RefOr::T(Schema::Object(object)) => &mut object.schema_type,
         RefOr::T(Schema::Array(array)) => &mut array.schema_type,
         _ => return,
@@ -140,6 +159,56 @@ fn refuse_null(property: &mut RefOr<Schema>) {
         if let [only] = types.as_slice() {
             *schema_type = SchemaType::Type(only.clone());
         }
+    }
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(object)) if object.schema_type == SchemaType::Type(Type::Null))
+}
+
+/// Ids are numbers from 1.
+fn bound_id(name: &str, schema: &mut Schema) {
+    match schema {
+        Schema::Object(object) if name.ends_with("_id") && object.minimum.is_none() && is_integer(object) => {
+            object.minimum = Some(1.into());
+        }
+        Schema::Array(array) if name.ends_with("_ids") => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items
+                && let RefOr::T(Schema::Object(object)) = items.as_mut()
+            {
+                object.minimum = Some(1.into());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_integer(object: &Object) -> bool {
+    match &object.schema_type {
+        SchemaType::Type(of) => *of == Type::Integer,
+        SchemaType::Array(types) => types.contains(&Type::Integer),
+        SchemaType::AnyValue => false,
+    }
+}
+
+/// What all operations have in common: ids in parameters are numbers from 1, and any request may come when the server
+/// has no room for it.
+pub fn tell_what_is_common(document: &mut OpenApi) {
+    let operations =
+        document.paths.paths.values_mut().flat_map(|item| {
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete]
+        });
+    for operation in operations.flatten() {
+        for parameter in operation.parameters.iter_mut().flatten() {
+            if let RefOr::T(parameter) = parameter
+                && parameter.parameter_in == ParameterIn::Query
+                && let Some(RefOr::T(schema)) = &mut parameter.schema
+            {
+                bound_id(&parameter.name, schema);
+            }
+        }
+        let busy = RefOr::Ref(Ref::from_response_name("Problem"));
+        operation.responses.responses.entry("503".to_owned()).or_insert(busy);
     }
 }
 

@@ -22,7 +22,7 @@ const MAX_PAGE: u32 = 10_000_000;
 #[into_params(parameter_in = Query)]
 pub struct Page {
     /// From 1.
-    #[param(minimum = 1, default = 1, required = false)]
+    #[param(minimum = 1, maximum = 10_000_000, default = 1, required = false)]
     pub page: u32,
     /// Rows a page.
     #[param(minimum = 1, maximum = 100, default = 24, required = false)]

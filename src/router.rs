@@ -6,7 +6,10 @@
 use std::{
     any::Any,
     convert::Infallible,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -21,7 +24,8 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use hyper::body::Incoming;
+use futures_util::StreamExt;
+use hyper::body::{Body as _, Incoming};
 use tower::{Service, ServiceExt};
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -31,14 +35,14 @@ use tower_http::{
     },
     cors::CorsLayer,
 };
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
     extract::header_text, graphql, health, import, openapi::QueryPaths, order, params, payment, product,
-    review, search, shipment, storefront, user, wishlist,
+    review, search, shipment, storefront, telemetry, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -68,6 +72,8 @@ pub fn service(
 pub fn openapi() -> OpenApi {
     let mut document = api().into_openapi();
     crate::openapi::close_request_bodies(&mut document);
+    crate::openapi::tell_what_is_common(&mut document);
+    crate::openapi::name_operations(&mut document);
     document
 }
 
@@ -111,7 +117,8 @@ fn router(app: App) -> Router {
         .config(utoipa_swagger_ui::Config::from("/api/openapi.json"));
     let origins = app.config.cors_origins.clone();
     let refuse = move |request, next| refuse_query(Arc::clone(&with_parameters), request, next);
-    routes
+    let is_secure = app.config.public_url.starts_with("https://");
+    let router = routes
         .merge(graphql::routes(&app))
         .layer(middleware::from_fn(refuse))
         .route(
@@ -124,14 +131,49 @@ fn router(app: App) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(in_time))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
+        .layer(middleware::from_fn(refuse_codings))
         .layer(cors(origins))
+        .layer(middleware::from_fn(protect))
         .layer(middleware::from_fn(observe))
-        .with_state(app)
+        .with_state(app);
+    if is_secure { router.layer(middleware::from_fn(over_tls)) } else { router }
 }
 
 /// An answer whose coding was chosen with its entity tag stays as it is: another coding of it would have another.
 fn is_uncoded(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
     extensions.get::<Encoding>().is_none()
+}
+
+/// What a browser may do with an answer that is not a page: nothing.
+const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What Swagger's page needs: its own files, this server to ask, and the styles that its script makes.
+const SWAGGER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                              connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Tells browsers what they may do with the answer, where it does not say so itself.
+async fn protect(request: Request, next: Next) -> Response<Body> {
+    let is_swagger = request.uri().path().starts_with("/swagger");
+    let mut response = next.run(request).await;
+    let policy = if is_swagger { SWAGGER_POLICY } else { POLICY };
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Two years, as browsers' lists want it: a shop that is reached over TLS is reached so for good.
+const TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=63072000");
+
+/// Tells browsers to come over TLS alone, where the shop's address says that it is reached so.
+async fn over_tls(request: Request, next: Next) -> Response<Body> {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, TRANSPORT);
+    response
 }
 
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
@@ -190,22 +232,63 @@ async fn in_time(request: Request, next: Next) -> Response<Body> {
     if path.is_some_and(|path| UNTIMED.contains(&path)) && request.method() == Method::POST {
         return next.run(request).await;
     }
+    let (request, waits) = watched(request);
     let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
-    answered.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
+    answered.unwrap_or_else(|_| {
+        if waits.load(Ordering::Relaxed) {
+            StatusCode::REQUEST_TIMEOUT.into_response()
+        } else {
+            // The client has done its part: the database is silent, most likely.
+            error::Error::unavailable("It took too long; whether it was done is not known.").into_response()
+        }
+    })
 }
 
-/// Refuses parameters where a route has none: nothing that is sent is ignored.
+/// The same request, and whether it is its client that is waited for.
+fn watched(request: Request) -> (Request, Arc<AtomicBool>) {
+    let waits = Arc::new(AtomicBool::new(false));
+    if request.body().is_end_stream() {
+        return (request, waits);
+    }
+    let waiting = Arc::clone(&waits);
+    let request = request.map(|body| {
+        let mut pieces = body.into_data_stream();
+        Body::from_stream(futures_util::stream::poll_fn(move |context| {
+            let piece = pieces.poll_next_unpin(context);
+            waiting.store(piece.is_pending(), Ordering::Relaxed);
+            piece
+        }))
+    });
+    (request, waits)
+}
+
+/// Refuses parameters where a route has none: nothing that is sent is ignored. That a path lacks the method is the
+/// router's to say, and comes first.
 async fn refuse_query(with_parameters: Arc<QueryPaths>, request: Request, next: Next) -> Response<Body> {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     let query = request.uri().query().unwrap_or_default();
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-    if query.is_empty() || with_parameters.contains(&(path.to_owned(), method.clone())) {
+    // A method that no path has is refused as such, with or without them.
+    let is_none = method_label(method) == "other";
+    let is_refused = match with_parameters.get(path) {
+        Some(methods) => methods.get(method) == Some(&false),
+        None => !is_none,
+    };
+    if query.is_empty() || !is_refused {
         return next.run(request).await;
     }
     match params::read::<params::NoQuery>(query) {
         Ok(_) => next.run(request).await,
         Err(error) => error.into_response(),
     }
+}
+
+/// Refuses who takes no coding of the answer, before anything is done for it.
+async fn refuse_codings(request: Request, next: Next) -> Response<Body> {
+    if Encoding::is_possible(request.headers()) {
+        return next.run(request).await;
+    }
+    StatusCode::NOT_ACCEPTABLE.into_response()
 }
 
 /// Names the request, measures it, and writes the problem of what was refused.
@@ -217,17 +300,18 @@ async fn observe(mut request: Request, next: Next) -> Response<Body> {
     let method = request.method().clone();
     let route =
         request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
-    let span = tracing::info_span!("request", %id, %method, route);
+    let span = tracing::info_span!("request", %id, %method, route, otel.name = Empty, otel.kind = Empty);
+    telemetry::begin_request(&span, &method, &route, request.headers());
 
     let response = next.run(request).instrument(span.clone()).await;
     let mut response = error::finish(response, &id);
     response.headers_mut().insert(REQUEST_ID, value);
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 
     let (seconds, status) = (begun.elapsed().as_secs_f64(), response.status().as_u16());
     metrics::histogram!("duka_http_request_seconds", "route" => route, "method" => method_label(&method))
         .record(seconds);
     metrics::counter!("duka_http_responses_total", "status" => status.to_string()).increment(1);
+    telemetry::end_request(&span, status);
     span.in_scope(|| tracing::debug!(status, seconds, "answered"));
     response
 }

@@ -1,71 +1,232 @@
 //! The accept loop: connections in, requests to the router, and an end to both.
 //!
 //! `axum::serve` waits for ever for a client that sends nothing, half a header, or no second request. This loop
-//! gives a header five seconds, the time between two requests included.
+//! gives a header five seconds, the time between two requests included, and a client that does not read its answer
+//! half a minute; it takes so many connections at a time and tells the others so. At the stop no request that has
+//! reached it is lost.
 
-use std::{error::Error, io, pin::pin, time::Duration};
+use std::{
+    error::Error,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     body::Body,
-    http::{Request, Response},
+    extract::ConnectInfo,
+    http::{HeaderValue, Request, Response, header},
 };
-use hyper::{body::Incoming, server::conn::http1};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
 };
-use tokio::net::TcpListener;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 /// How long a client may take to send a request's header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest header: 16 KiB, as most servers have it.
 const HEADER_BYTES: usize = 16 * 1024;
-/// How long requests that have begun may go on after the stop: less than the ten seconds after which container
+/// How long a client may leave unread what is sent to it.
+const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections beyond the limit that are told so at a time; more are closed without a word.
+const TURNED_AWAY: usize = 256;
+/// How long such a one may take to hear it.
+const TURNED_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
+/// For how long after the stop connections are still taken, at most, and how long nothing must come before that ends:
+/// whoever was on the way is answered, and told to come back on another connection.
+const LINGER: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_millis(50);
+/// How long requests that have begun may go on after that: in all less than the ten seconds after which container
 /// runtimes kill.
-const DRAIN: Duration = Duration::from_secs(8);
+const DRAIN: Duration = Duration::from_secs(7);
 
-/// Serves until `stop` is cancelled, then lets the requests that have begun come to their end. A service that
-/// fails has its connection closed without an answer.
-pub async fn serve<S>(listener: TcpListener, service: S, stop: CancellationToken)
+/// Serves until `stop` is cancelled, at most so many connections at a time, then lets the requests that have begun
+/// come to their end. A service that fails has its connection closed without an answer.
+pub async fn serve<S>(listener: TcpListener, service: S, connections: usize, stop: CancellationToken)
 where
     S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
     S::Future: Send,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES);
-    let connections = GracefulShutdown::new();
-    loop {
-        let stream = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    pause_after(&error).await;
-                    continue;
-                }
-            },
+    let door = Door::new(service, connections, stop.clone());
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = door.take_all(&listener) => {}
+    }
+    let end = Instant::now() + LINGER;
+    let _ = timeout_at(end, async {
+        tokio::select! {
+            () = door.take_all(&listener) => {}
+            () = door.quiet() => {}
+        }
+    })
+    .await;
+    door.take_those_who_wait(&listener).await;
+    drop(listener);
+    let mut drained = pin!(door.open.shutdown());
+    if timeout(DRAIN, &mut drained).await.is_err() {
+        tracing::warn!("some requests did not end in time and are cut off");
+    }
+}
+
+/// So many of the connections as the system's descriptors allow, after asking it for all that it gives. Some are left
+/// for files and the database.
+pub fn affordable(connections: usize) -> usize {
+    const LEFT: u64 = 512;
+    let given = getrlimit(Resource::Nofile);
+    let all = Rlimit { current: given.maximum, maximum: given.maximum };
+    let given = if setrlimit(Resource::Nofile, all).is_ok() { all } else { given };
+    let Some(most) = given.current else { return connections };
+    let most = usize::try_from(most.saturating_sub(LEFT).max(LEFT)).unwrap_or(usize::MAX);
+    if most < connections {
+        tracing::warn!(most, wanted = connections, "the system's descriptors allow fewer connections");
+    }
+    connections.min(most)
+}
+
+/// What takes connections.
+struct Door<S> {
+    http: http1::Builder,
+    service: S,
+    places: Arc<Semaphore>,
+    turned_away: Arc<Semaphore>,
+    unread: Duration,
+    open: GracefulShutdown,
+    /// Connections and requests that have come.
+    come: Arc<AtomicU64>,
+    stop: CancellationToken,
+}
+
+impl<S> Door<S>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn new(service: S, connections: usize, stop: CancellationToken) -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES);
+        let places = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
+        let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
+        let open = GracefulShutdown::new();
+        let unread = UNREAD_TIMEOUT;
+        Self { http, service, places, turned_away, unread, open, come: Arc::default(), stop }
+    }
+
+    /// Takes whoever comes.
+    async fn take_all(&self, listener: &TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => self.take(stream, peer),
+                Err(error) => pause_after(&error).await,
+            }
+        }
+    }
+
+    /// Takes those alone who have come already.
+    async fn take_those_who_wait(&self, listener: &TcpListener) {
+        while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, listener.accept()).await {
+            self.take(stream, peer);
+        }
+    }
+
+    /// Resolves when nothing has come for a moment.
+    async fn quiet(&self) {
+        let mut before = self.come.load(Ordering::Relaxed);
+        loop {
+            sleep(QUIET).await;
+            let now = self.come.load(Ordering::Relaxed);
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+    }
+
+    fn take(&self, stream: TcpStream, peer: SocketAddr) {
+        self.come.fetch_add(1, Ordering::Relaxed);
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            return self.turn_away(stream);
         };
         // An answer is written at once; waiting to fill a packet would only delay it.
         let _ = stream.set_nodelay(true);
-        let connection =
-            http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service.clone()));
-        let connection = connections.watch(connection);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.unread));
+        let (service, come, stop) = (self.service.clone(), Arc::clone(&self.come), self.stop.clone());
+        let answer = service_fn(move |mut request: Request<Incoming>| {
+            come.fetch_add(1, Ordering::Relaxed);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let answering = service.clone().oneshot(request);
+            let stop = stop.clone();
+            async move {
+                let mut answer = answering.await?;
+                if stop.is_cancelled() {
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, S::Error>(answer)
+            }
+        });
+        let stream: Pin<Box<TimeoutStream<TcpStream>>> = Box::pin(stream);
+        let connection = self.open.watch(self.http.serve_connection(TokioIo::new(stream), answer));
+        metrics::gauge!("duka_connections").increment(1);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
+            drop(place);
+            metrics::gauge!("duka_connections").decrement(1);
         });
     }
-    drop(listener);
-    let mut drained = pin!(connections.shutdown());
-    if tokio::time::timeout(DRAIN, &mut drained).await.is_err() {
-        tracing::warn!("some requests did not end in time and are cut off");
+
+    /// Tells a client that there are as many connections as there may be.
+    fn turn_away(&self, mut stream: TcpStream) {
+        metrics::counter!("duka_connections_refused_total").increment(1);
+        let Ok(place) = Arc::clone(&self.turned_away).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _place = place;
+            let _ = timeout(TURNED_AWAY_TIMEOUT, async {
+                // Clients do not listen before they have asked.
+                let mut sent = [0; 1024];
+                let _ = stream.read(&mut sent).await?;
+                stream.write_all(FULL).await?;
+                stream.shutdown().await?;
+                // Closed with something unread, the answer would be taken back.
+                while stream.read(&mut sent).await? > 0 {}
+                io::Result::Ok(())
+            })
+            .await;
+        });
     }
 }
+
+/// What is told to a connection too many.
+const FULL: &[u8] = concat!(
+    "HTTP/1.1 503 Service Unavailable\r\n",
+    "content-type: application/problem+json\r\n",
+    "content-length: 147\r\n",
+    "retry-after: 1\r\n",
+    "cache-control: no-store\r\n",
+    "connection: close\r\n",
+    "\r\n",
+    r#"{"type":"/problems/unavailable","title":"Try again shortly","status":503,"detail":"The server has as many connections as it takes.","instance":"-"}"#
+)
+.as_bytes();
 
 /// Out of descriptors, most likely: the next try would fail as well, and at once.
 async fn pause_after(error: &io::Error) {
@@ -75,6 +236,44 @@ async fn pause_after(error: &io::Error) {
     );
     if !of_one_client {
         tracing::error!(%error, "connections cannot be accepted");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_left() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let large = tower::service_fn(|_: Request<Incoming>| async {
+            Ok::<_, std::convert::Infallible>(Response::new(Body::from(vec![0; 64 << 20])))
+        });
+        let door = Door::new(large, 2, CancellationToken::new());
+        let door = Door { unread: Duration::from_millis(300), ..door };
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        door.take(stream, peer);
+        assert_eq!(door.places.available_permits(), 1);
+        let begun = Instant::now();
+        while door.places.available_permits() < 2 {
+            assert!(begun.elapsed() < HEADER_TIMEOUT, "it is waited for");
+            sleep(Duration::from_millis(20)).await;
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn what_a_connection_too_many_is_told_is_whole() {
+        let text = std::str::from_utf8(FULL).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
+        let told: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(
+            (told["status"].as_u64(), told["type"].as_str()),
+            (Some(503), Some("/problems/unavailable"))
+        );
     }
 }

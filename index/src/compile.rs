@@ -7,6 +7,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use crate::{
     bits::Bits,
+    document::number_text,
     error::Error,
     generation::{Generation, Segment},
     postings,
@@ -142,10 +143,34 @@ fn with_attribute(
 ) -> Result<Bits, Error> {
     let index = segment.reader.inverted_index(generation.fields.attribute)?;
     let mut filter = Bits::none(segment.view.documents());
-    for value in values.iter().filter(|value| !value.is_empty()) {
-        if let Some(term) = index.terms().get(attribute_term(name, value))? {
+    let given = values.iter().filter(|value| !value.is_empty()).map(|value| Cow::Borrowed(value.as_str()));
+    let numbers = values.iter().filter_map(|value| whole_number(value)).map(Cow::Owned);
+    for value in given.chain(numbers) {
+        if let Some(term) = index.terms().get(attribute_term(name, &value))? {
             postings::collect(&index, &term, &mut filter)?;
         }
     }
     Ok(filter)
+}
+
+/// The text of a number that is whole and written with decimals: `6` for `6.0`.
+fn whole_number(value: &str) -> Option<String> {
+    let is_decimal = value.contains('.') && value.bytes().all(|b| b.is_ascii_digit() || b"-.".contains(&b));
+    let text = is_decimal.then(|| serde_json::from_str(value).ok().map(|number| number_text(&number)))??;
+    (!text.contains('.')).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_has_no_decimals() {
+        for (value, text) in [("6.0", "6"), ("6.00", "6"), ("-12.0", "-12"), ("-0.0", "0")] {
+            assert_eq!(whole_number(value).as_deref(), Some(text), "{value}");
+        }
+        for value in ["6", "6.5", "6.", ".0", "06.0", "1e1", "1.0e1", "6.0.0", "", "-", "6.0 "] {
+            assert_eq!(whole_number(value), None, "{value}");
+        }
+    }
 }

@@ -116,7 +116,7 @@ pub struct Variant {
 pub enum AttributeValue {
     /// Yes or no; its text is `true` or `false`.
     Bool(bool),
-    /// A number; its text is the shortest that JSON writes (`17`, `17.5`).
+    /// A number; its text is the shortest that JSON writes: `17.5`, and `17` for 17.0, which is the same number.
     Number(serde_json::Number),
     /// A text.
     Text(String),
@@ -173,10 +173,21 @@ impl AttributeValue {
     pub fn texts(&self) -> Vec<Cow<'_, str>> {
         match self {
             Self::Bool(value) => vec![Cow::Borrowed(if *value { "true" } else { "false" })],
-            Self::Number(value) => vec![Cow::Owned(value.to_string())],
+            Self::Number(value) => vec![Cow::Owned(number_text(value))],
             Self::Text(value) => vec![Cow::Borrowed(value)],
             Self::List(values) => values.iter().map(|value| Cow::Borrowed(value.as_str())).collect(),
         }
+    }
+}
+
+/// A number that is whole has no decimals, however it was written.
+pub(crate) fn number_text(number: &serde_json::Number) -> String {
+    let text = number.to_string();
+    match text.strip_suffix(".0") {
+        // `-0.0` is zero.
+        Some("-0") => "0".to_owned(),
+        Some(whole) => whole.to_owned(),
+        None => text,
     }
 }
 
@@ -265,6 +276,10 @@ mod tests {
         assert_eq!(texts("true"), ["true"]);
         assert_eq!(texts("17"), ["17"]);
         assert_eq!(texts("17.5"), ["17.5"]);
+        assert_eq!(texts("17.0"), ["17"]);
+        assert_eq!(texts("1.70e1"), ["17"]);
+        assert_eq!(texts("-0.0"), ["0"]);
+        assert_eq!(texts("\"17.0\""), ["17.0"], "a text is as it is");
         assert_eq!(texts("\"Blue\""), ["Blue"]);
         assert_eq!(texts("[\"S\", \"M\"]"), ["S", "M"]);
     }

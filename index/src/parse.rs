@@ -68,8 +68,7 @@ pub(crate) fn parse(text: &str) -> Parsed {
         }
         left -= words.len();
         let last = words.last().cloned().unwrap_or_default();
-        // The `c` of `usb-c` is no beginning.
-        let is_tail = words.len() > 1 && last.chars().count() < MIN_TAIL && !last.contains(char::is_numeric);
+        let is_tail = words.len() > 1 && is_short_tail(&last);
         parsed.take(words, unwanted.is_some(), quoted);
         parsed.begun = unwanted.is_none() && !quoted && !is_tail && ends_with(&parsed.asked, &last);
     }
@@ -94,6 +93,12 @@ impl Parsed {
         }
         let chunk = self.chunks.last().map_or(0, |last| last + 1);
         self.chunks.resize(self.asked.len(), chunk);
+    }
+
+    /// Whether a word would be the beginning of a longer one if nothing stood behind it.
+    pub(crate) fn may_be_begun(&self, place: usize, word: &str) -> bool {
+        let is_tail = place > 0 && self.chunks[place - 1] == self.chunks[place] && is_short_tail(word);
+        (self.excluded.is_empty() || self.begun) && !is_tail
     }
 
     /// Whether it asks for nothing at all.
@@ -126,6 +131,11 @@ fn quoted(chunk: &str) -> Option<(&str, &str)> {
 /// A last word that was said before stands elsewhere.
 fn ends_with(asked: &[Asked], word: &str) -> bool {
     matches!(asked.last(), Some(Asked::Word(last)) if last == word)
+}
+
+/// The `c` of `usb-c` is no beginning.
+fn is_short_tail(word: &str) -> bool {
+    word.chars().count() < MIN_TAIL && !word.contains(char::is_numeric)
 }
 
 fn is_beginning(c: char) -> bool {

@@ -35,7 +35,8 @@ pub struct Query {
     pub rating_min: Option<u8>,
     /// Sold by this vendor.
     pub vendor_id: Option<i64>,
-    /// By attribute name, the accepted values, exactly as written. An empty list of values accepts none.
+    /// By attribute name, the accepted values, exactly as written, but that a whole number may have decimals (`6.0`
+    /// accepts `6` too). An empty list of values accepts none.
     pub attributes: BTreeMap<String, Vec<String>>,
     /// Whose eyes: active and inactive documents.
     pub visibility: Visibility,

@@ -146,6 +146,14 @@ impl<'a> TextReader<'a> {
         Ok(())
     }
 
+    /// After words were left out: another one may be the last now.
+    pub(crate) fn look_up_all(&mut self) -> Result<(), Error> {
+        for place in 0..self.words.len() {
+            (self.words[place], self.typed[place]) = self.look_up(place, None)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn word(&self, place: usize) -> Option<&str> {
         match (&self.read.get(place)?, self.parsed.asked.get(place)?) {
             (Some(read), _) => Some(read),
@@ -159,8 +167,17 @@ impl<'a> TextReader<'a> {
         self.also.get(place)?.as_deref().or_else(|| self.word(place))
     }
 
+    /// Whether a word may be the beginning of a longer one: the last one may. Where what stood behind it is left out,
+    /// it is the last one, as it is in the text that is said to have been read.
     pub(crate) fn is_begun(&self, place: usize) -> bool {
-        self.parsed.begun && place + 1 == self.parsed.asked.len()
+        let is_behind = |other: &usize| !self.dropped[*other];
+        if (place + 1..self.dropped.len()).any(|other| is_behind(&other)) || !is_behind(&place) {
+            return false;
+        }
+        match self.word(place) {
+            Some(word) if place + 1 < self.dropped.len() => self.parsed.may_be_begun(place, word),
+            _ => self.parsed.begun,
+        }
     }
 
     /// Takes out of the base what holds something that is not wanted.
@@ -316,18 +333,27 @@ impl<'a> TextReader<'a> {
         }
     }
 
-    /// The text as it was read.
+    /// The text as it was read, so written that it is read in the same way again: what was written without a space
+    /// stays together, and what is not wanted stands where it leaves the last word the last, or not.
     fn text(&self) -> String {
-        let asked = (0..self.words.len()).filter(|&place| !self.dropped[place]);
-        let asked = asked.map(|place| match (&self.parsed.asked[place], self.meant(place)) {
-            (Asked::Phrase(words), None) => format!("\"{}\"", words.join(" ")),
-            (_, word) => word.unwrap_or_default().to_owned(),
-        });
+        let mut text = String::new();
+        let mut before = None;
+        for place in (0..self.words.len()).filter(|&place| !self.dropped[place]) {
+            let chunk = Some(self.parsed.chunks[place]);
+            text.push_str(if chunk == before { "-" } else { " " });
+            before = chunk;
+            match (&self.parsed.asked[place], self.meant(place)) {
+                (Asked::Phrase(words), None) => text.push_str(&format!("\"{}\"", words.join(" "))),
+                (_, word) => text.push_str(word.unwrap_or_default()),
+            }
+        }
         let excluded = self.parsed.excluded.iter().map(|words| match words.as_slice() {
             [word] => format!("-{word}"),
             words => format!("-\"{}\"", words.join(" ")),
         });
-        asked.chain(excluded).collect::<Vec<_>>().join(" ")
+        let excluded = excluded.collect::<Vec<_>>().join(" ");
+        let text = if self.parsed.begun { format!("{excluded}{text}") } else { format!("{text} {excluded}") };
+        text.trim().to_owned()
     }
 }
 

@@ -7,7 +7,8 @@
 //! 3. If nothing matches then, words are left out, what was written without a space as one. Kept are, of all that some
 //!    document has together, those that are worth most by their rarity: first the words that were typed as they occur,
 //!    then the corrected ones, then those that say little alone (short words; numbers without the brand that was
-//!    typed with them). One sign alone is never kept. What is left out still counts for a document that has it.
+//!    typed with them). One sign alone is never kept. What is left out still counts for a document that has it. What is
+//!    kept is read as if nothing else had been typed: its last word may be the beginning of a longer one.
 //!
 //! Phrases in quotation marks and what is not wanted are never touched, nor is a text that is a whole stock keeping
 //! unit. Which documents there are is decided by what the asker may see, not by filters: ticking a brand must not
@@ -174,7 +175,7 @@ impl TextReader<'_> {
                 self.dropped[place] = true;
             }
         }
-        Ok(())
+        self.look_up_all()
     }
 
     /// The words that may be left out, by what was written without a space: no phrases, which somebody has marked,

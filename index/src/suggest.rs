@@ -5,11 +5,13 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
 };
 
 use crate::{
     bits::Bits,
+    compile::Matches,
+    document::Document,
     error::Error,
     generation::Generation,
     hits::{CategoryCount, Suggestions, ValueCount},
@@ -17,14 +19,26 @@ use crate::{
     parse::{Asked, parse},
     postings,
     query::{Query, SortField, SortKey, SuggestQuery},
+    reading::{self, TextMatches},
     schema::TextField,
     segment::SegmentView,
     settings::Lexicon,
+    sort::Page,
     text,
 };
 
-/// How many completions of a word are looked at: the commonest of the whole catalog.
+/// How many completions of a word are looked at in a field: the commonest of the whole catalog.
 const MAX_COMPLETIONS: usize = 40;
+
+/// A completion that so many times fewer products have than the commonest one is a slip, or somebody's code; as many
+/// times as in [`relax`](crate::relax).
+const NOISE: u64 = 40;
+
+/// How many times as many products are looked at as are suggested, for names that begin as was typed.
+const LOOKED_AT: usize = 3;
+
+/// Where what a product is called stands.
+const CALLED: [TextField; 3] = [TextField::Name, TextField::Brand, TextField::Category];
 
 /// What is typed: the words that are complete, and the last one, which may be the beginning of a longer one.
 struct Typed {
@@ -35,19 +49,13 @@ struct Typed {
 impl Generation {
     /// See [`Reader::suggest`](crate::Reader::suggest).
     pub(crate) fn suggest(&self, query: &SuggestQuery, lexicon: &Lexicon) -> Result<Suggestions, Error> {
-        let best_first = SortKey { field: SortField::Relevance, descending: false };
-        let search = Query {
-            text: Some(query.text.clone()),
-            sort: vec![best_first],
-            limit: query.limit,
-            ..Query::default()
-        };
-        let hits = self.search(&search, lexicon)?;
-        let read = hits.corrected_query.as_deref().unwrap_or(&query.text);
+        let visible: Vec<Bits> = self.segments.iter().map(|segment| segment.offered.clone()).collect();
+        let answer = reading::answer(&query.text, lexicon, self, &visible, None, true)?;
+        let read = answer.corrected.as_deref().unwrap_or(&query.text);
         let Some(typed) = Typed::read(read) else { return Ok(Suggestions::default()) };
         let mut suggestions = Suggestions {
             queries: self.completions(&typed, lexicon)?,
-            products: hits.hits.into_iter().map(|hit| hit.document).collect(),
+            products: self.products(&typed, answer.matches, query.limit)?,
             categories: self.named_categories(&typed)?,
             brands: self.named_brands(&typed)?,
         };
@@ -57,54 +65,119 @@ impl Generation {
         Ok(suggestions)
     }
 
-    /// The text with its last word completed: those completions first that most products have in their name,
-    /// together with the other words wherever they are.
+    /// Of what matches the best: first names that begin as was typed, then other names that hold it, then what name and
+    /// maker together hold, then what only mentions it.
+    fn products(
+        &self,
+        typed: &Typed,
+        mut matches: Vec<TextMatches>,
+        limit: usize,
+    ) -> Result<Vec<Document>, Error> {
+        let mut most = 0.0_f32;
+        for TextMatches { docs, scores } in &matches {
+            docs.for_each(|doc| most = most.max(scores[doc as usize]));
+        }
+        // Each of them raises above all that it is not of.
+        for fields in [&CALLED[..1], &CALLED[..2]] {
+            let called = self.called(typed, fields, true)?;
+            for (TextMatches { docs, scores }, mut called) in matches.iter_mut().zip(called) {
+                called.and(docs);
+                called.for_each(|doc| scores[doc as usize] += most);
+            }
+        }
+        let best_first = SortKey { field: SortField::Relevance, descending: false };
+        let search =
+            Query { sort: vec![best_first], limit: limit.saturating_mul(LOOKED_AT), ..Query::default() };
+        let matches = matches.into_iter().enumerate();
+        let matches = matches
+            .map(|(ordinal, found)| Matches::find(&search, found.docs, found.scores, self, ordinal))
+            .collect::<Result<Vec<_>, _>>()?;
+        let page = Page::of(&search, &self.segments, &matches);
+        let documents = page.candidates.iter().map(|hit| self.document(hit.segment, hit.doc));
+        let mut documents = documents.collect::<Result<Vec<_>, _>>()?;
+        documents.sort_by_key(|document| !typed.begins(&document.name));
+        documents.truncate(limit);
+        Ok(documents)
+    }
+
+    /// The text with its last word completed by words of names and makers: those completions first that most products
+    /// have, which are called by the other words too, or, if none are, have them anywhere. Of words with one stem only
+    /// the commonest, and no numbers of models for a word without digits.
     fn completions(&self, typed: &Typed, lexicon: &Lexicon) -> Result<Vec<String>, Error> {
-        let mut within: Vec<Bits> = self.segments.iter().map(|segment| segment.offered.clone()).collect();
-        for word in &typed.whole {
-            let has = self.holding(&[Form::Whole(word.clone()), Form::Stem(word.clone())], None)?;
-            within.iter_mut().zip(&has).for_each(|(within, has)| within.and(has));
+        let mut counted = self.completions_within(&self.having(&typed.whole, &CALLED)?, typed, lexicon)?;
+        if counted.is_empty() && !typed.whole.is_empty() {
+            let anywhere = self.having(&typed.whole, &TextField::ALL)?;
+            counted = self.completions_within(&anywhere, typed, lexicon)?;
         }
-        let indexes = self.indexes(self.fields.text[TextField::Name as usize], |_| true)?;
-        let mut commonest: Vec<(Reverse<u64>, String, Vec<postings::Found>)> = Vec::new();
-        postings::for_each_term(&indexes, typed.last.as_bytes(), |rest, found| {
-            let word = format!("{}{}", typed.last, String::from_utf8_lossy(rest));
-            if !lexicon.stop_words.contains(&word) && !typed.whole.contains(&word) {
-                let documents = found.iter().map(|(_, term)| u64::from(term.doc_freq)).sum();
-                commonest.push((Reverse(documents), word, found.to_vec()));
-            }
-        })?;
-        if commonest.len() > MAX_COMPLETIONS {
-            commonest.select_nth_unstable_by(MAX_COMPLETIONS, |one, other| {
-                (&one.0, &one.1).cmp(&(&other.0, &other.1))
-            });
-            commonest.truncate(MAX_COMPLETIONS);
-        }
-        let mut counted = Vec::with_capacity(commonest.len());
-        for (_, word, found) in commonest {
-            let mut count = 0;
-            for (ordinal, term) in found {
-                let index = &indexes[ordinal].1;
-                count += postings::count_in(index, &term, &within[ordinal])?;
-            }
-            counted.push((Reverse(count), word));
-        }
-        counted.retain(|(Reverse(count), _)| *count > 0);
         counted.sort_unstable();
+        let most = counted.first().map_or(0, |(Reverse(most), _)| *most);
+        let mut stems = HashSet::new();
+        counted.retain(|(Reverse(count), word)| {
+            count * NOISE > most && stems.insert(text::stem(word).unwrap_or_else(|| word.clone()))
+        });
         let begin = typed.whole.iter().map(|word| format!("{word} ")).collect::<String>();
         Ok(counted.into_iter().map(|(_, word)| format!("{begin}{word}")).collect())
     }
 
-    /// Offered documents that hold one of the forms; in one field, if given.
-    fn holding(&self, forms: &[Form], field: Option<TextField>) -> Result<Vec<Bits>, Error> {
+    /// Words that complete the last one, and in how many of the products.
+    fn completions_within(
+        &self,
+        within: &[Bits],
+        typed: &Typed,
+        lexicon: &Lexicon,
+    ) -> Result<Vec<(Reverse<u64>, String)>, Error> {
+        let is_wanted = |word: &String| {
+            !lexicon.stop_words.contains(word)
+                && !typed.whole.contains(word)
+                && (typed.last.contains(char::is_numeric) || !word.contains(char::is_numeric))
+        };
+        let mut counts: HashMap<String, u64> = HashMap::new();
+        for field in [TextField::Name, TextField::Brand] {
+            let indexes = self.indexes(self.fields.text[field as usize], |_| true)?;
+            let mut commonest: Vec<(Reverse<u64>, String, Vec<postings::Found>)> = Vec::new();
+            postings::for_each_term(&indexes, typed.last.as_bytes(), |rest, found| {
+                let word = format!("{}{}", typed.last, String::from_utf8_lossy(rest));
+                if is_wanted(&word) {
+                    let documents = found.iter().map(|(_, term)| u64::from(term.doc_freq)).sum();
+                    commonest.push((Reverse(documents), word, found.to_vec()));
+                }
+            })?;
+            if commonest.len() > MAX_COMPLETIONS {
+                commonest.select_nth_unstable_by(MAX_COMPLETIONS, |one, other| {
+                    (&one.0, &one.1).cmp(&(&other.0, &other.1))
+                });
+                commonest.truncate(MAX_COMPLETIONS);
+            }
+            for (_, word, found) in commonest {
+                let mut count = 0;
+                for (ordinal, term) in found {
+                    count += postings::count_in(&indexes[ordinal].1, &term, &within[ordinal])?;
+                }
+                if count > 0 {
+                    let known = counts.entry(word).or_default();
+                    *known = count.max(*known);
+                }
+            }
+        }
+        Ok(counts.into_iter().map(|(word, count)| (Reverse(count), word)).collect())
+    }
+
+    /// Offered documents that hold all words, or others of their stems, in some fields.
+    fn having(&self, words: &[String], fields: &[TextField]) -> Result<Vec<Bits>, Error> {
+        let mut having: Vec<Bits> = self.segments.iter().map(|segment| segment.offered.clone()).collect();
+        for word in words {
+            let has = self.holding(&[Form::Whole(word.clone()), Form::Stem(word.clone())], fields)?;
+            having.iter_mut().zip(&has).for_each(|(having, has)| having.and(has));
+        }
+        Ok(having)
+    }
+
+    /// Offered documents that hold one of the forms in some fields.
+    fn holding(&self, forms: &[Form], fields: &[TextField]) -> Result<Vec<Bits>, Error> {
         let mut sets: Vec<Bits> =
             self.segments.iter().map(|segment| Bits::none(segment.view.documents())).collect();
         for form in forms {
-            let found = match field {
-                Some(field) => form.find_in(&[field], self)?,
-                None => form.find(self)?,
-            };
-            for found in found {
+            for found in form.find_in(fields, self)? {
                 let set = &mut sets[found.ordinal];
                 match found.source {
                     Source::Docs(docs) => docs.iter().for_each(|&doc| set.insert(doc)),
@@ -120,19 +193,21 @@ impl Generation {
         Ok(sets)
     }
 
-    /// Offered documents whose field holds all words, the last one as a beginning too.
-    fn named(&self, typed: &Typed, field: TextField) -> Result<Vec<Bits>, Error> {
+    /// Offered documents that hold all words in some fields, the last one as a beginning too; with stems, also others
+    /// of the same stem.
+    fn called(&self, typed: &Typed, fields: &[TextField], stems: bool) -> Result<Vec<Bits>, Error> {
         let last = [Form::Whole(typed.last.clone()), Form::Begun(typed.last.clone())];
-        let mut named = self.holding(&last, Some(field))?;
+        let mut called = self.holding(&last, fields)?;
         for word in &typed.whole {
-            let has = self.holding(&[Form::Whole(word.clone())], Some(field))?;
-            named.iter_mut().zip(&has).for_each(|(named, has)| named.and(has));
+            let form = if stems { Form::Stem(word.clone()) } else { Form::Whole(word.clone()) };
+            let has = self.holding(&[Form::Whole(word.clone()), form], fields)?;
+            called.iter_mut().zip(&has).for_each(|(called, has)| called.and(has));
         }
-        Ok(named)
+        Ok(called)
     }
 
     fn named_brands(&self, typed: &Typed) -> Result<Vec<ValueCount>, Error> {
-        let named = self.named(typed, TextField::Brand)?;
+        let named = self.called(typed, &[TextField::Brand], false)?;
         let mut counts: HashMap<&[u8], u64> = HashMap::new();
         for (segment, named) in self.segments.iter().zip(&named) {
             let SegmentView { brands, by_brand, .. } = segment.view.as_ref();
@@ -150,7 +225,7 @@ impl Generation {
 
     fn named_categories(&self, typed: &Typed) -> Result<Vec<CategoryCount>, Error> {
         // What is below a category that is called so holds the name as well.
-        let below = self.named(typed, TextField::Category)?;
+        let below = self.called(typed, &[TextField::Category], false)?;
         let mut counts: BTreeMap<i64, CategoryCount> = BTreeMap::new();
         for (segment, below) in self.segments.iter().zip(&below) {
             let tree = &segment.view.categories;
@@ -185,6 +260,13 @@ impl Typed {
             .collect();
         let last = words.pop()?;
         Some(Self { whole: words, last })
+    }
+
+    /// Whether a name begins with it.
+    fn begins(&self, name: &str) -> bool {
+        let mut words = text::read(name).into_iter();
+        self.whole.iter().all(|word| words.next().as_ref() == Some(word))
+            && words.next().is_some_and(|word| word.starts_with(&self.last))
     }
 
     /// Whether a name holds all of it.

@@ -1,7 +1,7 @@
 //! How texts are read that are not what the catalog says: slips on either side, words that nothing has together, sizes.
 #![allow(clippy::unwrap_used, reason = "a test says what it expects by failing")]
 
-use duka_index::{Document, Engine, Hits, PriceStep, Query, SortField, SortKey};
+use duka_index::{Document, Engine, Hits, Lexicon, PriceStep, Query, SortField, SortKey, SuggestQuery};
 use tempfile::TempDir;
 
 /// Products by name and brand, their ids from 1 in that order.
@@ -186,4 +186,65 @@ fn inches_behind_a_number_need_not_be_said() {
     }
     assert_eq!(shop.read("32 inch").1, ["Ruler 32 inch"], "nothing else is asked for");
     assert_eq!(shop.read("inch nails").1, ["Inch nails"], "behind no number");
+}
+
+#[test]
+fn what_was_read_is_read_so_again() {
+    let products = [
+        ("Sat receiver", "Kibo"),
+        ("Satin pillow", "Kibo"),
+        ("USB-C cable", "Kibo"),
+        ("USB Cat toy", "Kibo"),
+        ("Red kettle", "Kibo"),
+        ("Redwood table", "Kibo"),
+    ];
+    let shop = Shop::of(products);
+    for (typed, read, total) in [
+        ("sat nav", "sat", 2),
+        ("cabel usb-c", "cable usb-c", 1),
+        ("usb-c zebra", "usb-c", 1),
+        ("usb c zebra", "usb c", 2),
+        ("red zebra -wood", "red -wood", 1),
+        ("-wood red zebra", "-wood red", 2),
+        ("red zebra -kettle", "red -kettle", 0),
+        ("zebra teapot \"red kettle\"", "", 0),
+    ] {
+        let found = shop.ask(typed);
+        let read = (total > 0).then(|| read.to_owned());
+        assert_eq!((&found.corrected_query, found.total), (&read, total), "{typed}");
+        if let Some(read) = read {
+            let again = shop.ask(&read);
+            assert_eq!((again.corrected_query, again.total), (None, total), "{read}");
+        }
+    }
+    assert_eq!(shop.read("sat nav").1, ["Sat receiver", "Satin pillow"], "the whole word first");
+}
+
+#[test]
+fn what_begins_as_typed_is_suggested_first() {
+    let mut products = many(60, "Wireless mouse", "Samsung");
+    products.extend(many(3, "Cable for Samsung", "Kibo"));
+    products.extend([
+        ("Lens SAM52 of SAM quality".to_owned(), "Kibo"),
+        ("Samsun towel".to_owned(), "Kibo"),
+        ("Sampler of teas".to_owned(), "Kibo"),
+        ("Mouses".to_owned(), "Kibo"),
+    ]);
+    let shop = Shop::of(products);
+    let suggest = |text: &str| {
+        let query = SuggestQuery { text: text.to_owned(), limit: 5 };
+        shop.engine.reader().suggest(&query, &Lexicon::default()).unwrap()
+    };
+    let names = |text: &str| -> Vec<String> {
+        suggest(text).products.into_iter().map(|product| product.name).collect()
+    };
+    let sam = suggest("sam");
+    let mut first = names("sam")[..2].to_vec();
+    first.sort_unstable();
+    assert_eq!(first, ["Sampler of teas", "Samsun towel"], "{:?}", sam.products);
+    assert_eq!(names("samsu")[1], "Cable for Samsung 1000", "a name before a maker");
+    assert_eq!(sam.queries, ["samsung"], "a maker's name; no code, no slip");
+    assert_eq!(suggest("sam5").queries, ["sam52"], "what has a digit is completed to what has one");
+    assert_eq!(suggest("wireless m").queries, ["wireless mouse"], "by what is wireless");
+    assert!(suggest("tow").queries.contains(&"towel".to_owned()), "rare, but nothing is commoner");
 }

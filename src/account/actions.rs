@@ -11,8 +11,10 @@ use super::{
 };
 use crate::{
     app::App,
-    auth::{Customer, Role, password::Passwords},
+    auth::{self, Customer, Role, password::Passwords},
+    client::Client,
     error::{Error, Kind, Result},
+    throttle::Act,
 };
 
 /// A sign-in's two tokens.
@@ -26,8 +28,9 @@ pub struct Tokens {
 /// Makes a customer's account.
 ///
 /// # Errors
-/// 409 when the name or address is taken.
-pub async fn register(app: &App, registration: Registration) -> Result<User> {
+/// 409 when the name or address is taken; 429.
+pub async fn register(app: &App, client: Client, registration: Registration) -> Result<User> {
+    app.throttle.count(Act::Register, client)?;
     let hash = app.passwords.hash(registration.password.clone()).await?;
     store::insert_user(&app.web, &registration, &hash, Role::Customer).await
 }
@@ -49,11 +52,15 @@ pub async fn create(
 /// Begins a session.
 ///
 /// # Errors
-/// 401, the same and after the same time whether or not the user exists.
-pub async fn login(app: &App, credentials: Credentials, user_agent: &str) -> Result<Tokens> {
-    let wrong =
-        || Error::new(Kind::WrongCredentials, "Check both; names and addresses are not case-sensitive.");
-    let user = whose(app, &credentials).await?.ok_or_else(wrong)?;
+/// 401, the same and after the same time whether or not the user exists; so it is with 429.
+pub async fn login(app: &App, client: Client, credentials: Credentials, user_agent: &str) -> Result<Tokens> {
+    app.throttle.count(Act::Login, client)?;
+    app.throttle.demand_patience(&credentials.username, client)?;
+    let Some(user) = whose(app, &credentials).await? else {
+        app.throttle.count_failure(&credentials.username, client);
+        let detail = "Check both; names and addresses are not case-sensitive.";
+        return Err(Error::new(Kind::WrongCredentials, detail));
+    };
     let (refresh, hash) = new_token();
     let user_agent: String = user_agent.chars().take(400).collect();
     let session_id = store::begin_session(&app.web, user.id, &user_agent, &hash).await?;
@@ -63,8 +70,9 @@ pub async fn login(app: &App, credentials: Credentials, user_agent: &str) -> Res
 /// Exchanges a refresh token for a new pair.
 ///
 /// # Errors
-/// 401 when it is not good; its family ends when it was used before.
-pub async fn refresh(app: &App, token: &str) -> Result<Tokens> {
+/// 401 when it is not good; its family ends when it was used before. 429.
+pub async fn refresh(app: &App, client: Client, token: &str) -> Result<Tokens> {
+    app.throttle.count(Act::Refresh, client)?;
     let mut transaction = app.web.begin().await?;
     let Some(family) = store::use_token(&mut *transaction, &token_hash(token)).await? else {
         transaction.rollback().await?;
@@ -85,7 +93,7 @@ pub async fn refresh(app: &App, token: &str) -> Result<Tokens> {
 /// 401 when it is not.
 pub async fn verify(app: &App, token: &str) -> Result<()> {
     let good = match app.keys.verify(token) {
-        Some(claims) => crate::auth::is_live(app, &claims).await?,
+        Some(claims) => auth::is_live(app, &claims).await?,
         None => store::is_good_token(&app.web, &token_hash(token)).await?,
     };
     good.then_some(()).ok_or_else(bad_token)
@@ -113,24 +121,34 @@ pub async fn me(app: &App, user: Customer) -> Result<User> {
 /// # Errors
 /// 409 when the address is taken.
 pub async fn update_me(app: &App, user: Customer, changes: &Changes) -> Result<User> {
-    let updated = store::update_user(&app.web, user.user_id(), changes).await?;
-    updated.ok_or_else(|| Error::not_found("user"))
+    let mut transaction = auth::begin(&app.web, user).await?;
+    let updated = store::update_user(&mut *transaction, user.user_id(), changes).await?;
+    let updated = updated.ok_or_else(|| Error::not_found("user"))?;
+    transaction.commit().await?;
+    Ok(updated)
 }
 
 /// Changes the user's password and ends every other session.
 ///
 /// # Errors
-/// 422 when the old one is wrong or the new one is weak.
-pub async fn change_password(app: &App, user: Customer, change: PasswordChange) -> Result<()> {
+/// 422 when the old one is wrong or the new one is weak; 429 when too many were.
+pub async fn change_password(
+    app: &App,
+    client: Client,
+    user: Customer,
+    change: PasswordChange,
+) -> Result<()> {
     let login = store::login_of(&app.web, user.user_id()).await?.ok_or_else(|| Error::not_found("user"))?;
     if let Some((code, detail)) = weakness(change.new_password.expose_secret(), &login.username) {
         return Err(Error::field("/new_password", code, detail));
     }
+    app.throttle.demand_patience(&login.username, client)?;
     if !app.passwords.verify(change.old_password, Some(login.password_hash)).await? {
+        app.throttle.count_failure(&login.username, client);
         return Err(Error::field("/old_password", "value", "is not the present password"));
     }
     let hash = app.passwords.hash(change.new_password).await?;
-    let mut transaction = app.web.begin().await?;
+    let mut transaction = auth::begin(&app.web, user).await?;
     store::set_password(&mut *transaction, login.id, &hash).await?;
     store::revoke_others(&mut *transaction, login.id, user.session_id()).await?;
     transaction.commit().await?;

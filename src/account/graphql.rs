@@ -105,19 +105,20 @@ impl Mutation {
     /// Makes an account. It is always a customer's.
     async fn register(&self, ctx: &Context<'_>, input: RegistrationInput) -> Result<User> {
         let registration: Registration = form(ctx, "input", &input)?;
-        view(&actions::register(app(ctx)?, registration).await?)
+        view(&actions::register(app(ctx)?, caller(ctx)?.client, registration).await?)
     }
 
     /// Signs in.
     async fn login(&self, ctx: &Context<'_>, input: CredentialsInput) -> Result<TokenPair> {
         let credentials: Credentials = form(ctx, "input", &input)?;
-        let user_agent = header_text(&caller(ctx)?.headers, "user-agent").unwrap_or_default();
-        Ok(actions::login(app(ctx)?, credentials, user_agent).await?.into())
+        let caller = caller(ctx)?;
+        let user_agent = header_text(&caller.headers, "user-agent").unwrap_or_default();
+        Ok(actions::login(app(ctx)?, caller.client, credentials, user_agent).await?.into())
     }
 
     /// Exchanges a refresh token for a new pair. It is good once; one that comes back ends its session.
     async fn refresh(&self, ctx: &Context<'_>, refresh: String) -> Result<TokenPair> {
-        Ok(actions::refresh(app(ctx)?, &token(ctx, refresh)?).await?.into())
+        Ok(actions::refresh(app(ctx)?, caller(ctx)?.client, &token(ctx, refresh)?).await?.into())
     }
 
     /// Signs out: ends the session that the refresh token belongs to, its access tokens included.

@@ -17,6 +17,7 @@ use crate::{
     app::App,
     auth::Customer,
     body::{Fields, Form, secret},
+    client::Client,
     error::Result,
     extract::{Body, header_text},
     openapi::ProblemResponse,
@@ -78,9 +79,10 @@ struct RegistrationBody {
 ))]
 async fn register(
     State(app): State<App>,
+    client: Client,
     Body(registration): Body<Registration>,
 ) -> Result<(StatusCode, Json<User>)> {
-    let user = actions::register(&app, registration).await?;
+    let user = actions::register(&app, client, registration).await?;
     Ok((StatusCode::CREATED, Json(user)))
 }
 
@@ -89,8 +91,9 @@ async fn register(
 #[schema(as = Credentials)]
 struct CredentialsBody {
     /// The user name or the e-mail address.
+    #[schema(min_length = 1)]
     username: String,
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1, max_length = 1024)]
     password: String,
 }
 
@@ -101,16 +104,18 @@ struct CredentialsBody {
 ))]
 async fn login(
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     Body(credentials): Body<Credentials>,
 ) -> Result<Json<TokenPair>> {
     let user_agent = header_text(&headers, "user-agent").unwrap_or_default();
-    Ok(Json(actions::login(&app, credentials, user_agent).await?.into()))
+    Ok(Json(actions::login(&app, client, credentials, user_agent).await?.into()))
 }
 
 #[derive(ToSchema)]
 #[schema(as = RefreshToken)]
 pub(super) struct RefreshBody {
+    #[schema(min_length = 1, max_length = 4096)]
     pub(super) refresh: String,
 }
 
@@ -127,13 +132,18 @@ impl Form for RefreshBody {
     (status = 200, body = TokenPair),
     (status = "4XX", response = ProblemResponse)
 ))]
-async fn refresh(State(app): State<App>, Body(body): Body<RefreshBody>) -> Result<Json<TokenPair>> {
-    Ok(Json(actions::refresh(&app, &body.refresh).await?.into()))
+async fn refresh(
+    State(app): State<App>,
+    client: Client,
+    Body(body): Body<RefreshBody>,
+) -> Result<Json<TokenPair>> {
+    Ok(Json(actions::refresh(&app, client, &body.refresh).await?.into()))
 }
 
 #[derive(ToSchema)]
 #[schema(as = Token)]
 struct TokenBody {
+    #[schema(min_length = 1, max_length = 4096)]
     token: String,
 }
 
@@ -211,7 +221,7 @@ async fn update_me(
 #[expect(dead_code, reason = "describes what `PasswordChange` reads")]
 #[schema(as = PasswordChange)]
 struct PasswordBody {
-    #[schema(format = Password)]
+    #[schema(format = Password, min_length = 1, max_length = 1024)]
     old_password: String,
     #[schema(format = Password, min_length = 8, max_length = 128)]
     new_password: String,
@@ -227,9 +237,10 @@ struct PasswordBody {
 ))]
 async fn change_password(
     State(app): State<App>,
+    client: Client,
     user: Customer,
     Body(change): Body<PasswordChange>,
 ) -> Result<StatusCode> {
-    actions::change_password(&app, user, change).await?;
+    actions::change_password(&app, client, user, change).await?;
     Ok(StatusCode::NO_CONTENT)
 }

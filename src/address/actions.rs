@@ -54,7 +54,11 @@ pub async fn create(app: &App, user: Customer, new: &NewAddress) -> Result<Addre
 /// # Errors
 /// 404.
 pub async fn update(app: &App, user: Customer, id: i64, changes: &AddressChanges) -> Result<Address> {
-    store::update(&app.web, user.user_id(), id, changes).await?.ok_or_else(not_found)
+    let mut transaction = auth::begin(&app.web, user).await?;
+    let address =
+        store::update(&mut transaction, user.user_id(), id, changes).await?.ok_or_else(not_found)?;
+    transaction.commit().await?;
+    Ok(address)
 }
 
 /// Deletes one of the user's addresses; orders keep what they copied.
@@ -62,8 +66,12 @@ pub async fn update(app: &App, user: Customer, id: i64, changes: &AddressChanges
 /// # Errors
 /// 404.
 pub async fn delete(app: &App, user: Customer, id: i64) -> Result<()> {
-    let done = store::delete(&app.web, user.user_id(), id).await?;
-    done.then_some(()).ok_or_else(not_found)
+    let mut transaction = auth::begin(&app.web, user).await?;
+    if !store::delete(&mut transaction, user.user_id(), id).await? {
+        return Err(not_found());
+    }
+    transaction.commit().await?;
+    Ok(())
 }
 
 /// Forgets every address of a user who leaves, in the transaction that makes the user nobody.

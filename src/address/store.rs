@@ -68,7 +68,7 @@ pub(super) async fn insert(db: &mut PgConnection, owner: i64, new: &NewAddress) 
 }
 
 pub(super) async fn update(
-    db: impl PgExecutor<'_>,
+    db: &mut PgConnection,
     owner: i64,
     id: i64,
     changes: &AddressChanges,
@@ -95,7 +95,7 @@ pub(super) async fn update(
 }
 
 /// Marks it deleted and overwrites what it said; orders refer to the row. False when there is none.
-pub(super) async fn delete(db: impl PgExecutor<'_>, owner: i64, id: i64) -> Result<bool> {
+pub(super) async fn delete(db: &mut PgConnection, owner: i64, id: i64) -> Result<bool> {
     let done = sqlx::query!(
         "update address
          set deleted_at = now(), street = '-', city = '-', region = '', country = '-', postal_code = ''

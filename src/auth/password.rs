@@ -3,9 +3,13 @@
 //! Hashing is made to be expensive, so the number of hashes at once is bounded (more threads than cores slow
 //! every one of them down), the queue for them is bounded (a flood of sign-ins is refused, not stored up),
 //! and the 19 MiB that each one fills are kept for the next one, since asking the system for them anew costs
-//! half as much again.
+//! half as much again. Each runs on a thread of its own that stands back behind everything else: a flood of
+//! sign-ins slows sign-ins, and not searches.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
 
 use argon2::{
     Algorithm, Argon2, Block, Params, Version,
@@ -13,12 +17,14 @@ use argon2::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Error, Result};
 
 /// Sign-ins that may wait for a place; with two places and 30 ms a hash the last one waits about a second.
 const QUEUE: usize = 64;
+/// How far hashing stands back: it gets what others leave, and a ninth of a core that they would take whole.
+const NICENESS: i32 = 10;
 /// Bytes of a salt (RFC 9106 §3.1 recommends 16) and of a hash.
 const SALT: usize = 16;
 const HASH: usize = 32;
@@ -75,15 +81,33 @@ impl Passwords {
 
     /// Both permits go with the work: who hangs up frees no place while the hash still runs.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> T + Send + 'static) -> Result<T> {
-        let busy = || Error::unavailable("Too many people are signing in at this moment.");
+        let busy = || {
+            metrics::counter!("duka_passwords_refused_total").increment(1);
+            Error::unavailable("Too many people are signing in at this moment.")
+        };
         let inner = Arc::clone(&self.0);
         let queued = Arc::clone(&inner.queue).try_acquire_owned().map_err(|_| busy())?;
         let place = Arc::clone(&inner.places).acquire_owned().await.map_err(|_| busy())?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _held = (queued, place);
-            work(&inner)
+        let (sender, done) = oneshot::channel();
+        let thread = thread::Builder::new().name("duka password".to_owned()).spawn(move || {
+            stand_back();
+            let done = work(&inner);
+            drop((queued, place));
+            // Whoever has hung up wants it no more.
+            let _ = sender.send(done);
         });
+        thread.map_err(Error::internal)?;
         done.await.map_err(Error::internal)
+    }
+}
+
+/// Lets this thread stand back behind those that answer. Of this thread alone on Linux; where it would be the whole
+/// process's, it is left as it is.
+fn stand_back() {
+    if cfg!(target_os = "linux")
+        && let Err(error) = rustix::process::nice(NICENESS)
+    {
+        tracing::debug!(%error, "passwords are hashed as eagerly as searches are answered");
     }
 }
 

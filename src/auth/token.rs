@@ -276,6 +276,30 @@ mod tests {
             ("audience", forge(&header("HS256"), &with("aud", json!("other")), SECRET)),
             ("role", forge(&header("HS256"), &with("role", json!("root")), SECRET)),
             ("garbage", "a.b.c".to_owned()),
+            ("an algorithm of keys in public", forge(&header("RS256"), &claims(), SECRET)),
+            ("an algorithm in another case", forge(&header("hs256"), &claims(), SECRET)),
+            (
+                "a key of its own",
+                forge(&json!({"alg": "HS256", "kid": kid, "jwk": {"kty": "oct", "k": "eA"}}), &claims(), "x"),
+            ),
+            (
+                "a key id that is a path",
+                forge(&json!({"alg": "HS256", "kid": "../../dev/null"}), &claims(), ""),
+            ),
+            ("a key id that is a number", forge(&json!({"alg": "HS256", "kid": 1}), &claims(), SECRET)),
+            ("an expiry in words", forge(&header("HS256"), &with("exp", json!("never")), SECRET)),
+            ("an expiry without end", forge(&header("HS256"), &with("exp", json!(1e300)), SECRET)),
+            ("a subject that is a number", forge(&header("HS256"), &with("sub", json!(1)), SECRET)),
+            ("a session in words", forge(&header("HS256"), &with("sid", json!("3")), SECRET)),
+            ("roles", forge(&header("HS256"), &with("role", json!(["admin"])), SECRET)),
+            ("an audience among others", forge(&header("HS256"), &with("aud", json!(["other"])), SECRET)),
+            ("an issuer among others", forge(&header("HS256"), &with("iss", json!({"duka": true})), SECRET)),
+            ("not yet", forge(&header("HS256"), &with("nbf", json!(now() + 600)), SECRET)),
+            ("claims twice over", format!("{}.x", forge(&header("HS256"), &claims(), SECRET))),
+            ("no signature", {
+                let whole = forge(&header("HS256"), &claims(), SECRET);
+                format!("{}.", whole.rsplit_once('.').unwrap().0)
+            }),
         ] {
             assert_eq!(keys.verify(&token), None, "{case}");
         }

@@ -42,22 +42,23 @@ impl Encoding {
 
     /// The coding that the request asks for; see [`wanted`](Self::wanted).
     pub fn asked_for(headers: &HeaderMap) -> Self {
-        let accepted =
-            headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-        Self::wanted(&accepted.collect::<Vec<_>>().join(","))
+        Self::wanted(&accepted(headers))
+    }
+
+    /// Whether the request takes any of the codings that there are. Where it names none, the plain one will do.
+    pub fn is_possible(headers: &HeaderMap) -> bool {
+        let accepted = accepted(headers);
+        let plain = weight_of(&accepted, &["identity"]).or(weight_of(&accepted, &["*"]));
+        plain != Some(0) || Self::wanted(&accepted) != Self::Plain
     }
 
     /// The coding that the client weighs most (`Accept-Encoding`, RFC 9110 §12.5.3); of equal ones the one that
     /// makes the smallest body. Where it wants none that there is, the plain one: it is always understood.
     pub fn wanted(accepted: &str) -> Self {
-        let weight_of = |names: &[&str]| {
-            let mut listed = accepted.split(',').map(weighed).filter(|(name, _)| names.contains(name));
-            listed.next().map(|(_, weight)| weight)
-        };
-        let others = weight_of(&["*"]);
-        let weight = |names| weight_of(names).or(others).unwrap_or(0);
+        let others = weight_of(accepted, &["*"]);
+        let weight = |names: &[&str]| weight_of(accepted, names).or(others).unwrap_or(0);
         // Whoever accepts a coding prefers it to the plain body, unless that is listed as well.
-        let plain = weight_of(&["identity"]).unwrap_or(0);
+        let plain = weight_of(accepted, &["identity"]).unwrap_or(0);
         let (brotli, gzip) = (weight(&["br"]), weight(&["gzip", "x-gzip"]));
         match () {
             () if brotli > 0 && brotli >= gzip.max(plain) => Self::Brotli,
@@ -86,6 +87,18 @@ impl Encoding {
             }
         }
     }
+}
+
+/// All that `Accept-Encoding` says.
+fn accepted(headers: &HeaderMap) -> String {
+    let values = headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.collect::<Vec<_>>().join(",")
+}
+
+/// The weight of the first entry that has one of the names, in thousandths.
+fn weight_of(accepted: &str, names: &[&str]) -> Option<u16> {
+    let mut listed = accepted.split(',').map(weighed).filter(|(name, _)| names.contains(name));
+    listed.next().map(|(_, weight)| weight)
 }
 
 /// An entry of `Accept-Encoding`, and its weight in thousandths; one that cannot be read weighs nothing.
@@ -137,6 +150,26 @@ mod tests {
             ("deflate, zstd", Encoding::Plain),
         ] {
             assert_eq!(Encoding::wanted(accepted), wanted, "{accepted}");
+        }
+    }
+
+    #[test]
+    fn whoever_takes_nothing_can_be_told() {
+        for (accepted, is_possible) in [
+            ("", true),
+            ("deflate", true),
+            ("gzip;q=0", true),
+            ("identity;q=0", false),
+            ("*;q=0", false),
+            ("identity;q=0, deflate", false),
+            ("identity;q=0, br;q=0.1", true),
+            ("*;q=0, identity", true),
+            ("*;q=0, gzip", true),
+            ("identity;q=0, *", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_ENCODING, accepted.parse().unwrap());
+            assert_eq!(Encoding::is_possible(&headers), is_possible, "{accepted}");
         }
     }
 

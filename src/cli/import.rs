@@ -81,7 +81,7 @@ impl Import {
         });
         let report = report.await;
         bar.finish_and_clear();
-        Ok(tell(&report?, &refused, self.dry_run))
+        Ok(tell(&report?, &refused, options))
     }
 }
 
@@ -146,7 +146,7 @@ impl Generate {
             let options = Options { on_error: OnError::Reject, dry_run: false };
             let report = bring_in(&config, feed, options, |done| bar.set_position(done.report.rows)).await;
             bar.finish_and_clear();
-            return Ok(tell(&report?, &[], false));
+            return Ok(tell(&report?, &[], options));
         };
         let mut writer = writer(&out)?;
         for number in 0..self.products {
@@ -196,7 +196,8 @@ async fn bring_in(
     imported
 }
 
-fn tell(report: &Report, refused: &[RowError], dry_run: bool) -> ExitCode {
+/// Says what was done, and what the exit code is: a dry run's is the real one's.
+fn tell(report: &Report, refused: &[RowError], options: Options) -> ExitCode {
     let count = |number: u64, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
     for error in refused {
         complain(&error.to_string());
@@ -205,7 +206,7 @@ fn tell(report: &Report, refused: &[RowError], dry_run: bool) -> ExitCode {
     if hidden > 0 {
         complain(&format!("… and {} more", count(hidden, "refused row")));
     }
-    let what = match (report.kept, dry_run) {
+    let what = match (report.kept, options.dry_run) {
         (true, _) => "",
         (false, true) => " (tried only: nothing was kept)",
         (false, false) => " (nothing was kept: --on-error skip keeps the others)",
@@ -217,5 +218,9 @@ fn tell(report: &Report, refused: &[RowError], dry_run: bool) -> ExitCode {
         report.updated,
         report.refused
     ));
-    if report.refused > 0 && !report.kept { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if report.refused > 0 && options.on_error == OnError::Reject {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

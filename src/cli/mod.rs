@@ -78,7 +78,13 @@ pub fn main() -> ExitCode {
         Ok(config) => config,
         Err(error) => return fail(&error, 2),
     };
-    telemetry::start_logging(&config);
+    let telemetry = telemetry::start(&config);
+    let code = run(cli.command, config, dotenv);
+    telemetry.end();
+    code
+}
+
+fn run(command: Command, config: Config, dotenv: dotenvy::Result<PathBuf>) -> ExitCode {
     match dotenv {
         Ok(path) => tracing::debug!(path = %path.display(), "read settings"),
         Err(error) if error.not_found() => {}
@@ -90,7 +96,7 @@ pub fn main() -> ExitCode {
     for name in unknown_variables(&known_variables()) {
         tracing::warn!(name, "nothing reads this variable; is it misspelt?");
     }
-    if let Command::Supervise { dir } = cli.command {
+    if let Command::Supervise { dir } = command {
         return crate::postgres::supervise(&dir).map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -98,7 +104,7 @@ pub fn main() -> ExitCode {
         Err(error) => return fail(&error, 1),
     };
     let outcome = runtime.block_on(async {
-        match cli.command {
+        match command {
             Command::Serve(command) => command.run(config).await,
             Command::Demo(command) => command.run(config).await,
             Command::Migrate(command) => command.run(config).await,

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::output::say;
 use crate::{
     config::{CardConfig, Config, MpesaConfig},
+    money::Currency,
     sandbox::{self, Credentials, Settings},
 };
 
@@ -21,6 +22,8 @@ pub(super) struct StandIn {
     address: SocketAddr,
     cards: bool,
     mpesa: bool,
+    /// The shop's.
+    currency: Currency,
 }
 
 /// A sandbox at work.
@@ -54,7 +57,7 @@ impl StandIn {
         if mpesa {
             config.accounts.mpesa = Some(phone(address, &ours));
         }
-        Ok(Some(Self { listener, address, cards, mpesa }))
+        Ok(Some(Self { listener, address, cards, mpesa, currency: config.currency }))
     }
 
     /// Opens it for a shop that listens there, and says what can be tried.
@@ -63,7 +66,8 @@ impl StandIn {
     /// When the shop's address cannot be told to it.
     pub(super) fn open(self, shop: SocketAddr) -> Result<Standing, String> {
         let webhook_url = format!("http://{shop}/api/payment/webhook/card/").parse()?;
-        let settings = Settings { webhook_url: Some(webhook_url), ..Settings::default() };
+        let mpesa_currency = Some(self.currency.code().to_owned());
+        let settings = Settings { webhook_url: Some(webhook_url), mpesa_currency, ..Settings::default() };
         let stop = CancellationToken::new();
         self.introduce(&settings.credentials);
         let serving = tokio::spawn(sandbox::serve(self.listener, settings, stop.clone()));
@@ -89,6 +93,12 @@ impl StandIn {
             say(
                 "  telephones  0712345678 is paid after two seconds, …01 is short of funds, …32 cancels, …99 asks you",
             );
+            if self.currency.code() != "KES" {
+                say(&format!(
+                    "              in {}, which only this sandbox does: a real account takes KES, and DUKA_CURRENCY=KES",
+                    self.currency.code()
+                ));
+            }
         }
         say("  The page there has the others, and what waits for a person.");
     }

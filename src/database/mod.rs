@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
+    indexing::Sources,
     money::Currency,
     postgres::{self, Cluster},
 };
@@ -32,6 +33,19 @@ pub enum DatabaseError {
     /// The server does not answer, or refuses.
     #[error("the database cannot be reached: {0}; check --database-url (DATABASE_URL)")]
     Unreachable(#[source] sqlx::Error),
+    /// The same of the database that the mirror reads.
+    #[error(
+        "the mirror's source cannot be reached: {0}; check --mirror-database-url (DUKA_MIRROR_DATABASE_URL)"
+    )]
+    MirrorUnreachable(#[source] sqlx::Error),
+    /// The mirror would show another shop's products.
+    #[error(
+        "--mirror-database-url (DUKA_MIRROR_DATABASE_URL) is neither the database of --database-url nor a standby of it"
+    )]
+    Stranger,
+    /// The standby does not come as far as the schema.
+    #[error("the mirror's source has not replayed what the database held {} seconds ago; is its replication at work?", CATCH_UP.as_secs())]
+    Behind,
     /// The schema could not be brought up to date.
     #[error("the database's schema could not be migrated: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -40,9 +54,14 @@ pub enum DatabaseError {
     Task(#[from] tokio::task::JoinError),
 }
 
+/// For how long a standby may be behind when a shop opens.
+const CATCH_UP: Duration = Duration::from_secs(30);
+
 /// A database that answers.
 pub struct Database {
     options: PgConnectOptions,
+    /// What the mirror reads, where that is another server.
+    mirror: Option<PgConnectOptions>,
     cluster: Option<Arc<Cluster>>,
 }
 
@@ -55,7 +74,18 @@ impl Database {
         let Some(url) = &config.database_url else { return Self::managed(config).await };
         let options = PgConnectOptions::from_str(url.expose_secret()).map_err(DatabaseError::Unreachable)?;
         store::ping(&options).await.map_err(DatabaseError::Unreachable)?;
-        Ok(Self { options: ours(options), cluster: None })
+        let mut database = Self { options: ours(options), mirror: None, cluster: None };
+        if let Some(url) = &config.mirror_database_url {
+            let options =
+                PgConnectOptions::from_str(url.expose_secret()).map_err(DatabaseError::MirrorUnreachable)?;
+            let replica = store::identity(&options).await.map_err(DatabaseError::MirrorUnreachable)?;
+            let own = store::identity(&database.options).await.map_err(DatabaseError::Unreachable)?;
+            if own != replica {
+                return Err(DatabaseError::Stranger);
+            }
+            database.mirror = Some(ours(options));
+        }
+        Ok(database)
     }
 
     async fn managed(config: &Config) -> Result<Self, DatabaseError> {
@@ -65,7 +95,8 @@ impl Database {
         store::ensure_database(&server.clone().database("postgres"), DATABASE)
             .await
             .map_err(DatabaseError::Unreachable)?;
-        Ok(Self { options: ours(server.database(DATABASE)), cluster: Some(Arc::new(cluster)) })
+        let options = ours(server.database(DATABASE));
+        Ok(Self { options, mirror: None, cluster: Some(Arc::new(cluster)) })
     }
 
     /// Brings the schema up to date; a second call finds nothing to do.
@@ -74,6 +105,17 @@ impl Database {
     /// When a migration fails, or the database has ones that this program does not know.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
         Ok(store::migrate(&self.options).await?)
+    }
+
+    /// Waits until what the mirror reads holds all that the database holds now, its schema included.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Behind`] when it does not come as far.
+    pub async fn level(&self) -> Result<(), DatabaseError> {
+        let Some(mirror) = &self.mirror else { return Ok(()) };
+        let place = store::end_of_log(&self.options).await.map_err(DatabaseError::Unreachable)?;
+        let replayed = store::replayed(mirror, &place, CATCH_UP).await;
+        replayed.map_err(DatabaseError::MirrorUnreachable)?.then_some(()).ok_or(DatabaseError::Behind)
     }
 
     /// Makes everybody round discounted prices to the currency's decimals. The schema must be there.
@@ -105,26 +147,15 @@ impl Database {
     /// A pool for work that nobody waits for, such as an import. Statements take as long as they take.
     pub fn work_pool(&self, name: &str) -> PgPool {
         // An import waits for its file, however slow that arrives.
-        self.patient_pool(name, "0")
+        patient_pool(&self.options, name, "0")
     }
 
-    /// A pool for the indexer, which waits for nobody: a process that is frozen in the middle of its reading must not
-    /// keep PostgreSQL from cleaning up for as long as it sleeps.
-    pub fn index_pool(&self) -> PgPool {
-        self.patient_pool("duka indexer", "5min")
-    }
-
-    fn patient_pool(&self, name: &str, idle_in_transaction: &str) -> PgPool {
-        let options = self.options.clone().application_name(name).options([
-            // The log's view is estimated far too high for a poll: compiling it would take longer than running it.
-            ("jit", "off"),
-            ("idle_in_transaction_session_timeout", idle_in_transaction),
-        ]);
-        PgPoolOptions::new()
-            // A rebuild reads with several hands beside the indexer.
-            .max_connections(8)
-            .acquire_timeout(Duration::from_secs(5))
-            .connect_lazy_with(options)
+    /// The indexer's pools, which wait for nobody: a process that is frozen in the middle of its reading must not keep
+    /// PostgreSQL from cleaning up for as long as it sleeps.
+    pub fn index_pools(&self) -> Sources {
+        let home = patient_pool(&self.options, "duka indexer", "5min");
+        let read = self.mirror.as_ref().map(|mirror| patient_pool(mirror, "duka indexer", "5min"));
+        Sources { read: read.unwrap_or_else(|| home.clone()), home }
     }
 
     /// One connection for `/readyz/`.
@@ -170,6 +201,19 @@ impl Database {
 /// When it does not.
 pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
     store::ask(pool).await
+}
+
+fn patient_pool(options: &PgConnectOptions, name: &str, idle_in_transaction: &str) -> PgPool {
+    let options = options.clone().application_name(name).options([
+        // The log's view is estimated far too high for a poll: compiling it would take longer than running it.
+        ("jit", "off"),
+        ("idle_in_transaction_session_timeout", idle_in_transaction),
+    ]);
+    PgPoolOptions::new()
+        // A rebuild reads with several hands beside the indexer.
+        .max_connections(8)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_lazy_with(options)
 }
 
 /// What is written through these is not somebody's at a prompt: the audit tells them apart.

@@ -1,8 +1,11 @@
 //! The SQL that comes before any feature's.
 
+use std::time::{Duration, Instant};
+
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgExecutor, migrate::Migrator, postgres::PgConnectOptions,
 };
+use tokio::time::sleep;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -50,6 +53,52 @@ pub(super) async fn migrate(options: &PgConnectOptions) -> Result<(), sqlx::migr
     MIGRATIONS.run(&mut connection).await?;
     connection.close().await?;
     Ok(())
+}
+
+/// Which database of which server this is; a standby's are its primary's.
+pub(super) async fn identity(options: &PgConnectOptions) -> sqlx::Result<(i64, i64)> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let row = sqlx::query!(
+        r#"select s.system_identifier as "server!", d.oid::bigint as "database!"
+           from pg_control_system() s, pg_database d where d.datname = current_database()"#
+    );
+    let row = row.fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok((row.server, row.database))
+}
+
+/// How far the server's log has come.
+pub(super) async fn end_of_log(options: &PgConnectOptions) -> sqlx::Result<String> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let place = sqlx::query_scalar!(r#"select pg_current_wal_lsn()::text as "place!""#);
+    let place = place.fetch_one(&mut connection).await?;
+    connection.close().await?;
+    Ok(place)
+}
+
+/// Waits until a standby has replayed its primary's log as far as this; false when it has not within `patience`. What is
+/// no standby needs not.
+pub(super) async fn replayed(
+    options: &PgConnectOptions,
+    place: &str,
+    patience: Duration,
+) -> sqlx::Result<bool> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let begun = Instant::now();
+    let has_it = loop {
+        let look = sqlx::query_scalar!(
+            r#"select not pg_is_in_recovery()
+                      or coalesce(pg_last_wal_replay_lsn() >= ($1::text)::pg_lsn, false) as "has_it!""#,
+            place
+        );
+        let has_it = look.fetch_one(&mut connection).await?;
+        if has_it || begun.elapsed() > patience {
+            break has_it;
+        }
+        sleep(Duration::from_millis(50)).await;
+    };
+    connection.close().await?;
+    Ok(has_it)
 }
 
 /// Says how fine prices are; where that changes, every mirror is built anew.

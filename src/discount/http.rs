@@ -142,6 +142,7 @@ struct NewBody {
     #[schema(max_length = 2000)]
     description: Option<String>,
     /// `percentage` or `fixed`.
+    #[schema(pattern = "^(percentage|fixed)$")]
     discount_type: String,
     /// Above zero. Per cent: at most 100, with at most two decimals. What it takes off is rounded half-up to the
     /// currency's decimals.
@@ -162,7 +163,7 @@ struct NewBody {
     is_active: Option<bool>,
     /// `code`: given on the cart. `automatic`: while its window is open it lowers the price of each linked
     /// product; of several the one that leaves the lowest price.
-    #[schema(default = "code")]
+    #[schema(default = "code", pattern = "^(code|automatic)$")]
     activation: Option<String>,
     /// Orders that may use the code; an automatic discount has no limit.
     #[schema(minimum = 1)]
@@ -209,6 +210,7 @@ struct ChangesBody {
     #[schema(max_length = 2000)]
     description: Option<String>,
     /// `percentage` or `fixed`.
+    #[schema(pattern = "^(percentage|fixed)$")]
     discount_type: Option<String>,
     #[schema(example = "10.00")]
     discount_value: Option<String>,

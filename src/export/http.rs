@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -67,7 +67,8 @@ async fn export(
     let accepted = header_text(&headers, "accept").unwrap_or_default();
     let format = format.unwrap_or_else(|| accepted_format(accepted));
     let pieces = actions::stream(&app, admin, format).await?;
-    let body = stream::unfold(pieces, |mut pieces| async { Some((pieces.recv().await?, pieces)) });
+    // Whoever compresses it asks once more after its end.
+    let body = stream::unfold(pieces, |mut pieces| async { Some((pieces.recv().await?, pieces)) }).fuse();
     let (media_type, name) = match format {
         Format::Ndjson => ("application/x-ndjson", "catalog.ndjson"),
         Format::Csv => ("text/csv; charset=utf-8", "catalog.csv"),

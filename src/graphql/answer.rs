@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{
-    Name, Request, Response, ServerError, Variables,
+    Name, PathSegment, Request, Response, ServerError, Variables,
     dataloader::{DataLoader, HashMapCache},
     parser::types::{ExecutableDocument, OperationType},
 };
@@ -13,6 +13,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::IntoResponse,
 };
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{Graph, limits};
@@ -20,6 +21,7 @@ use crate::{
     app::App,
     body::{Fields, Form, Refusal},
     category::graphql::Children,
+    client::Client,
     error::{Error, Kind, Result},
     extract::Body,
     product::variant::graphql::Variants,
@@ -68,10 +70,11 @@ fn object(value: Value) -> std::result::Result<Map<String, Value>, Refusal> {
 pub(super) async fn answer(
     graph: Graph,
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     Body(asked): Body<Asked>,
 ) -> impl IntoResponse {
-    let answered = match prepared(&app, headers, asked) {
+    let answered = match prepared(&app, client, headers, asked) {
         Ok(request) => graph.execute(request).await,
         Err(refused) => Response::from_errors(vec![refused]),
     };
@@ -81,11 +84,11 @@ pub(super) async fn answer(
 }
 
 /// The request, if it is within the limits.
-fn prepared(app: &App, headers: HeaderMap, asked: Asked) -> Result<Request, ServerError> {
+fn prepared(app: &App, client: Client, headers: HeaderMap, asked: Asked) -> Result<Request, ServerError> {
     let variables = Variables::from_json(Value::Object(asked.variables));
     let document = limits::read(&asked.query, &variables)?;
     let is_mutation = is_mutation(&document, asked.operation.as_deref());
-    let caller = Arc::new(Caller::new(app, headers, is_mutation));
+    let caller = Arc::new(Caller::new(app, client, headers, is_mutation));
     let mut request = Request::new(asked.query)
         .variables(variables)
         .data(DataLoader::with_cache(Children(app.clone()), tokio::spawn, HashMapCache::default()))
@@ -109,14 +112,34 @@ fn is_mutation(document: &ExecutableDocument, name: Option<&str>) -> bool {
     meant.is_some_and(|(_, operation)| operation.node.ty == OperationType::Mutation)
 }
 
-fn body(answered: Response) -> Value {
-    let Response { data, errors, .. } = answered;
-    let mut body = Map::new();
-    if !errors.is_empty() {
-        body.insert("errors".to_owned(), errors.into_iter().take(MOST_ERRORS).map(told).collect());
+/// What is sent. Of the data each field stands where it was asked for, which JSON of this program's own would sort.
+#[derive(Serialize)]
+struct Sent {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Value>,
+    data: async_graphql::Value,
+}
+
+fn body(answered: Response) -> Sent {
+    let Response { mut data, errors, .. } = answered;
+    errors.iter().for_each(|error| tell_null(&mut data, &error.path));
+    Sent { errors: errors.into_iter().take(MOST_ERRORS).map(told).collect(), data }
+}
+
+/// Puts null where a field failed: the library leaves it out, and a client that keeps what it reads takes a missing
+/// field for one that it forgot to ask for (GraphQL, October 2021, 6.4.4).
+fn tell_null(data: &mut async_graphql::Value, path: &[PathSegment]) {
+    use async_graphql::Value::{List, Null, Object};
+
+    let Some((last, way)) = path.split_last() else { return };
+    let place = way.iter().try_fold(data, |place, step| match (place, step) {
+        (Object(fields), PathSegment::Field(name)) => fields.get_mut(name.as_str()),
+        (List(items), PathSegment::Index(index)) => items.get_mut(*index),
+        _ => None,
+    });
+    if let (Some(Object(fields)), PathSegment::Field(name)) = (place, last) {
+        fields.entry(Name::new(name)).or_insert(Null);
     }
-    body.insert("data".to_owned(), data.into_json().unwrap_or_default());
-    Value::Object(body)
 }
 
 /// An error in the words of REST's: its detail as the message, and its slug, status and faults in `extensions`.

@@ -41,11 +41,12 @@ const MOST_SCHEMA_LISTS: u64 = 3;
 
 /// Lists without a `first`, and what each counts for: what a shop usually has of them. Facets and suggestions are
 /// counted in the index, and not fetched.
-pub(super) const LISTS: [(&str, u64); 17] = [
+pub(super) const LISTS: [(&str, u64); 18] = [
     ("variants", 5),
     ("children", 3),
     ("items", 10),
     ("shipments", 2),
+    ("refunds", 2),
     ("timeline", 5),
     ("addresses", 5),
     ("category", 1),
@@ -65,8 +66,10 @@ pub(super) const LISTS: [(&str, u64); 17] = [
 pub(super) const PAGES: [(&str, u64); 6] =
     [("products", 24), ("categories", 24), ("reviews", 24), ("orders", 24), ("users", 24), ("discounts", 24)];
 pub(super) const OWN_PAGES: [(&str, u64); 1] = [("reviews", 3)];
-/// What costs more than an object: passwords are hashed slowly on purpose, a checkout locks, a reindex reads it all.
-const ACTIONS: [(&str, u64); 4] = [("register", 200), ("login", 200), ("checkout", 50), ("reindex", 200)];
+/// What costs more than an object: passwords are hashed slowly on purpose, a checkout locks, a payment waits for its
+/// gateway, a reindex reads it all.
+const ACTIONS: [(&str, u64); 5] =
+    [("register", 200), ("login", 200), ("checkout", 50), ("initiatePayment", 200), ("reindex", 200)];
 /// The lists of the schema itself.
 const SCHEMA_LISTS: [&str; 8] =
     ["types", "fields", "args", "inputFields", "interfaces", "possibleTypes", "enumValues", "directives"];

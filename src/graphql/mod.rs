@@ -11,7 +11,8 @@ use async_graphql::{EmptySubscription, MergedObject, Schema};
 use axum::{Router, routing::post};
 
 use crate::{
-    account, address, app::App, cart, category, discount, order, product, review, search, user, wishlist,
+    account, address, app::App, cart, category, discount, order, payment, product, review, search, user,
+    wishlist,
 };
 
 /// Everything that can be read.
@@ -24,6 +25,7 @@ pub struct Query(
     account::graphql::Query,
     cart::graphql::Query,
     order::graphql::Query,
+    payment::graphql::Query,
     wishlist::graphql::Query,
     address::graphql::Query,
     user::graphql::Query,
@@ -40,6 +42,7 @@ pub struct Mutation(
     wishlist::graphql::Mutation,
     review::graphql::Mutation,
     order::graphql::Mutation,
+    payment::graphql::Mutation,
     product::graphql::Mutation,
     product::variant::graphql::Mutation,
     category::graphql::Mutation,
@@ -64,7 +67,8 @@ fn graph(app: &App) -> Graph {
 /// The routes: `POST /graphql/`, and with `GET` an explorer, if the shop shows one.
 pub fn routes(app: &App) -> Router<App> {
     let graph = graph(app);
-    let answer = post(move |state, headers, body| answer::answer(graph, state, headers, body));
+    let answer =
+        post(move |state, client, headers, body| answer::answer(graph, state, client, headers, body));
     let routes = Router::new().route("/graphql/", answer);
     if app.config.graphql_explorer { routes.merge(explorer::routes()) } else { routes }
 }

@@ -25,6 +25,11 @@ impl IdempotencyKey {
     pub fn request(self, user_id: i64, route: &str, body: &Unread) -> Option<Request> {
         Some(Request::new(user_id, route, self.0?, &body.canonical()))
     }
+
+    /// The same of a route whose path names a thing: with another thing it is another request.
+    pub fn request_of(self, user_id: i64, route: &str, id: i64, body: &Unread) -> Option<Request> {
+        Some(Request::new(user_id, route, self.0?, &format!("{id} {}", body.canonical())))
+    }
 }
 
 impl IdempotencyKey {

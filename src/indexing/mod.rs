@@ -12,6 +12,7 @@
 
 mod build;
 mod follow;
+mod lag;
 mod mirror;
 mod projection;
 mod rebuild;
@@ -33,7 +34,6 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot, watch},
     task::JoinHandle,
-    time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +41,7 @@ use self::{
     follow::Mirror, mirror::Folder, rebuild::Successor, reopen::Demand, verify::Report, worker::Order,
 };
 pub use self::{
+    lag::Lag,
     snapshot::{Snapshot, Version},
     tuning::Tuning,
 };
@@ -172,25 +173,19 @@ impl Applied {
     }
 }
 
-/// How often it is measured how far the mirror is behind.
-const MEASURE: Duration = Duration::from_secs(5);
-
-/// How far a mirror is behind.
-#[derive(Clone, Copy, Debug)]
-pub struct Lag {
-    /// Products that changed and are not applied.
-    pub pending_changes: u64,
-    /// For how long the oldest of these changes has waited; 0 when there is none.
-    pub seconds: f64,
-    /// For how long the oldest writing transaction has been open: what it wrote is unseen as long as it is, and the
-    /// mirror remembers all that came after it. Hours are worth an alert.
-    pub horizon_seconds: f64,
-}
-
 /// What cannot be indexed is left out, and `verify` misses it: it must not hold up everybody else's.
 fn refuse(error: &duka_index::Error) {
     tracing::error!(%error, "a product cannot be found by searches");
     metrics::counter!("duka_index_refused_documents_total").increment(1);
+}
+
+/// The databases that a mirror lives by: mostly the same one twice.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Where the log and the products are read: the shop's database, or a standby of it, which may be behind.
+    pub read: PgPool,
+    /// The shop's database itself, where a mirror says how far it is, and hears that there is news.
+    pub home: PgPool,
 }
 
 /// The door: the mirror, and the one who keeps it. Cheap to clone.
@@ -203,7 +198,7 @@ struct Shared {
     applied: watch::Sender<Applied>,
     wake: Notify,
     tell: Notify,
-    pool: PgPool,
+    sources: Sources,
     folder: Arc<Folder>,
     orders: mpsc::Sender<Order>,
     /// Held by who prepares an index to take over.
@@ -221,22 +216,23 @@ impl Indexing {
         data_dir: PathBuf,
         stop: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>), IndexingError> {
-        let worker = worker::Worker::open(pool, data_dir, stop, Demand::Level).await?;
+        let sources = Sources { read: pool.clone(), home: pool };
+        let worker = worker::Worker::open(sources, data_dir, stop, Demand::Level).await?;
         Ok(Self::work(worker))
     }
 
-    /// As [`start`](Self::start), but for those who answer searches meanwhile: an index that cannot be caught up, since
-    /// the database was restored, another took over from it or the log was cut, answers until the worker has built
-    /// another one.
+    /// As [`start`](Self::start), but for those who answer searches meanwhile, and may read a standby: an index that
+    /// cannot be caught up, since the database was restored, another took over from it or the log was cut, answers until
+    /// the worker has built another one.
     ///
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn resume(
-        pool: PgPool,
+        sources: Sources,
         data_dir: PathBuf,
         stop: CancellationToken,
     ) -> Result<(Self, JoinHandle<()>), IndexingError> {
-        let worker = worker::Worker::open(pool, data_dir, stop, Demand::Something).await?;
+        let worker = worker::Worker::open(sources, data_dir, stop, Demand::Something).await?;
         Ok(Self::work(worker))
     }
 
@@ -245,7 +241,7 @@ impl Indexing {
         (door, tokio::spawn(worker.run()))
     }
 
-    fn new(mirror: &Mirror, pool: PgPool, folder: Arc<Folder>, orders: mpsc::Sender<Order>) -> Self {
+    fn new(mirror: &Mirror, sources: Sources, folder: Arc<Folder>, orders: mpsc::Sender<Order>) -> Self {
         let (applied, _) = watch::channel(mirror.applied.clone());
         Self(Arc::new(Shared {
             engine: RwLock::new(mirror.engine.clone()),
@@ -253,7 +249,7 @@ impl Indexing {
             applied,
             wake: Notify::new(),
             tell: Notify::new(),
-            pool,
+            sources,
             folder,
             orders,
             building: Mutex::new(()),
@@ -301,7 +297,7 @@ impl Indexing {
         progress: impl Fn(u64, u64) + Send + Sync,
     ) -> Result<(), IndexingError> {
         let _building = self.0.building.try_lock().map_err(|_| IndexingError::Busy)?;
-        let prepared = rebuild::prepare(&self.0.pool, &self.0.folder, stop, &progress).await?;
+        let prepared = rebuild::prepare(&self.0.sources.read, &self.0.folder, stop, &progress).await?;
         self.order(|asker| Order::TakeOver(Box::new(prepared), asker)).await
     }
 
@@ -318,7 +314,7 @@ impl Indexing {
     pub async fn go_back(&self, stop: &CancellationToken) -> Result<(), IndexingError> {
         let _building = self.0.building.try_lock().map_err(|_| IndexingError::Busy)?;
         let path = self.0.folder.previous().ok_or(IndexingError::NoPrevious)?;
-        let mirror = rebuild::reopen(&self.0.pool, &path, stop).await?;
+        let mirror = rebuild::reopen(&self.0.sources.read, &path, stop).await?;
         self.order(|asker| Order::TakeOver(Box::new(Successor { mirror, path }), asker)).await
     }
 
@@ -328,43 +324,12 @@ impl Indexing {
     /// # Errors
     /// When either cannot be read.
     pub async fn verify(&self, repair: bool) -> Result<Report, IndexingError> {
-        let report = verify::verify(&self.0.pool, self.engine(), |_, _| {}).await?;
+        let report = verify::verify(&self.0.sources.read, self.engine(), |_, _| {}).await?;
         if repair && !report.differing.is_empty() {
             let ids = report.differing.clone();
             self.order(|asker| Order::Repair(ids, asker)).await?;
         }
         Ok(report)
-    }
-
-    /// How far the mirror is behind the database.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn lag(&self) -> Result<Lag, IndexingError> {
-        let backlog = store::backlog(&self.0.pool, &self.applied().snapshot).await?;
-        Ok(Lag {
-            pending_changes: backlog.changes.unsigned_abs(),
-            seconds: backlog.seconds,
-            horizon_seconds: backlog.horizon_seconds,
-        })
-    }
-
-    /// Measures how far the mirror is behind until `stop`, whatever the worker is at: it may be stuck.
-    async fn measure(self, stop: CancellationToken) {
-        while timeout(MEASURE, stop.cancelled()).await.is_err() {
-            self.measure_lag().await;
-        }
-    }
-
-    async fn measure_lag(&self) {
-        match self.lag().await {
-            Ok(lag) => {
-                metrics::gauge!("duka_index_pending_changes").set(lag.pending_changes as f64);
-                metrics::gauge!("duka_index_lag_seconds").set(lag.seconds);
-                metrics::gauge!("duka_index_horizon_age_seconds").set(lag.horizon_seconds);
-            }
-            Err(error) => tracing::debug!(%error, "the lag is measured later"),
-        }
     }
 
     async fn order(

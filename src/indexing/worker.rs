@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Indexing, IndexingError,
+    Indexing, IndexingError, Sources,
     follow::{Mirror, committed},
     mirror::{Folder, Lock},
     rebuild::{self, Successor},
@@ -44,7 +44,7 @@ pub(super) enum Order {
 }
 
 pub(super) struct Worker {
-    pool: PgPool,
+    sources: Sources,
     folder: Arc<Folder>,
     _lock: Lock,
     stop: CancellationToken,
@@ -64,20 +64,20 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) async fn open(
-        pool: PgPool,
+        sources: Sources,
         data_dir: PathBuf,
         stop: CancellationToken,
         demand: Demand,
     ) -> Result<Self, IndexingError> {
         let (folder, lock) = Folder::take(&data_dir)?;
         let folder = Arc::new(folder);
-        forget_foreign_log(&pool).await?;
-        let opened = reopen(&pool, &folder, demand).await?;
+        forget_foreign_log(&sources.home).await?;
+        let opened = reopen(&sources.read, &folder, demand).await?;
         folder.sweep();
         let mirror = match opened {
             Some(mirror) => mirror,
             None => {
-                let built = rebuild::prepare(&pool, &folder, &stop, &log_progress()).await?;
+                let built = rebuild::prepare(&sources.read, &folder, &stop, &log_progress()).await?;
                 // What could not be used before is no way back.
                 folder.fall_back(&built.path)?;
                 folder.sweep();
@@ -85,9 +85,9 @@ impl Worker {
             }
         };
         let (sender, orders) = mpsc::channel(1);
-        let door = Indexing::new(&mirror, pool.clone(), Arc::clone(&folder), sender);
+        let door = Indexing::new(&mirror, sources.clone(), Arc::clone(&folder), sender);
         let mut worker = Self {
-            pool,
+            sources,
             folder,
             _lock: lock,
             stop,
@@ -111,7 +111,7 @@ impl Worker {
 
     /// Follows the log until it is told to stop; then commits nothing more, and notes that all is well.
     pub(super) async fn run(mut self) {
-        let teller = tokio::spawn(tell(self.pool.clone(), self.door.clone(), self.stop.clone()));
+        let teller = tokio::spawn(tell(self.sources.home.clone(), self.door.clone(), self.stop.clone()));
         tokio::spawn(self.door.clone().measure(self.stop.clone()));
         let mut listener = None;
         while !self.stop.is_cancelled() {
@@ -140,7 +140,7 @@ impl Worker {
 
     /// Reads what changed and applies it, all in one snapshot.
     async fn turn(&mut self) -> Result<(), IndexingError> {
-        let mut look = self.mirror.look(&self.pool).await?;
+        let mut look = self.mirror.look(&self.sources.read).await?;
         self.tune(&mut look.transaction, look.present.settings_version).await?;
         let applied = self.mirror.apply(look).await;
         // After an error too: what was shown is what the last commit holds.
@@ -183,7 +183,7 @@ impl Worker {
     /// else.
     async fn tune_afresh(&mut self) -> Result<(), IndexingError> {
         self.settings_seen = None;
-        let mut transaction = store::begin(&self.pool).await?;
+        let mut transaction = store::begin(&self.sources.read).await?;
         let present = store::present(&mut transaction).await?;
         self.tune(&mut transaction, present.settings_version).await?;
         transaction.rollback().await?;
@@ -197,12 +197,12 @@ impl Worker {
         // What the last commit holds, not what is applied in memory: a restart begins there.
         let committed = committed(&self.mirror.engine)?;
         self.heartbeat_at = Some(Instant::now());
-        if let Err(error) = store::heartbeat(&self.pool, &self.node, &committed.snapshot).await {
+        if let Err(error) = store::heartbeat(&self.sources.home, &self.node, &committed.snapshot).await {
             tracing::warn!(%error, "the other nodes do not hear of this one");
         }
         if self.cut_at.is_none_or(|at| at.elapsed() >= CUT) {
             self.cut_at = Some(Instant::now());
-            if let Err(error) = super::cut_log(&self.pool).await {
+            if let Err(error) = super::cut_log(&self.sources.home).await {
                 tracing::warn!(%error, "the change log was not cut");
             }
         }
@@ -212,7 +212,7 @@ impl Worker {
     /// Until something changed here, something changed elsewhere, somebody wants something, or the poll is due.
     async fn wait(&mut self, listener: &mut Option<PgListener>) {
         if listener.is_none() {
-            *listener = store::listen(&self.pool).await.ok();
+            *listener = store::listen(&self.sources.home).await.ok();
         }
         let heard = async {
             match listener {
@@ -247,7 +247,7 @@ impl Worker {
     async fn take_over(&mut self, successor: Successor) -> Result<(), IndexingError> {
         let Successor { mut mirror, path } = successor;
         let taken_over = async {
-            let mut look = mirror.look(&self.pool).await?;
+            let mut look = mirror.look(&self.sources.read).await?;
             // Before the swap: no answer of the new index is tuned by an older history.
             self.settings_seen = None;
             self.tune(&mut look.transaction, look.present.settings_version).await?;
@@ -271,7 +271,7 @@ impl Worker {
     }
 
     async fn repair(&mut self, ids: &[i64]) -> Result<(), IndexingError> {
-        let look = self.mirror.look(&self.pool).await?;
+        let look = self.mirror.look(&self.sources.read).await?;
         let repaired = self.mirror.repair(look, ids).await;
         self.door.advance(self.mirror.applied.clone());
         metrics::counter!("duka_index_repaired_total").increment(ids.len() as u64);
@@ -338,8 +338,9 @@ impl Worker {
             }
             return Ok(());
         };
-        forget_foreign_log(&self.pool).await?;
-        let successor = rebuild::prepare(&self.pool, &self.folder, &self.stop, &log_progress()).await?;
+        forget_foreign_log(&self.sources.home).await?;
+        let successor =
+            rebuild::prepare(&self.sources.read, &self.folder, &self.stop, &log_progress()).await?;
         self.take_over(successor).await
     }
 

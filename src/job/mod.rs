@@ -34,8 +34,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::model::{Job, Kind, New, Part, RowError};
 pub use self::run::Run;
+use self::{
+    model::{Job, Kind, New, Part, RowError},
+    store::Died,
+};
 use crate::{
     auth::{self, Admin},
     error::{Error, Kind as ErrorKind, Result},
@@ -54,8 +57,14 @@ const KEPT_DAYS: i32 = 30;
 /// How long the jobs may take to stop when the shop closes.
 const DRAIN: Duration = Duration::from_secs(8);
 /// What is said of a job whose process has died.
-const DIED: &str = "Its server stopped answering before this was done. Send it again: what came in already is \
-                    found in place.";
+const DIED: Died = Died {
+    reindex: "Its server stopped answering before this was done. Ask for it again; the index that answered before is \
+              as it was.",
+    whole: "Its server stopped answering before this was done. Nothing of the file is kept unless all of it is: send \
+            it again.",
+    piecemeal: "Its server stopped answering before this was done. Send it again: what came in already is found in \
+                place.",
+};
 
 /// The door: the jobs of this shop, and those that this process does. Cheap to clone.
 #[derive(Clone)]

@@ -138,16 +138,40 @@ pub(super) async fn leave(db: &PgPool, id: i64) -> sqlx::Result<()> {
     left.execute(db).await.map(drop)
 }
 
+/// What is said of a job whose process has died, by what may be left of its work.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Died {
+    /// Of one that builds an index.
+    pub(super) reindex: &'static str,
+    /// Of an import that is kept whole or not at all.
+    pub(super) whole: &'static str,
+    /// Of one that is kept as far as it came.
+    pub(super) piecemeal: &'static str,
+}
+
 /// Fails the jobs that nobody has said anything of for so many seconds, or that have waited for their node for so
-/// many; how many there were.
-pub(super) async fn fail_silent(db: &PgPool, seconds: f64, unclaimed: f64, error: &str) -> sqlx::Result<u64> {
+/// many; how many there were. Rows that went with their process are not counted any more.
+pub(super) async fn fail_silent(db: &PgPool, seconds: f64, unclaimed: f64, died: Died) -> sqlx::Result<u64> {
     let failed = sqlx::query!(
-        "update job set status = 'failed', error = $2, finished_at = now()
-         where status in ('queued', 'running')
-           and heartbeat_at < now() - make_interval(secs => case when parameters ? 'unclaimed' then $3::float8 else $1::float8 end)",
+        r#"with silent as (
+               select id, parameters @> '{"on_error": "reject"}' or parameters @> '{"dry_run": true}' as is_whole
+               from job
+               where status in ('queued', 'running')
+                 and heartbeat_at < now() - make_interval(secs => case when parameters ? 'unclaimed' then $2::float8 else $1::float8 end)
+               for update
+           )
+           update job
+           set status = 'failed', finished_at = now(),
+               error = case when kind = 'reindex' then $3::text when is_whole then $4::text else $5::text end,
+               rows_created = case when is_whole and catalog_version is null then 0 else rows_created end,
+               rows_updated = case when is_whole and catalog_version is null then 0 else rows_updated end
+           from silent
+           where silent.id = job.id"#,
         seconds,
-        error,
-        unclaimed
+        unclaimed,
+        died.reindex,
+        died.whole,
+        died.piecemeal
     );
     Ok(failed.execute(db).await?.rows_affected())
 }

@@ -306,17 +306,32 @@ pub async fn lock(db: &mut PgConnection, id: i64) -> Result<State> {
     store::lock(db, id, None).await?.map(|(_, state)| state).ok_or_else(not_found)
 }
 
-/// Moves an order that is locked on to where its parcels are, by the table.
+/// Moves an order that is locked on to where its parcels are, by the table. What is paid on delivery is paid by it: who
+/// brings the last parcel takes the money.
 ///
 /// # Errors
 /// 409 when the table has no such step.
-pub async fn move_on(db: &mut PgConnection, id: i64, from: Status, to: Status, actor: i64) -> Result<()> {
+pub async fn move_on(
+    db: &mut PgConnection,
+    id: i64,
+    state: &mut State,
+    to: Status,
+    actor: i64,
+) -> Result<()> {
+    let from = state.status;
     if !from.may_become(to) {
         let detail = format!("The order is {} and cannot become {}.", from.as_str(), to.as_str());
         return Err(Error::new(Kind::WrongState, detail));
     }
     store::move_on(db, id, to).await?;
-    store::note(db, id, to.as_str(), "", Some(actor)).await
+    store::note(db, id, to.as_str(), "", Some(actor)).await?;
+    state.status = to;
+    if state.is_paid_by_arriving() {
+        store::move_paid(db, id, PaymentStatus::Paid).await?;
+        state.payment_status = PaymentStatus::Paid;
+        store::note(db, id, PaymentStatus::Paid.as_str(), "In cash, on delivery.", Some(actor)).await?;
+    }
+    Ok(())
 }
 
 /// The parcels of an order that the user may see: of the own ones, or for an administrator of any.

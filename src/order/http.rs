@@ -22,7 +22,7 @@ use crate::{
     body::Unread,
     catalog::version_header,
     error::Result,
-    extract::{Body, Id, Query},
+    extract::{Body, Id, NoBody, Query},
     idempotency::{Answered, Kept, http::IdempotencyKey},
     money::Currency,
     openapi::ProblemResponse,
@@ -242,7 +242,7 @@ async fn one(State(app): State<App>, user: Customer, Id(id): Id) -> Result<Json<
     (status = 200, body = OrderJson, headers(("X-Catalog-Version" = String))),
     (status = "4XX", response = ProblemResponse)
 ))]
-async fn cancel(State(app): State<App>, user: Customer, Id(id): Id) -> Result<Response> {
+async fn cancel(State(app): State<App>, user: Customer, Id(id): Id, _: NoBody) -> Result<Response> {
     let (order, version) = actions::cancel(&app, user, id).await?;
     let body = Json(OrderJson::new(order, app.config.currency));
     Ok(([version_header(version)], body).into_response())

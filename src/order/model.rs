@@ -10,6 +10,7 @@ use crate::money::Amount;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
+#[schema(as = OrderStatus)]
 pub enum Status {
     /// Holds its stock and waits for its payment.
     Pending,
@@ -176,6 +177,13 @@ impl State {
         let covered =
             self.payment_status.holds_money() || self.payment_method == PaymentMethod::CashOnDelivery;
         covered && matches!(self.status, Status::Confirmed | Status::Shipped)
+    }
+
+    /// Whether it has arrived and was to be paid then.
+    pub fn is_paid_by_arriving(&self) -> bool {
+        self.status == Status::Delivered
+            && self.payment_method == PaymentMethod::CashOnDelivery
+            && self.payment_status.may_become(PaymentStatus::Paid)
     }
 }
 

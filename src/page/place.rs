@@ -50,6 +50,7 @@ impl QueryForm for Place {
 struct CursorParam {
     /// What `next_cursor` held: brings what stands behind that page, at one cost however deep. With the same other
     /// parameters, and without `page`.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

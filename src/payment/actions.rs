@@ -59,8 +59,8 @@ pub async fn initiate(
     request: Option<&Request>,
     answer: impl Answer,
 ) -> Result<Answered> {
-    let (claim, start) = match begin(app, user, new, request).await {
-        Ok(Opened::Begun(claim, start)) => (claim, *start),
+    let begun = match begin(app, user, new, request).await {
+        Ok(Opened::Begun(begun)) => *begun,
         Ok(Opened::Again(kept)) => return Ok(Answered::Again(kept)),
         Err(error) if error.kind() == Kind::KeyInUse => {
             return resume(app, user, request, answer).await.ok_or(error);
@@ -69,13 +69,21 @@ pub async fn initiate(
     };
     let app = app.clone();
     // The buyer may leave; the gateway's answer is written down all the same.
-    let asked = tokio::spawn(async move { ask(&app, claim, &start, &answer).await });
+    let asked = tokio::spawn(async move { ask(&app, &begun, &answer).await });
     asked.await.map_err(Error::internal)?.map(Answered::First)
 }
 
 enum Opened {
-    Begun(Claim, Box<Start>),
+    Begun(Box<Attempt>),
     Again(Kept),
+}
+
+/// An attempt that was written down.
+struct Attempt {
+    claim: Claim,
+    start: Start,
+    /// Older ones whose intents could still be paid.
+    superseded: Vec<i64>,
 }
 
 /// Writes the attempt down.
@@ -107,11 +115,9 @@ async fn opened(
     let phone_number = phone_of(method, new)?;
     let amount = gateway.charge(due.total_amount);
     let rounded = (amount != due.total_amount).then(|| {
-        format!(
-            "{} {} are charged as {amount}: M-Pesa moves whole shillings.",
-            due.total_amount, due.currency
-        )
+        format!("{amount} {} are asked for {}: M-Pesa moves no cents.", due.currency, due.total_amount)
     });
+    let superseded = store::supersede(transaction, due.id, HOLD).await?;
     let (token, token_hash) = token();
     let draft = Draft {
         order_id: due.id,
@@ -127,7 +133,7 @@ async fn opened(
     let id = store::insert(transaction, &draft).await?;
     paying::move_paid(transaction, &mut due, PaymentStatus::Pending, "").await?;
     let payment = one(transaction, id).await?;
-    Ok(Opened::Begun(claim, Box::new(Start { payment, token })))
+    Ok(Opened::Begun(Box::new(Attempt { claim, start: Start { payment, token }, superseded })))
 }
 
 fn demand_payable(due: &Due) -> Result<()> {
@@ -170,26 +176,46 @@ fn phone_of(method: PaymentMethod, new: &NewPayment) -> Result<Option<&str>> {
 }
 
 /// Asks the gateway for the money, once, and writes down what it said.
-async fn ask(app: &App, claim: Claim, start: &Start, answer: &impl Answer) -> Result<Kept> {
-    let gateways = gateways(app)?;
-    let gateway = offered(&gateways, start.payment.method)?;
-    let asked = timeout(PATIENCE, gateway.start(start)).await;
-    let mut news = asked.unwrap_or_else(|_| {
-        News::new(Word::Unknown).because(None, "The payment service has not answered yet.")
-    });
-    // What the amount was rounded to stays said.
-    if let (Some(rounded), Some(said)) = (&start.payment.result_description, &news.description) {
+async fn ask(app: &App, attempt: &Attempt, answer: &impl Answer) -> Result<Kept> {
+    let Attempt { claim, start, superseded } = attempt;
+    let mut news = if is_still_wanted(app, start, superseded).await? {
+        let gateways = gateways(app)?;
+        let gateway = offered(&gateways, start.payment.method)?;
+        let asked = timeout(PATIENCE, gateway.start(start)).await;
+        asked.unwrap_or_else(|_| {
+            News::new(Word::Unknown).because(None, "The payment service has not answered yet.")
+        })
+    } else {
+        let said =
+            "The order was paid by an earlier attempt, or cancelled, meanwhile; nothing was asked for.";
+        News::new(Word::Cancelled).because("not-needed".to_owned(), said)
+    };
+    // What the amount is rounded to stays said while it may be charged.
+    let may_be_charged = matches!(news.word, Word::Processing | Word::Unknown);
+    if let (Some(rounded), Some(said), true) =
+        (&start.payment.result_description, &news.description, may_be_charged)
+    {
         news.description = Some(format!("{rounded} {said}"));
     }
     let written = || async {
         let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
         let payment = apply(&mut transaction, start.payment.id, &news).await?;
         let kept = answer(&payment)?;
-        idempotency::finish(&mut transaction, &claim, &kept).await?;
+        idempotency::finish(&mut transaction, claim, &kept).await?;
         transaction.commit().await?;
         Ok(kept)
     };
     insist(|| Box::pin(written())).await
+}
+
+/// Withdraws the older attempts, and says whether the order waits for its money still: one of them may have been paid.
+async fn is_still_wanted(app: &App, start: &Start, superseded: &[i64]) -> Result<bool> {
+    if superseded.is_empty() {
+        return Ok(true);
+    }
+    reconcile::withdraw(app, superseded).await;
+    let payment = one(&mut *app.web.acquire().await?, start.payment.id).await?;
+    Ok(payment.is_wanted)
 }
 
 /// Does what writes down a gateway's answer, again while the database is away: nobody else knows it.
@@ -231,25 +257,36 @@ async fn resume(
     resumed.await.unwrap_or_default()
 }
 
-/// How an order of the user's own stands (for an administrator any): what is paid, the latest attempt, what went
-/// back.
+/// How an order stands.
+#[derive(Debug)]
+pub struct Standing {
+    /// What is paid of it.
+    pub payment_status: PaymentStatus,
+    /// The latest attempt.
+    pub latest: Option<Payment>,
+    /// What went back, or is about to.
+    pub refunds: Vec<Refund>,
+    /// The attempts that a person must look at; none that an administrator does not ask for.
+    pub flagged: Vec<Payment>,
+}
+
+/// How an order of the user's own stands (for an administrator any).
 ///
 /// # Errors
 /// 404.
-pub async fn status(
-    app: &App,
-    user: Customer,
-    order_id: i64,
-) -> Result<(PaymentStatus, Option<Payment>, Vec<Refund>)> {
-    let owner = if user.admin().is_some() { None } else { Some(user.user_id()) };
+pub async fn status(app: &App, user: Customer, order_id: i64) -> Result<Standing> {
+    let is_admin = user.admin().is_some();
+    let owner = if is_admin { None } else { Some(user.user_id()) };
     // The attempt and the order, as they stood at one moment: never the one after a step and the other before it.
     let mut snapshot = store::snapshot(&app.web).await?;
-    let paid = paying::payment_status(&mut snapshot, order_id, owner).await?;
+    let payment_status = paying::payment_status(&mut snapshot, order_id, owner).await?;
     let which = Which { order_id: Some(order_id), ..Which::default() };
-    let latest = store::payment(&mut *snapshot, which).await?;
+    let attempts = store::payments(&mut *snapshot, which).await?;
     let refunds = store::refunds(&mut *snapshot, Some(order_id), None, None).await?;
     snapshot.commit().await?;
-    Ok((paid, latest, refunds))
+    let latest = attempts.first().cloned();
+    let flagged = attempts.into_iter().filter(|payment| is_admin && payment.attention.is_some()).collect();
+    Ok(Standing { payment_status, latest, refunds, flagged })
 }
 
 /// Counts, for the figures, the attempts that are live, those that need a person, and the events that wait.

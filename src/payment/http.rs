@@ -1,10 +1,11 @@
 //! `/api/payment/…`
 
+mod webhook;
+
 use axum::{
     Json,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Path, State},
-    http::{HeaderMap, StatusCode},
+    extract::State,
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -15,34 +16,28 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     actions,
     model::{Payment, Refund, RefundStatus, Status},
-    request::{NewPayment, NewRefund},
+    request::{NewPayment, NewRefund, RefundEnd},
 };
 use crate::{
     app::App,
     auth::{Admin, Customer},
     body::Unread,
     error::Result,
-    extract::{Body, Id, header_text},
-    idempotency::{Kept, http::IdempotencyKey},
-    money::Currency,
+    extract::{Body, Id, Ids},
+    idempotency::{Answered, Kept, http::IdempotencyKey},
+    money::{Amount, Currency},
     openapi::ProblemResponse,
     order::model::{PaymentMethod, PaymentStatus},
 };
 
-/// What a gateway may send at once.
-const EVENT_BYTES: usize = 256 * 1024;
-
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    let webhooks = OpenApiRouter::new()
-        .routes(routes!(card_webhook))
-        .routes(routes!(mpesa_webhook))
-        .layer(DefaultBodyLimit::max(EVENT_BYTES));
     OpenApiRouter::new()
         .routes(routes!(initiate))
         .routes(routes!(status))
         .routes(routes!(refund))
-        .merge(webhooks)
+        .routes(routes!(close_refund))
+        .merge(webhook::routes())
 }
 
 /// What is known of an attempt.
@@ -52,7 +47,7 @@ struct Attempt {
     payment_method: PaymentMethod,
     /// The gateway's: a card payment's intent, M-Pesa's receipt.
     transaction_id: Option<String>,
-    /// What is charged. M-Pesa moves whole shillings: there it is the order's total, rounded up.
+    /// What is asked for. M-Pesa moves no cents: there it is the order's total, rounded up.
     #[schema(example = "12.50")]
     amount: String,
     currency: String,
@@ -62,7 +57,7 @@ struct Attempt {
     checkout_request_id: Option<String>,
     /// How it ended, in the gateway's code.
     result_code: Option<String>,
-    /// The same for people, and what to do.
+    /// The same for people, and what to do; while it goes on, what is waited for.
     result_description: Option<String>,
     /// Card: what the buyer's browser confirms the payment with, at the gateway; null once it has ended.
     client_secret: Option<String>,
@@ -120,6 +115,7 @@ struct RefundJson {
     payment_id: i64,
     #[schema(example = "12.50")]
     amount: String,
+    currency: String,
     /// `manual`: no gateway can do it, so that the shop does it by hand.
     status: RefundStatus,
     /// Why.
@@ -131,18 +127,33 @@ struct RefundJson {
 }
 
 impl RefundJson {
-    fn new(refund: &Refund, currency: Currency) -> Self {
+    fn new(refund: &Refund, shop: Currency) -> Self {
         Self {
             id: refund.id,
             order_id: refund.order_id,
             payment_id: refund.payment_id,
-            amount: refund.amount.display(currency),
+            amount: display(refund.amount, &refund.currency, shop),
+            currency: refund.currency.clone(),
             status: refund.status,
             reason: refund.reason.clone(),
             created_at: refund.created_at,
             finished_at: refund.finished_at,
         }
     }
+}
+
+/// An amount in the currency that it was in, whatever the shop's is now.
+fn display(amount: Amount, currency: &str, shop: Currency) -> String {
+    amount.display(currency.parse().unwrap_or(shop))
+}
+
+/// As the order says when absent, which an order that is paid on delivery cannot be.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `NewPayment` reads")]
+#[schema(rename_all = "lowercase")]
+enum PaidBefore {
+    Card,
+    Mpesa,
 }
 
 /// What begins an attempt.
@@ -152,12 +163,11 @@ impl RefundJson {
 struct NewBody {
     /// An order of one's own.
     order_id: i64,
-    /// `card` or `mpesa`; as the order says when absent.
-    #[schema(inline)]
-    payment_method: Option<PaymentMethod>,
+    #[schema(inline, required = false)]
+    payment_method: PaidBefore,
     /// Required for M-Pesa, and for nothing else: `2547…`, `2541…`, also as `07…`, `01…` or `+254…`.
-    #[schema(example = "0712345678")]
-    phone_number: Option<String>,
+    #[schema(example = "0712345678", required = false)]
+    phone_number: String,
 }
 
 /// Pay an order
@@ -168,12 +178,13 @@ struct NewBody {
 /// **Cards**: the answer has a `client_secret`, with which the buyer's browser confirms the payment at the gateway. The
 /// card never comes here.
 ///
-/// **M-Pesa**: the buyer's phone asks for the PIN. M-Pesa moves whole shillings alone, so the order's total is rounded
-/// up to the next one: `amount` is what is charged, and `result_description` says when it differs. M-Pesa is offered
-/// where the shop's currency is the account's.
+/// **M-Pesa**: the buyer's phone asks for the PIN. M-Pesa moves no cents, so the order's total is rounded up to the next
+/// whole amount: `amount` is what is asked for, and `result_description` says when it differs. M-Pesa is offered where
+/// the shop's currency is the account's, which is Kenyan shillings.
 ///
 /// `processing` is not paid: look at the status until it has ended. `unknown` says that the gateway was asked and has
-/// not answered; it is asked what became of it, and never a second time for the money.
+/// not answered; it is asked what became of it, and never a second time for the money. An intent of an earlier attempt
+/// that could still be paid is withdrawn first; when that one turns out to be paid, this one is `cancelled`.
 #[utoipa::path(post, path = "/api/payment/initiate/", tag = "payments", security(("bearer" = [])),
     request_body = NewBody,
     params(("Idempotency-Key" = Option<String>, Header,
@@ -188,17 +199,28 @@ async fn initiate(
     key: IdempotencyKey,
     Body(body): Body<Unread>,
 ) -> Result<Response> {
+    Ok(initiated(&app, user, key, body).await?.into_response())
+}
+
+/// Begins the attempt that the body asks for, and keeps what is answered: whichever door a key comes through, it is the
+/// same request.
+pub(super) async fn initiated(
+    app: &App,
+    user: Customer,
+    key: IdempotencyKey,
+    body: Unread,
+) -> Result<Answered> {
     let request = key.request(user.user_id(), "POST /api/payment/initiate/", &body);
     let currency = app.config.currency;
     let new: NewPayment = body.read(currency)?;
     let answer =
         move |payment: &Payment| Kept::json(StatusCode::CREATED, [], &PaymentJson::new(payment, currency));
-    Ok(actions::initiate(&app, user, &new, request.as_ref(), answer).await?.into_response())
+    actions::initiate(app, user, &new, request.as_ref(), answer).await
 }
 
 /// How an order's payment stands.
 #[derive(Serialize, ToSchema)]
-struct PaymentState {
+pub(super) struct PaymentState {
     order_id: i64,
     /// What is paid of the order; the attempt's own state is in `payment`.
     payment_status: PaymentStatus,
@@ -211,6 +233,38 @@ struct PaymentState {
     latest: Option<Attempt>,
     /// What went back, or is about to.
     refunds: Vec<RefundJson>,
+    /// The attempts that a person must look at; absent for everybody but administrators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, nullable = false)]
+    attention: Option<Vec<Attention>>,
+}
+
+/// An attempt that a person must look at.
+#[derive(Serialize, ToSchema)]
+struct Attention {
+    /// The attempt.
+    payment_id: i64,
+    /// Why.
+    reason: String,
+    /// What the shop has got for it, as far as it is known: what was paid, or what came in and was not asked for.
+    #[schema(example = "12.49")]
+    received_amount: String,
+    /// What that is in.
+    received_currency: String,
+    /// What of it can still go back.
+    refundable_amount: String,
+}
+
+impl Attention {
+    fn new(payment: &Payment, shop: Currency) -> Self {
+        Self {
+            payment_id: payment.id,
+            reason: payment.attention.clone().unwrap_or_default(),
+            received_amount: display(payment.got(), payment.got_in(), shop),
+            received_currency: payment.got_in().to_owned(),
+            refundable_amount: display(payment.left(), payment.got_in(), shop),
+        }
+    }
 }
 
 /// How the payment of an order stands
@@ -224,17 +278,23 @@ struct PaymentState {
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn status(State(app): State<App>, user: Customer, Id(order_id): Id) -> Result<Json<PaymentState>> {
+    Ok(Json(state(&app, user, order_id).await?))
+}
+
+/// How the order's payment stands, in words for clients.
+pub(super) async fn state(app: &App, user: Customer, order_id: i64) -> Result<PaymentState> {
     let shop = app.config.currency;
-    let (payment_status, payment, refunds) = actions::status(&app, user, order_id).await?;
-    let currency = payment.as_ref().and_then(|payment| payment.currency.parse().ok()).unwrap_or(shop);
-    let payment = payment.map(|payment| PaymentJson::new(&payment, shop));
-    Ok(Json(PaymentState {
+    let standing = actions::status(app, user, order_id).await?;
+    let payment = standing.latest.map(|payment| PaymentJson::new(&payment, shop));
+    let flagged = || standing.flagged.iter().map(|payment| Attention::new(payment, shop)).collect();
+    Ok(PaymentState {
         order_id,
-        payment_status,
+        payment_status: standing.payment_status,
         latest: payment.as_ref().map(|payment| payment.attempt.clone()),
         payment,
-        refunds: refunds.iter().map(|refund| RefundJson::new(refund, currency)).collect(),
-    }))
+        refunds: standing.refunds.iter().map(|refund| RefundJson::new(refund, shop)).collect(),
+        attention: user.admin().map(|_| flagged()),
+    })
 }
 
 /// What an administrator says of a refund.
@@ -242,9 +302,9 @@ async fn status(State(app): State<App>, user: Customer, Id(order_id): Id) -> Res
 #[expect(dead_code, reason = "describes what `NewRefund` reads")]
 #[schema(as = NewRefund)]
 struct NewRefundBody {
-    /// At most what was paid and has not gone back; all of that when absent. M-Pesa: whole shillings.
-    #[schema(example = "12.50")]
-    amount: Option<String>,
+    /// At most what was paid and has not gone back; all of that when absent. M-Pesa moves no cents.
+    #[schema(example = "12.50", required = false)]
+    amount: String,
 }
 
 /// A refund, and what it makes of its order.
@@ -252,7 +312,6 @@ struct NewRefundBody {
 struct RefundMade {
     #[serde(flatten)]
     refund: RefundJson,
-    currency: String,
     /// What is paid of the order now; a refund counts once it has gone out.
     payment_status: PaymentStatus,
 }
@@ -261,6 +320,10 @@ struct RefundMade {
 ///
 /// Whole (without a body, too) or in part, never more than was paid. The amount is kept for it before the gateway is asked; when the answer
 /// takes long, the refund is `processing` or `unknown` and looked after until it has ended.
+///
+/// Money that came in otherwise than it was asked for (`attention` in the status) pays no order. It goes back by itself
+/// once the order is cancelled or paid, and by this before: all that was received, in what it was received in, and the
+/// order can be paid anew.
 #[utoipa::path(post, path = "/api/payment/{order_id}/refund/", tag = "payments", security(("bearer" = [])),
     request_body = NewRefundBody,
     params(("order_id" = i64, Path), ("Idempotency-Key" = Option<String>, Header,
@@ -277,64 +340,54 @@ async fn refund(
     body: Option<Body<Unread>>,
 ) -> Result<Response> {
     let body = body.map(|Body(body)| body).unwrap_or_default();
-    let route = format!("POST /api/payment/{order_id}/refund/");
-    let request = key.request(admin.user_id(), &route, &body);
+    let request = key.request_of(admin.user_id(), "POST /api/payment/{order_id}/refund/", order_id, &body);
     let shop = app.config.currency;
     let new: NewRefund = body.read(shop)?;
-    let answer = move |refund: &Refund, payment: &Payment, payment_status: PaymentStatus| {
-        let currency = payment.currency.clone();
-        let refund = RefundJson::new(refund, currency.parse().unwrap_or(shop));
-        Kept::json(StatusCode::CREATED, [], &RefundMade { refund, currency, payment_status })
+    let answer = move |refund: &Refund, payment_status: PaymentStatus| {
+        let refund = RefundJson::new(refund, shop);
+        Kept::json(StatusCode::CREATED, [], &RefundMade { refund, payment_status })
     };
     let answered = actions::refund::refund(&app, admin, order_id, &new, request.as_ref(), answer);
     Ok(answered.await?.into_response())
 }
 
-/// What the card gateway tells
-///
-/// For the gateway alone: signed by it over the bytes of the body (`Stripe-Signature: t=…,v1=…`, at most five minutes
-/// old). An event is kept and answered at once, then processed; the same event again is answered alike and changes
-/// nothing.
-#[utoipa::path(post, path = "/api/payment/webhook/card/", tag = "payments",
-    params(("Stripe-Signature" = String, Header)),
-    request_body(content_type = "application/json", content = Object),
-    responses((status = 200, description = "It was kept"), (status = "4XX", response = ProblemResponse)))]
-async fn card_webhook(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Result<Json<Received>> {
-    let signature = header_text(&headers, "stripe-signature");
-    let kept = actions::inbox::receive_card(&app, signature, &body).await?;
-    Ok(taken(&app, kept))
+/// What an administrator has found out about a refund.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `RefundEnd` reads")]
+#[schema(as = RefundEnd)]
+struct RefundEndBody {
+    #[schema(inline)]
+    status: Ended,
 }
 
-/// What M-Pesa tells
+/// Whether the buyer has the money, or the shop has kept it.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `RefundEnd` reads")]
+#[schema(rename_all = "lowercase")]
+enum Ended {
+    Succeeded,
+    Failed,
+}
+
+/// Say how a refund ended
 ///
-/// For M-Pesa alone, at an address that nobody can guess and that is for one attempt, or one refund. What it tells is
-/// kept and answered at once; money counts after a query has confirmed it.
-#[utoipa::path(post, path = "/api/payment/webhook/mpesa/{token}/", tag = "payments",
-    params(("token" = String, Path)),
-    request_body(content_type = "application/json", content = Object),
-    responses((status = 200, description = "It was kept"), (status = "4XX", response = ProblemResponse)))]
-async fn mpesa_webhook(
+/// For one that is `manual`, since no gateway can do it, or none has told its end (M-Pesa's result is waited for for five
+/// minutes): somebody has looked at the gateway, or sent the money by hand. What the gateway tells later still counts.
+#[utoipa::path(patch, path = "/api/payment/{order_id}/refund/{id}/", tag = "payments", security(("bearer" = [])),
+    request_body = RefundEndBody,
+    params(("order_id" = i64, Path), ("id" = i64, Path)),
+    responses(
+    (status = 200, body = RefundMade),
+    (status = "4XX", response = ProblemResponse)
+))]
+async fn close_refund(
     State(app): State<App>,
-    Path(token): Path<String>,
-    body: Bytes,
-) -> Result<Json<Received>> {
-    let kept = actions::inbox::receive_mpesa(&app, &token, &body).await?;
-    Ok(taken(&app, kept))
-}
-
-/// What M-Pesa and the card gateway want to hear.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Received {
-    result_code: u8,
-    result_desc: &'static str,
-}
-
-/// Answers at once; what was told is looked at afterwards.
-fn taken(app: &App, kept: Option<i64>) -> Json<Received> {
-    if let Some(id) = kept {
-        let app = app.clone();
-        tokio::spawn(async move { actions::inbox::digest_now(&app, id).await });
-    }
-    Json(Received { result_code: 0, result_desc: "Accepted" })
+    admin: Admin,
+    Ids(order_id, id): Ids,
+    Body(body): Body<Unread>,
+) -> Result<Json<RefundMade>> {
+    let shop = app.config.currency;
+    let end: RefundEnd = body.read(shop)?;
+    let (refund, payment_status) = actions::refund::close(&app, admin, order_id, id, end.has_gone).await?;
+    Ok(Json(RefundMade { refund: RefundJson::new(&refund, shop), payment_status }))
 }

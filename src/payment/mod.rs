@@ -7,6 +7,7 @@
 
 pub mod actions;
 pub mod gateway;
+pub mod graphql;
 pub mod http;
 mod judge;
 pub mod model;

@@ -13,6 +13,7 @@ use crate::{money::Amount, order::model::PaymentMethod};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, sqlx::Type, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[sqlx(type_name = "text", rename_all = "lowercase")]
+#[schema(as = AttemptStatus)]
 pub enum Status {
     /// Not known to be sent.
     Pending,
@@ -99,6 +100,8 @@ pub struct Payment {
     pub status: Status,
     /// What is charged.
     pub amount: Amount,
+    /// What was paid, and in which currency, where that is not what was asked for. It pays nothing, and can go back.
+    pub received: Option<(Amount, String)>,
     /// What has gone back of it, or is about to.
     pub refunded_amount: Amount,
     /// Three letters.
@@ -117,6 +120,8 @@ pub struct Payment {
     pub result_description: Option<String>,
     /// Why a person must look at it.
     pub attention: Option<String>,
+    /// Nobody wants it any more: it is to be withdrawn at the gateway.
+    pub is_abandoned: bool,
     /// How often the gateway was asked about it.
     pub checks: i32,
     /// When the money was there.
@@ -126,10 +131,28 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// What the shop has got for it, whether or not it was asked for.
+    pub fn got(&self) -> Amount {
+        match &self.received {
+            Some((amount, _)) => *amount,
+            None if self.status == Status::Succeeded => self.amount,
+            None => Amount::ZERO,
+        }
+    }
+
+    /// In which currency it has got that.
+    pub fn got_in(&self) -> &str {
+        self.received.as_ref().map_or(&self.currency, |(_, currency)| currency)
+    }
+
     /// What can still go back.
     pub fn left(&self) -> Amount {
-        let left = self.amount.hundredths() - self.refunded_amount.hundredths();
-        Amount::from_hundredths(if self.status == Status::Succeeded { left } else { 0 })
+        Amount::from_hundredths(self.got().hundredths() - self.refunded_amount.hundredths())
+    }
+
+    /// Whether the gateway is to be asked about it, or told to withdraw it.
+    pub fn needs_the_gateway(&self) -> bool {
+        self.status.is_live() || self.is_abandoned && self.status == Status::Failed
     }
 }
 
@@ -194,6 +217,8 @@ pub struct Refund {
     pub order_id: i64,
     /// How much.
     pub amount: Amount,
+    /// Three letters.
+    pub currency: String,
     /// How far it has come.
     pub status: RefundStatus,
     /// For people.
@@ -202,12 +227,16 @@ pub struct Refund {
     pub gateway_key: String,
     /// How the gateway calls it.
     pub gateway_refund_id: Option<String>,
+    /// M-Pesa: how it calls the request for it.
+    pub gateway_request_id: Option<String>,
     /// Why it failed, or waits for a person.
     pub error: Option<String>,
     /// How often the gateway was asked.
     pub checks: i32,
     /// When it was asked for.
     pub created_at: OffsetDateTime,
+    /// When it was sent.
+    pub sent_at: Option<OffsetDateTime>,
     /// When it ended.
     pub finished_at: Option<OffsetDateTime>,
 }

@@ -47,6 +47,24 @@ impl Form for NewRefund {
     }
 }
 
+/// What an administrator has found out about a refund that no gateway has told the end of.
+#[derive(Debug)]
+pub struct RefundEnd {
+    /// Whether the buyer has the money.
+    pub has_gone: bool,
+}
+
+impl Form for RefundEnd {
+    fn read(fields: &mut Fields) -> Self {
+        let has_gone = |value: Value| match value.as_str() {
+            Some("succeeded") => Ok(true),
+            Some("failed") => Ok(false),
+            _ => Err(("value", "must be one of succeeded, failed".to_owned())),
+        };
+        Self { has_gone: fields.required("status", has_gone) }
+    }
+}
+
 fn method(value: Value) -> Result<PaymentMethod, Refusal> {
     match value.as_str() {
         Some("card") => Ok(PaymentMethod::Card),

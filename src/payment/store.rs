@@ -37,6 +37,8 @@ struct PaymentRow {
     payment_method: PaymentMethod,
     payment_status: Status,
     amount: Decimal,
+    received_amount: Option<Decimal>,
+    received_currency: Option<String>,
     refunded_amount: Decimal,
     currency: String,
     phone_number: Option<String>,
@@ -48,6 +50,7 @@ struct PaymentRow {
     result_code: Option<String>,
     result_description: Option<String>,
     attention: Option<String>,
+    is_abandoned: bool,
     checks: i32,
     paid_at: Option<OffsetDateTime>,
     payment_date: OffsetDateTime,
@@ -63,6 +66,7 @@ impl From<PaymentRow> for Payment {
             method: row.payment_method,
             status: row.payment_status,
             amount: Amount::from_decimal(row.amount),
+            received: row.received_amount.map(Amount::from_decimal).zip(row.received_currency),
             refunded_amount: Amount::from_decimal(row.refunded_amount),
             currency: row.currency,
             phone_number: row.phone_number,
@@ -76,6 +80,7 @@ impl From<PaymentRow> for Payment {
             result_code: row.result_code,
             result_description: row.result_description,
             attention: row.attention,
+            is_abandoned: row.is_abandoned,
             checks: row.checks,
             paid_at: row.paid_at,
             payment_date: row.payment_date,
@@ -103,9 +108,9 @@ pub(super) async fn payments(db: impl PgExecutor<'_>, which: Which<'_>) -> Resul
         r#"select p.id, p.order_id, o.order_number,
                   o.status <> 'cancelled' and o.payment_status in ('pending', 'failed') as "is_wanted!",
                   p.payment_method as "payment_method: PaymentMethod", p.payment_status as "payment_status: Status",
-                  p.amount, p.refunded_amount, p.currency, p.phone_number, p.transaction_id, p.checkout_request_id,
+                  p.amount, p.received_amount, p.received_currency, p.refunded_amount, p.currency, p.phone_number, p.transaction_id, p.checkout_request_id,
                   p.merchant_request_id, p.gateway_key, p.client_secret, p.result_code, p.result_description,
-                  p.attention, p.checks, p.paid_at, p.payment_date
+                  p.attention, p.abandoned_at is not null as "is_abandoned!", p.checks, p.paid_at, p.payment_date
            from payment p join orders o on o.id = p.order_id
            where ($1::bigint is null or p.id = $1)
              and ($2::bigint is null or p.order_id = $2)
@@ -182,7 +187,8 @@ pub(super) struct Record<'a> {
     pub(super) wait: Duration,
 }
 
-/// Moves an attempt. A name stays as it was first told; the secret goes with the end.
+/// Moves an attempt. A name stays as it was first told; the secret goes with the end. Only an attempt that is live is
+/// looked after, and an intent that was declined and is to be withdrawn.
 pub(super) async fn record(db: &mut PgConnection, id: i64, record: &Record<'_>) -> Result<()> {
     sqlx::query!(
         "update payment
@@ -195,7 +201,12 @@ pub(super) async fn record(db: &mut PgConnection, id: i64, record: &Record<'_>) 
              result_description = coalesce($8, result_description),
              paid_at = case when $2 = 'succeeded' then coalesce(paid_at, now()) end,
              attention = case when $2 <> 'succeeded' then attention end,
-             next_check_at = case when $9 then now() + $10::interval end
+             received_amount = case when $2 <> 'succeeded' then received_amount end,
+             received_currency = case when $2 <> 'succeeded' then received_currency end,
+             next_check_at = case
+                 when $9 or $2 = 'failed' and abandoned_at is not null and payment_method = 'card'
+                                          and coalesce(transaction_id, $3) is not null
+                 then now() + $10::interval end
          where id = $1",
         id,
         record.status.as_str(),
@@ -213,40 +224,71 @@ pub(super) async fn record(db: &mut PgConnection, id: i64, record: &Record<'_>) 
     Ok(())
 }
 
-/// Keeps names that were told of an attempt that stays as it is, and looks after it later while it is live.
-pub(super) async fn keep(db: &mut PgConnection, id: i64, names: &Names, wait: Duration) -> Result<()> {
+/// Keeps names that were told of an attempt that stays as it is, and what there is to say of it; it is looked after
+/// later as after [`record`].
+pub(super) async fn keep(
+    db: &mut PgConnection,
+    id: i64,
+    names: &Names,
+    description: Option<&str>,
+    wait: Duration,
+) -> Result<()> {
     sqlx::query!(
         "update payment
          set transaction_id = coalesce(transaction_id, $2),
              checkout_request_id = coalesce(checkout_request_id, $3),
              merchant_request_id = coalesce(merchant_request_id, $4),
+             result_description = coalesce($6, result_description),
              next_check_at = case
-                 when payment_status in ('pending', 'processing', 'unknown') and next_check_at is not null
+                 when next_check_at is not null
+                      and (payment_status in ('pending', 'processing', 'unknown')
+                           or payment_status = 'failed' and abandoned_at is not null)
                  then now() + $5::interval end
          where id = $1",
         id,
         names.transaction_id,
         names.checkout_request_id,
         names.merchant_request_id,
-        interval(wait)
+        interval(wait),
+        description
     )
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Says why a person must look at an attempt. One that is live is not asked about any more.
-pub(super) async fn flag(db: &mut PgConnection, id: i64, why: &str) -> Result<()> {
+/// Says why a person must look at an attempt, and what was received for it unless that is on its way back. One that is
+/// live is not asked about any more.
+pub(super) async fn flag(
+    db: &mut PgConnection,
+    id: i64,
+    why: &str,
+    received: Option<(Amount, &str)>,
+) -> Result<()> {
     sqlx::query!(
         "update payment
          set attention = left($2, 500), next_check_at = null,
-             payment_status = case when payment_status in ('pending', 'processing') then 'unknown' else payment_status end
+             payment_status = case when payment_status in ('pending', 'processing') then 'unknown' else payment_status end,
+             received_amount = case
+                 when payment_status <> 'succeeded' and refunded_amount = 0
+                 then coalesce($3, received_amount) else received_amount end,
+             received_currency = case
+                 when payment_status <> 'succeeded' and refunded_amount = 0
+                 then coalesce($4, received_currency) else received_currency end
          where id = $1",
         id,
-        why
+        why,
+        received.map(|(amount, _)| amount.decimal()),
+        received.map(|(_, currency)| currency)
     )
     .execute(db)
     .await?;
+    Ok(())
+}
+
+/// Says that nobody needs to look at an attempt any more.
+pub(super) async fn unflag(db: &mut PgConnection, id: i64) -> Result<()> {
+    sqlx::query!("update payment set attention = null where id = $1", id).execute(db).await?;
     Ok(())
 }
 
@@ -255,6 +297,39 @@ pub(super) async fn hasten(db: &mut PgConnection, order_id: i64) -> Result<()> {
     sqlx::query!(
         "update payment set next_check_at = now() where order_id = $1 and next_check_at is not null",
         order_id
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Abandons the attempts of an order that a newer one takes the place of and whose intents could still be paid: which
+/// those are. Whoever withdraws them has so long until the worker does.
+pub(super) async fn supersede(db: &mut PgConnection, order_id: i64, hold: Duration) -> Result<Vec<i64>> {
+    let ids = sqlx::query_scalar!(
+        "update payment set abandoned_at = coalesce(abandoned_at, now()), next_check_at = now() + $2
+         where order_id = $1 and payment_status = 'failed' and payment_method = 'card' and transaction_id is not null
+           and received_amount is null
+         returning id",
+        order_id,
+        interval(hold)
+    );
+    Ok(ids.fetch_all(db).await?)
+}
+
+/// Abandons what could still be paid of orders that are paid otherwise, or given up: their time comes at once.
+pub(super) async fn abandon_unwanted(db: impl PgExecutor<'_>) -> Result<()> {
+    sqlx::query!(
+        "update payment set abandoned_at = now(), next_check_at = now()
+         where id in (
+             select p.id from payment p join orders o on o.id = p.order_id
+             where p.abandoned_at is null
+               and (p.payment_status in ('pending', 'processing', 'unknown')
+                    or p.payment_status = 'failed' and p.payment_method = 'card' and p.transaction_id is not null)
+               and (p.payment_status = 'failed' or p.next_check_at is not null)
+               and p.received_amount is null
+               and (o.status = 'cancelled' or o.payment_status not in ('pending', 'failed'))
+             for update of p skip locked)"
     )
     .execute(db)
     .await?;
@@ -306,13 +381,16 @@ struct RefundRow {
     payment_id: i64,
     order_id: i64,
     amount: Decimal,
+    currency: String,
     status: RefundStatus,
     reason: String,
     gateway_key: String,
     gateway_refund_id: Option<String>,
+    gateway_request_id: Option<String>,
     error: Option<String>,
     checks: i32,
     created_at: OffsetDateTime,
+    sent_at: Option<OffsetDateTime>,
     finished_at: Option<OffsetDateTime>,
 }
 
@@ -323,13 +401,16 @@ impl From<RefundRow> for Refund {
             payment_id: row.payment_id,
             order_id: row.order_id,
             amount: Amount::from_decimal(row.amount),
+            currency: row.currency,
             status: row.status,
             reason: row.reason,
             gateway_key: row.gateway_key,
             gateway_refund_id: row.gateway_refund_id,
+            gateway_request_id: row.gateway_request_id,
             error: row.error,
             checks: row.checks,
             created_at: row.created_at,
+            sent_at: row.sent_at,
             finished_at: row.finished_at,
         }
     }
@@ -344,14 +425,15 @@ pub(super) async fn refunds(
 ) -> Result<Vec<Refund>> {
     let rows = sqlx::query_as!(
         RefundRow,
-        r#"select id, payment_id, order_id, amount, status as "status: RefundStatus", reason, gateway_key,
-                  gateway_refund_id, error, checks, created_at, finished_at
-           from refund
-           where ($1::bigint is null or order_id = $1)
-             and ($2::bigint is null or id = $2)
-             and ($3::bytea is null or callback_token_hash = $3)
+        r#"select r.id, r.payment_id, r.order_id, r.amount, coalesce(p.received_currency, p.currency) as "currency!",
+                  r.status as "status: RefundStatus", r.reason, r.gateway_key, r.gateway_refund_id,
+                  r.gateway_request_id, r.error, r.checks, r.created_at, r.sent_at, r.finished_at
+           from refund r join payment p on p.id = r.payment_id
+           where ($1::bigint is null or r.order_id = $1)
+             and ($2::bigint is null or r.id = $2)
+             and ($3::bytea is null or r.callback_token_hash = $3)
              and num_nonnulls($1::bigint, $2::bigint, $3::bytea) > 0
-           order by id"#,
+           order by r.id"#,
         order_id,
         id,
         token_hash
@@ -363,7 +445,8 @@ pub(super) async fn refunds(
 pub(super) async fn reserve(db: &mut PgConnection, payment_id: i64, amount: Amount) -> Result<bool> {
     let done = sqlx::query!(
         "update payment set refunded_amount = refunded_amount + $2
-         where id = $1 and payment_status = 'succeeded' and refunded_amount + $2::numeric <= amount",
+         where id = $1 and (payment_status = 'succeeded' or received_amount is not null)
+           and refunded_amount + $2::numeric <= coalesce(received_amount, amount)",
         payment_id,
         amount.decimal()
     );
@@ -382,23 +465,25 @@ pub(super) async fn release(db: &mut PgConnection, payment_id: i64, amount: Amou
     Ok(())
 }
 
-/// Writes a refund down, to be sent at once.
+/// Writes a refund down; whoever sends it has so long until the worker does.
 pub(super) async fn insert_refund(
     db: &mut PgConnection,
     payment: &Payment,
     amount: Amount,
     reason: &str,
     requested_by: Option<i64>,
+    wait: Duration,
 ) -> Result<i64> {
     let id = sqlx::query_scalar!(
         "insert into refund (payment_id, order_id, amount, reason, requested_by, next_check_at)
-         values ($1, $2, $3, $4, $5, now())
+         values ($1, $2, $3, $4, $5, now() + $6)
          returning id",
         payment.id,
         payment.order_id,
         amount.decimal(),
         reason,
-        requested_by
+        requested_by,
+        interval(wait)
     );
     Ok(id.fetch_one(db).await?)
 }
@@ -423,7 +508,7 @@ pub(super) async fn sending(
     hold: Duration,
 ) -> Result<bool> {
     let done = sqlx::query!(
-        "update refund set status = 'processing', callback_token_hash = $2, next_check_at = now() + $3
+        "update refund set status = 'processing', callback_token_hash = $2, sent_at = now(), next_check_at = now() + $3
          where id = $1 and status = 'pending'",
         id,
         token_hash,
@@ -432,27 +517,36 @@ pub(super) async fn sending(
     Ok(done.execute(db).await?.rows_affected() > 0)
 }
 
+/// How a gateway calls a refund, and M-Pesa the request for it, as far as it told.
+#[derive(Clone, Copy, Default)]
+pub(super) struct RefundNames<'a> {
+    pub(super) refund: Option<&'a str>,
+    pub(super) request: Option<&'a str>,
+}
+
 /// Moves a refund; one that has not ended is looked after again after a while, if ever.
 pub(super) async fn record_refund(
     db: &mut PgConnection,
     id: i64,
     status: RefundStatus,
-    gateway_refund_id: Option<&str>,
+    names: RefundNames<'_>,
     error: Option<&str>,
     wait: Option<Duration>,
 ) -> Result<()> {
     sqlx::query!(
         "update refund
-         set status = $2, gateway_refund_id = coalesce(gateway_refund_id, $3), error = $4,
+         set status = $2, gateway_refund_id = coalesce(gateway_refund_id, $3),
+             gateway_request_id = coalesce(gateway_request_id, $6), error = $4,
              callback_token_hash = case when $2 <> 'pending' then callback_token_hash end,
              finished_at = case when $2 in ('succeeded', 'failed') then coalesce(finished_at, now()) end,
              next_check_at = case when $2 in ('pending', 'processing', 'unknown') then now() + $5::interval end
          where id = $1",
         id,
         status.as_str(),
-        gateway_refund_id,
+        names.refund,
         error,
-        wait.map(interval)
+        wait.map(interval),
+        names.request
     )
     .execute(db)
     .await?;
@@ -491,15 +585,21 @@ pub(super) async fn hasten_refunds(
     Ok(())
 }
 
-/// Orders that were given up while the shop holds money for them that nobody has begun to send back.
+/// Orders that the shop holds money for that nobody has begun to send back: those that were given up, and those that
+/// money came in for which pays nothing, once they do not wait for theirs.
 pub(super) async fn owing(db: impl PgExecutor<'_>, most: i64) -> Result<Vec<i64>> {
     let ids = sqlx::query_scalar!(
-        "select o.id from orders o
+        r#"select o.id as "id!" from orders o
          where o.status = 'cancelled' and o.payment_status in ('paid', 'partially_refunded')
            and exists (select from payment p
                        where p.order_id = o.id and p.payment_status = 'succeeded' and p.refunded_amount < p.amount
                          and p.attention is null)
-         limit $1",
+         union
+         select p.order_id from payment p join orders o on o.id = p.order_id
+         where p.received_amount is not null
+           and not exists (select from refund r where r.payment_id = p.id)
+           and (o.status = 'cancelled' or o.payment_status not in ('pending', 'failed'))
+         limit $1"#,
         most
     );
     Ok(ids.fetch_all(db).await?)
@@ -512,6 +612,8 @@ pub(super) async fn owing(db: impl PgExecutor<'_>, most: i64) -> Result<Vec<i64>
 pub(super) enum Entry {
     /// The whole payment came in.
     Capture,
+    /// What came in in its place.
+    Received,
     /// So much of it went out by this refund.
     Refund(i64, Amount),
     /// And came back.
@@ -522,9 +624,11 @@ pub(super) enum Entry {
 pub(super) async fn book(db: &mut PgConnection, payment: &Payment, entry: Entry) -> Result<()> {
     let (refund_id, debit, is_return) = match entry {
         Entry::Capture => (None, payment.amount.decimal(), false),
+        Entry::Received => (None, payment.got().decimal(), false),
         Entry::Refund(id, amount) => (Some(id), -amount.decimal(), false),
         Entry::Return(id, amount) => (Some(id), amount.decimal(), true),
     };
+    let currency = if matches!(entry, Entry::Capture) { &payment.currency } else { payment.got_in() };
     sqlx::query!(
         "insert into payment_ledger (payment_id, refund_id, account, amount, currency, is_return)
          values ($1, $2, $3, $4, $5, $6), ($1, $2, 'orders', -($4::numeric), $5, $6)",
@@ -532,7 +636,7 @@ pub(super) async fn book(db: &mut PgConnection, payment: &Payment, entry: Entry)
         refund_id,
         payment.method.as_str(),
         debit,
-        payment.currency,
+        currency,
         is_return
     )
     .execute(db)
@@ -540,12 +644,22 @@ pub(super) async fn book(db: &mut PgConnection, payment: &Payment, entry: Entry)
     Ok(())
 }
 
-/// What the shop holds for an order, by the ledger.
+/// Whether what came in for a payment is booked.
+pub(super) async fn is_captured(db: &mut PgConnection, payment_id: i64) -> Result<bool> {
+    let is_captured = sqlx::query_scalar!(
+        r#"select exists (select from payment_ledger where payment_id = $1 and refund_id is null) as "is!""#,
+        payment_id
+    );
+    Ok(is_captured.fetch_one(db).await?)
+}
+
+/// What the shop holds of what an order was paid, by the ledger. What came in otherwise than it was asked for is no
+/// part of it.
 pub(super) async fn held(db: &mut PgConnection, order_id: i64) -> Result<Amount> {
     let held = sqlx::query_scalar!(
         r#"select coalesce(sum(l.amount), 0) as "held!"
            from payment_ledger l join payment p on p.id = l.payment_id
-           where p.order_id = $1 and l.account <> 'orders'"#,
+           where p.order_id = $1 and p.payment_status = 'succeeded' and l.account <> 'orders'"#,
         order_id
     );
     Ok(Amount::from_decimal(held.fetch_one(db).await?))
@@ -630,6 +744,15 @@ pub(super) async fn leave_event(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Forgets events that were of no attempt of this shop, after a month: no gateway tells them so long.
+pub(super) async fn forget_strangers(db: impl PgExecutor<'_>) -> Result<u64> {
+    let done = sqlx::query!(
+        "delete from payment_inbox
+         where payment_id is null and processed_at < now() - interval '30 days'"
+    );
+    Ok(done.execute(db).await?.rows_affected())
 }
 
 /// How many attempts are live, how many need a person, and how many events wait.

@@ -1,5 +1,5 @@
 //! What runs when nobody asks: events that wait are processed, silent attempts are asked about, money that is owed
-//! goes back.
+//! goes back, and what nobody needs to know any more is forgotten.
 
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use crate::{app::App, error::Result};
 const LOOK: Duration = Duration::from_secs(1);
 /// How often the figures are taken.
 const FIGURES: Duration = Duration::from_secs(10);
+/// How often old events are forgotten.
+const TIDY: Duration = Duration::from_secs(3600);
 /// How much is taken at a time: as many gateways may be slow before others wait.
 const MOST: i64 = 8;
 
@@ -23,7 +25,8 @@ pub async fn run(app: App) {
         every(&app, "attempts", |app| Box::pin(actions::reconcile::look_after(app, MOST))),
         every(&app, "refunds", |app| Box::pin(actions::refund::look_after(app, MOST))),
         every(&app, "what is owed", |app| Box::pin(actions::refund::give_back_some(app, MOST))),
-        figures(&app),
+        now_and_then(&app, FIGURES, "payments are counted", |app| Box::pin(actions::count(app))),
+        now_and_then(&app, TIDY, "old events are forgotten", |app| Box::pin(actions::inbox::tidy(app))),
     );
 }
 
@@ -44,12 +47,17 @@ async fn every(app: &App, what: &str, work: impl for<'a> Fn(&'a App) -> BoxFutur
     }
 }
 
-async fn figures(app: &App) {
+async fn now_and_then(
+    app: &App,
+    pause: Duration,
+    what: &str,
+    work: impl for<'a> Fn(&'a App) -> BoxFuture<'a, Result<()>>,
+) {
     let mut next = Instant::now();
     while timeout(next - Instant::now(), app.stopping.cancelled()).await.is_err() {
-        next = Instant::now() + FIGURES;
-        if let Err(error) = actions::count(app).await {
-            tracing::debug!(%error, "payments are counted later");
+        next = Instant::now() + pause;
+        if let Err(error) = work(app).await {
+            tracing::debug!(%error, "{what} later");
         }
     }
 }

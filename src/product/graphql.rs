@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    resolver::{DateTime, Decimal, Id, Json, app, form, loader, vendor, view, viewer, wrote},
+    resolver::{DateTime, Decimal, Id, Json, Long, app, form, loader, vendor, view, viewer, wrote},
     review::graphql::{Review, Reviews},
 };
 
@@ -34,7 +34,7 @@ pub struct Product {
     /// The automatic discount that runs now.
     discount: Option<ProductDiscount>,
     /// The sum over its variants.
-    stock_quantity: i64,
+    stock_quantity: Long,
     in_stock: bool,
     sku: String,
     brand: Option<String>,

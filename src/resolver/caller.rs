@@ -13,6 +13,7 @@ use crate::{
     app::App,
     auth::{Actor, Admin, Customer, Vendor, Viewer},
     catalog::version_header,
+    client::Client,
     error::{Error, Result},
     indexing::Version,
 };
@@ -24,15 +25,17 @@ pub struct Caller {
     /// Of a query, which is one reading: its user is asked for once. A mutation's steps each ask anew, since one of
     /// them may end the session.
     user: Option<OnceCell<Result<Customer>>>,
+    /// Where it comes from.
+    pub client: Client,
     /// The request's headers.
     pub headers: HeaderMap,
 }
 
 impl Caller {
     /// Whoever sent these headers.
-    pub fn new(app: &App, headers: HeaderMap, is_mutation: bool) -> Self {
+    pub fn new(app: &App, client: Client, headers: HeaderMap, is_mutation: bool) -> Self {
         let user = (!is_mutation).then(OnceCell::new);
-        Self { actor: Actor::of(&headers, app), user, headers }
+        Self { actor: Actor::of(&headers, app), user, client, headers }
     }
 
     /// Who looks.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use self::{
     caller::{Caller, admin, app, caller, loader, user, vendor, viewer, wrote},
     input::{Arguments, form},
-    scalar::{DateTime, Decimal, Id, Json},
+    scalar::{DateTime, Decimal, Id, Json, Long},
 };
 use crate::error::{Error, Result};
 

@@ -117,6 +117,27 @@ impl ScalarType for DateTime {
     }
 }
 
+/// A whole number that may not fit into GraphQL's `Int`, which has 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Long(i64);
+
+/// A whole number with up to 64 bits, as a JSON number: for what may be beyond the 32 bits of `Int`, such as sums.
+#[Scalar(name = "Long")]
+impl ScalarType for Long {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::Number(number) => number.as_i64().map(Self),
+            _ => None,
+        }
+        .ok_or_else(|| InputValueError::custom("a whole number with up to 64 bits is sent as a number"))
+    }
+
+    fn to_value(&self) -> Value {
+        Value::Number(self.0.into())
+    }
+}
+
 /// An object of JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]

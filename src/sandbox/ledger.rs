@@ -32,7 +32,7 @@ pub(super) struct Movement {
     pub(super) reference: String,
     /// What the shop attached to the intent; of M-Pesa nothing.
     pub(super) metadata: Value,
-    /// In the currency's smallest unit, cents of M-Pesa's shillings too. Never negative.
+    /// In the currency's smallest unit, cents of M-Pesa's whole amounts too. Never negative.
     pub(super) amount_minor: u64,
     /// In upper case.
     pub(super) currency: String,

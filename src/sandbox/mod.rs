@@ -117,6 +117,8 @@ pub struct Settings {
     pub allowed: Vec<Target>,
     /// How fast it is.
     pub pace: Pace,
+    /// What the M-Pesa account holds, three letters; shillings (`KES`) when absent, as every real one.
+    pub mpesa_currency: Option<String>,
     /// How many prompts, intents, refunds and deliveries it remembers, each; 0 is the default of 10,000. The
     /// ledger remembers ten times as many.
     pub remember: usize,
@@ -143,6 +145,8 @@ impl fmt::Display for Target {
 }
 
 const REMEMBER: usize = 10_000;
+/// Connections at a time: it has one shop, and those who try it.
+const CONNECTIONS: usize = 1_024;
 
 /// Serves on the listener until `stop` is cancelled. What is still to be called back then is not.
 ///
@@ -162,7 +166,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
             }
         }
     });
-    server::serve(listener, service, stop).await;
+    server::serve(listener, service, CONNECTIONS, stop).await;
     desk.tasks.close();
     desk.tasks.wait().await;
     Ok(())
@@ -172,6 +176,8 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
 struct Desk {
     credentials: Credentials,
     pace: Pace,
+    /// What the M-Pesa account holds.
+    mpesa_currency: String,
     /// Where this sandbox is, for links to its own page.
     base: String,
     webhook_url: Option<Target>,
@@ -193,6 +199,7 @@ impl Desk {
         Ok(Self {
             credentials: settings.credentials,
             pace: settings.pace,
+            mpesa_currency: settings.mpesa_currency.unwrap_or_else(|| "KES".to_owned()),
             base,
             webhook_url: settings.webhook_url,
             courier: Arc::new(courier),

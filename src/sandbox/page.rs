@@ -23,7 +23,7 @@ pub(super) fn overview(desk: &Desk) -> String {
     page.push_str("<h2>Waiting for a person</h2>");
     let before = page.len();
     for prompt in locked(&desk.mpesa).newest().filter(|prompt| prompt.asks()).take(SHOWN) {
-        let what = format!("KES {} by {}", prompt.amount(), prompt.phone());
+        let what = format!("{} {} by {}", desk.mpesa_currency, prompt.amount(), prompt.phone());
         let why = format!("{} — {}", prompt.reference(), prompt.description());
         question(&mut page, &prompt.checkout_request, &what, &why);
     }
@@ -57,7 +57,8 @@ fn prompts(page: &mut String, desk: &Desk) {
         let (at, phone, reference) =
             (escaped(&prompt.at), escaped(prompt.phone()), escaped(prompt.reference()));
         let (amount, standing) = (prompt.amount(), escaped(prompt.standing()));
-        let _ = write!(page, "<tr><td>{at}<td>{phone}<td>KES {amount}<td>{reference}<td>{standing}");
+        let currency = escaped(&desk.mpesa_currency);
+        let _ = write!(page, "<tr><td>{at}<td>{phone}<td>{currency} {amount}<td>{reference}<td>{standing}");
     }
     page.push_str("</table>");
 }

@@ -1,9 +1,6 @@
 //! Asking the index, off the runtime's threads and within limits, and only what it has not been asked before.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use duka_index::{Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
 use serde::Serialize;
@@ -13,20 +10,22 @@ use crate::{
     app::App,
     auth::Admin,
     cache::{Body, Key, Outcome, encoding::Encoding},
+    client::Client,
     error::{Error, Kind, Result},
     indexing::{Tuning, Version},
+    throttle::Act,
 };
 
-/// How long a search may wait for its place.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// How long a search waits for the write that it must hold.
 const CATCH_UP: Duration = Duration::from_millis(500);
 
 /// What a client demands of its answer, whatever it asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand {
-    /// The write that it must hold.
-    pub version: Option<Version>,
+    /// Where it is asked from.
+    pub client: Client,
+    /// The writes that it must hold: the request may name one in two places.
+    pub versions: [Option<Version>; 2],
     /// What it should be coded in.
     pub encoding: Encoding,
 }
@@ -48,7 +47,7 @@ pub struct Answer {
 /// of nothing else that could change.
 ///
 /// # Errors
-/// 503 when too many searches are waiting, or the demanded write is not there in time.
+/// 503 when too many searches are waiting, or the demanded write is not there in time; 429.
 pub async fn search(
     app: &App,
     demand: Demand,
@@ -131,12 +130,11 @@ async fn answer(
     question: impl Serialize + Send + Sync,
     ask: impl FnOnce(&Reader, &Tuning, i64) -> Result<Vec<u8>> + Send + 'static,
 ) -> Result<Answer> {
-    if let Some(version) = demand.version {
-        catch_up(app, version).await?;
-    }
+    app.throttle.count(Act::Search, demand.client)?;
+    catch_up(app, demand.versions).await?;
     let begun = Instant::now();
     // Before the index: what answers is never older than what is promised.
-    let version = reached(app, demand.version);
+    let version = reached(app, demand.versions);
     let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
     let at = app.clock.micros();
     let key = key(&question, &index, &tuning, at)?;
@@ -165,10 +163,13 @@ async fn coded(app: &App, key: Key, plain: Body, encoding: Encoding) -> Result<B
 
 /// Runs it on a thread of its own, once there is a place.
 async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let busy = || Error::unavailable("Too many searches are waiting.");
-    let place = Arc::clone(&app.searches).acquire_owned();
-    let place = tokio::time::timeout(PATIENCE, place).await.map_err(|_| busy())?.map_err(|_| busy())?;
+    let Some(place) = app.searches.enter().await else {
+        metrics::counter!("duka_search_refused_total").increment(1);
+        return Err(Error::unavailable("Too many searches are waiting."));
+    };
+    let span = tracing::info_span!("search");
     let working = tokio::task::spawn_blocking(move || {
+        let _entered = span.enter();
         // The place goes with the work: who hangs up does not free it early.
         let _held = place;
         run()
@@ -176,22 +177,29 @@ async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Sen
     working.await.map_err(Error::internal)?
 }
 
-/// How far the index is; `held` is a write that it is known to hold. That may be above the newest version below
+/// How far the index is; `held` are writes that it is known to hold. They may be above the newest version below
 /// which nothing is missing, while an older transaction is still open.
-fn reached(app: &App, held: Option<Version>) -> Version {
+fn reached(app: &App, held: [Option<Version>; 2]) -> Version {
     let version = app.indexing.applied().version();
-    held.filter(|held| held.epoch == version.epoch && held.xid > version.xid).unwrap_or(version)
+    let held = held.into_iter().flatten().filter(|held| held.epoch == version.epoch);
+    held.chain([version]).max_by_key(|version| version.xid).unwrap_or(version)
 }
 
-/// Waits until the index holds a write.
-async fn catch_up(app: &App, version: Version) -> Result<()> {
-    let held = app.indexing.holds(version, CATCH_UP).await;
-    held.then_some(()).ok_or_else(|| {
-        Error::new(
-            Kind::IndexBehind,
-            format!("The index is at {}, not at {version}.", app.indexing.applied().version()),
-        )
-    })
+/// Waits until the index holds the writes. A later one may be there without an earlier one, which has been committed
+/// after it.
+async fn catch_up(app: &App, versions: [Option<Version>; 2]) -> Result<()> {
+    let deadline = Instant::now() + CATCH_UP;
+    for version in versions.into_iter().flatten() {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        if !app.indexing.holds(version, patience).await {
+            let reached = app.indexing.applied().version();
+            return Err(Error::new(
+                Kind::IndexBehind,
+                format!("The index is at {reached}, not at {version}."),
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

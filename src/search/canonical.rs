@@ -1,8 +1,8 @@
 //! The one spelling of a search: equal queries have equal links, however they were asked for.
 
-use duka_index::{CategoryKey, Facet, Query, SortField, SortKey, Visibility};
+use duka_index::{CategoryKey, Query, SortField, SortKey, Visibility};
 
-use super::model::{default_facets, default_sort};
+use super::model::{default_facets, default_sort, facets};
 use crate::{money::Amount, page::DEFAULT_SIZE, params::encode};
 
 /// The query string that reads as this query, its page and cursor aside: no aliases, no defaults, in order. The text
@@ -51,23 +51,19 @@ pub(super) fn parameters(query: &Query) -> String {
         add("is_active", "false".to_owned());
     }
     if *sort != default_sort(text.is_some()) {
-        add("sort", list(sort, sort_name));
+        add("sort", sort.iter().map(sort_name).collect::<Vec<_>>().join(","));
     }
     if *limit != DEFAULT_SIZE as usize {
         add("page_size", limit.to_string());
     }
     if *facets != default_facets() {
-        add("facets", if facets.is_empty() { "none".to_owned() } else { list(facets, facet_name) });
+        add("facets", facets::write(facets));
     }
     highlight.then(|| add("highlight", "true".to_owned()));
 
     pairs.sort_unstable();
     let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("&")
-}
-
-fn list<T>(items: &[T], name: impl Fn(&T) -> String) -> String {
-    items.iter().map(name).collect::<Vec<_>>().join(",")
 }
 
 /// With two decimals, as prices are read here whatever the shop's currency is.
@@ -92,17 +88,6 @@ fn sort_name(key: &SortKey) -> String {
         SortField::Popularity => "popularity",
     };
     format!("{}{name}", if key.descending { "-" } else { "" })
-}
-
-fn facet_name(facet: &Facet) -> String {
-    match facet {
-        Facet::Category => "category".to_owned(),
-        Facet::Brand => "brand".to_owned(),
-        Facet::Price => "price".to_owned(),
-        Facet::Availability => "availability".to_owned(),
-        Facet::Rating => "rating".to_owned(),
-        Facet::Attribute(name) => format!("attr.{name}"),
-    }
 }
 
 #[cfg(test)]
@@ -136,6 +121,7 @@ mod tests {
             ("price_min=5&price_max=010.5", "price_max=10.50&price_min=5.00"),
             ("facets=none", "facets=none"),
             ("facets=attr.a%2Bb,rating", "facets=rating,attr.a%2Bb"),
+            ("facets=attr.a,b,rating", "facets=rating,attr.a%5C,b"),
             ("attr.b=2&attr.a=ü&attr.b=1", "attr.a=%C3%BC&attr.b=1&attr.b=2"),
             ("is_active=false&page_size=5", "is_active=false&page_size=5"),
             ("highlight=true&sort=price,-rating", "highlight=true&sort=price,-rating"),
@@ -153,6 +139,7 @@ mod tests {
             "sort=relevance",
             "q=a&sort=-relevance,price,-name,date_added,rating,popularity&facets=attr.x%26y,attr.z,category,rating",
             "facets=none&page_size=1",
+            "facets=attr.size%2Ceu,attr.a%5C%2Cbrand,attr.b%5C%5C&attr.size%2Ceu=42,5&attr.b%5C=%2C",
         ] {
             let query = query(asked);
             assert_eq!(self::query(&parameters(&query)), query, "{asked}");

@@ -7,13 +7,13 @@ use async_graphql::{
     Value,
     connection::{Connection, Edge},
 };
-use duka_index::{Hits, Query as IndexQuery};
+use duka_index::{Facet, Hits, Query as IndexQuery};
 use serde::{Deserialize, Serialize};
 
 use super::{
     actions::{self, Answer, Demand},
     http::{SearchResult, SuggestResult, min_version},
-    model::{Search, Suggest, cursor_at},
+    model::{Search, Suggest, cursor_at, facets},
 };
 use crate::{
     app::App,
@@ -253,7 +253,7 @@ impl Query {
         let search: Search = arguments
             .with("q", q)
             .with("sort", sort.map(order))
-            .with("facets", Some(facets(&ctx.look_ahead())?))
+            .with("facets", Some(selected_facets(&ctx.look_ahead())?))
             .with("highlight", Some(shows(&ctx.look_ahead(), "highlights")))
             .with("min_version", min_version)
             .read()?;
@@ -301,8 +301,9 @@ fn read<'a, T: Deserialize<'a>>(ctx: &Context<'_>, answer: &'a Answer) -> Result
 }
 
 fn demand(ctx: &Context<'_>, version: Option<crate::indexing::Version>) -> Result<Demand> {
-    let version = version.or(min_version(&caller(ctx)?.headers)?);
-    Ok(Demand { version, encoding: Encoding::Plain })
+    let caller = caller(ctx)?;
+    let versions = [version, min_version(&caller.headers)?];
+    Ok(Demand { client: caller.client, versions, encoding: Encoding::Plain })
 }
 
 fn connection(found: Found, is_behind: bool) -> Connection<String, Product, SearchFields> {
@@ -352,15 +353,21 @@ fn shows(asked: &Lookahead<'_>, field: &str) -> bool {
 }
 
 /// The facets that are selected, as REST writes them.
-fn facets(asked: &Lookahead<'_>) -> Result<String> {
+fn selected_facets(asked: &Lookahead<'_>) -> Result<String> {
     let asked = asked.field("facets");
-    let plain = ["category", "brand", "price", "availability", "rating"];
-    let mut facets: Vec<String> =
-        plain.into_iter().filter(|name| asked.field(name).exists()).map(ToOwned::to_owned).collect();
+    let plain = [
+        ("category", Facet::Category),
+        ("brand", Facet::Brand),
+        ("price", Facet::Price),
+        ("availability", Facet::Availability),
+        ("rating", Facet::Rating),
+    ];
+    let plain = plain.into_iter().filter(|(name, _)| asked.field(name).exists());
+    let mut facets: Vec<Facet> = plain.map(|(_, facet)| facet).collect();
     for field in asked.field("attributes").selection_fields() {
-        facets.extend(names(&field)?.into_iter().map(|name| format!("attr.{name}")));
+        facets.extend(names(&field)?.into_iter().map(Facet::Attribute));
     }
-    Ok(if facets.is_empty() { "none".to_owned() } else { facets.join(",") })
+    Ok(facets::write(&facets))
 }
 
 fn names(field: &SelectionField<'_>) -> Result<Vec<String>> {

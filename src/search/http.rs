@@ -26,6 +26,7 @@ use crate::{
     auth::{Admin, Viewer},
     cache::encoding::Encoding,
     catalog::version_header,
+    client::Client,
     error::{Error, Fault, Result},
     extract::{Body, Id, Query, header_text},
     indexing::Version,
@@ -87,12 +88,14 @@ struct SearchParams {
     sort: Option<String>,
     /// Another name of `sort`.
     ordering: Option<String>,
-    /// The `X-Catalog-Version` of a write that the answer must hold; also the header `X-Catalog-Min-Version`.
+    /// The `X-Catalog-Version` of a write that the answer must hold; also the header `X-Catalog-Min-Version`. Of two
+    /// different ones it must hold both.
     min_version: Option<String>,
     /// `true`: results say what matched, in `highlights`.
     highlight: Option<bool>,
     /// Comma-separated `category`, `brand`, `price`, `availability`, `rating`, `attr.NAME`, at most ten; `none`
-    /// for none.
+    /// for none. A comma in an attribute's name is written `\,` and a backslash before one, or before another, `\\`;
+    /// the comma may also stand alone where what follows names no facet.
     #[param(example = "category,brand,price,availability")]
     facets: Option<String>,
 }
@@ -109,10 +112,11 @@ struct SearchParams {
 async fn search(
     State(app): State<App>,
     viewer: Viewer,
+    client: Client,
     headers: HeaderMap,
     Query(search): Query<Search>,
 ) -> Result<Response> {
-    let demand = demand(&headers, search.min_version)?;
+    let demand = demand(client, &headers, search.min_version)?;
     let query = search.query(viewer, &app.keys)?;
     let write = {
         let (app, query) = (app.clone(), query.clone());
@@ -147,10 +151,11 @@ struct SuggestParams {
 ))]
 async fn suggest(
     State(app): State<App>,
+    client: Client,
     headers: HeaderMap,
     Query(suggest): Query<Suggest>,
 ) -> Result<Response> {
-    let demand = demand(&headers, suggest.min_version)?;
+    let demand = demand(client, &headers, suggest.min_version)?;
     let currency = app.config.currency;
     let write = move |found, at| json(&SuggestResult::new(found, at, currency));
     let answer = actions::suggest(&app, demand, suggest.query, write).await?;
@@ -183,10 +188,11 @@ struct SimilarParams {
 async fn similar(
     State(app): State<App>,
     Id(id): Id,
+    client: Client,
     headers: HeaderMap,
     Query(similar): Query<Similar>,
 ) -> Result<Response> {
-    let demand = demand(&headers, similar.min_version)?;
+    let demand = demand(client, &headers, similar.min_version)?;
     let currency = app.config.currency;
     let write = move |hits, at| json(&similar_products(hits, at, currency));
     let answer = actions::similar(&app, demand, id, similar.limit as usize, write).await?;
@@ -233,9 +239,10 @@ fn json(shape: &impl Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(shape).map_err(Error::internal)
 }
 
-/// What the request demands: the write by parameter, else by header, and the coding.
-fn demand(headers: &HeaderMap, version: Option<Version>) -> Result<Demand> {
-    Ok(Demand { version: version.or(min_version(headers)?), encoding: Encoding::asked_for(headers) })
+/// What the request demands: the writes that parameter and header name, and the coding.
+fn demand(client: Client, headers: &HeaderMap, version: Option<Version>) -> Result<Demand> {
+    let versions = [version, min_version(headers)?];
+    Ok(Demand { client, versions, encoding: Encoding::asked_for(headers) })
 }
 
 /// The write that the header demands.

@@ -1,5 +1,7 @@
 //! How a search is asked for, and the engine's query that it becomes.
 
+pub(super) mod facets;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use duka_index::{CategoryKey, Cursor, Facet, Query, Settings, SortField, SortKey, SuggestQuery, Visibility};
@@ -16,8 +18,6 @@ use crate::{
 
 /// Characters of a text query.
 const TEXT_LENGTH: usize = 256;
-/// Facets of one query.
-const MOST_FACETS: usize = 10;
 /// Values of one repeatable filter.
 const MOST_VALUES: usize = 100;
 /// Suggestions of each kind.
@@ -91,7 +91,7 @@ impl QueryForm for Search {
             attributes,
             is_active: params.parsed("is_active", boolean),
             sort,
-            facets: params.parsed("facets", facets),
+            facets: params.parsed("facets", facets::read),
             highlight: params.parsed("highlight", boolean).unwrap_or(false),
             min_version: params.parsed("min_version", str::parse),
             place: Place::read(params),
@@ -146,31 +146,6 @@ fn sort(text: &str) -> Result<Vec<SortKey>, String> {
     let keys = keys?;
     let distinct: BTreeSet<_> = keys.iter().map(|key| format!("{:?}", key.field)).collect();
     if distinct.len() == keys.len() { Ok(keys) } else { Err("names a key twice".to_owned()) }
-}
-
-fn facets(text: &str) -> Result<Vec<Facet>, String> {
-    if text == "none" {
-        return Ok(Vec::new());
-    }
-    let mut facets = BTreeSet::new();
-    for name in text.split(',') {
-        facets.insert(match (name, name.strip_prefix("attr.")) {
-            ("category", _) => Facet::Category,
-            ("brand", _) => Facet::Brand,
-            ("price", _) => Facet::Price,
-            ("availability", _) => Facet::Availability,
-            ("rating", _) => Facet::Rating,
-            (_, Some(attribute)) if !attribute.is_empty() => Facet::Attribute(attribute.to_owned()),
-            _ => {
-                let known = "category, brand, price, availability, rating, attr.NAME, or none alone";
-                return Err(format!("has `{name}`; there are {known}"));
-            }
-        });
-    }
-    if facets.len() > MOST_FACETS {
-        return Err(format!("names {} facets; at most {MOST_FACETS} are allowed", facets.len()));
-    }
-    Ok(facets.into_iter().collect())
 }
 
 /// The order of a search that names none.

@@ -42,7 +42,7 @@ pub async fn create(app: &App, admin: Admin, order_id: i64, said: &Said) -> Resu
         return Err(Error::new(Kind::TooMany, format!("An order has at most {MOST} parcels.")));
     }
     let parcel = store::insert(&mut transaction, order_id, said, status).await?;
-    move_order(&mut transaction, order_id, state.status, admin).await?;
+    move_order(&mut transaction, order_id, state, admin).await?;
     transaction.commit().await?;
     Ok(parcel)
 }
@@ -67,7 +67,7 @@ pub async fn update(app: &App, admin: Admin, order_id: i64, id: i64, said: &Said
         demand_shippable(state)?;
     }
     let parcel = store::update(&mut transaction, id, said, status).await?;
-    move_order(&mut transaction, order_id, state.status, admin).await?;
+    move_order(&mut transaction, order_id, state, admin).await?;
     transaction.commit().await?;
     Ok(parcel)
 }
@@ -85,7 +85,7 @@ fn demand_shippable(state: State) -> Result<()> {
 }
 
 /// Moves a locked order step by step to where its parcels are; it never goes back.
-async fn move_order(db: &mut PgConnection, order_id: i64, now: Status, admin: Admin) -> Result<()> {
+async fn move_order(db: &mut PgConnection, order_id: i64, mut state: State, admin: Admin) -> Result<()> {
     let parcels: Vec<ShipmentStatus> =
         store::of_order(db, order_id).await?.iter().map(|parcel| parcel.status).collect();
     let steps: &[Status] = match reached(&parcels) {
@@ -93,11 +93,9 @@ async fn move_order(db: &mut PgConnection, order_id: i64, now: Status, admin: Ad
         Some(Status::Shipped) => &[Status::Shipped],
         _ => &[],
     };
-    let mut at = now;
     for step in steps.iter().copied() {
-        if at.may_become(step) {
-            order::actions::move_on(db, order_id, at, step, admin.user_id()).await?;
-            at = step;
+        if state.status.may_become(step) {
+            order::actions::move_on(db, order_id, &mut state, step, admin.user_id()).await?;
         }
     }
     Ok(())

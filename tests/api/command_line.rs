@@ -140,6 +140,10 @@ async fn import_generate_and_verify_work_beside_a_server() {
         assert_eq!(rejected.code, 1, "{}", rejected.err);
         assert!(rejected.err.contains("line 2 (B): /name"), "{}", rejected.err);
         assert!(rejected.out.contains("nothing was kept"), "{}", rejected.out);
+        let tried = on(shop, &["import", "-", "--dry-run"], &text).await;
+        assert_eq!((tried.code, tried.out.contains("tried only")), (1, true), "{}", tried.out);
+        let tried = on(shop, &["import", "-", "--dry-run", "--on-error", "skip"], &text).await;
+        assert_eq!((tried.code, tried.out.contains("tried only")), (0, true), "{}", tried.out);
         let skipped = on(shop, &["import", "-", "--on-error", "skip"], &text).await;
         assert_eq!(
             (skipped.code, skipped.out.trim()),

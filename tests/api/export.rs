@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{TestShop, User, with_shop};
+use crate::support::{TestShop, User, decoded, with_shop};
 
 async fn import(shop: &TestShop, text: &str, format: Format) {
     let source = Source::open(Cursor::new(text.to_owned()), format, shop.shop.app.config.currency).unwrap();
@@ -218,6 +218,22 @@ async fn an_export_is_of_one_moment() {
             (MANY - 1, false, true)
         );
         assert!(rest.rfind("\"S599\"") > rest.rfind("\"S598\""));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_export_is_whole_in_every_coding() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        large_catalog(shop).await;
+        let plain = export(shop, &admin, "").await;
+        for coding in ["gzip", "br"] {
+            let request = shop.request(Method::GET, "/api/admin/export/").header("accept-encoding", coding);
+            let (status, headers, bytes) = decoded(request.bearer_auth(&admin.access)).await;
+            assert_eq!((status, headers["content-encoding"].as_bytes()), (200, coding.as_bytes()));
+            assert_eq!(String::from_utf8(bytes).unwrap(), plain, "{coding}");
+        }
     })
     .await;
 }

@@ -2,6 +2,7 @@
 
 mod bombs;
 mod client;
+mod paying;
 mod rights;
 mod schema;
 mod searching;

@@ -111,6 +111,37 @@ async fn one_reindex_at_a_time_and_imports_take_turns() {
 }
 
 #[tokio::test]
+async fn an_import_whose_node_died_says_what_is_left_of_it() {
+    with_shop(async |shop| {
+        let wholly = ("Nothing of the file is kept unless all of it is", 0);
+        for (parameters, (said, counted)) in [
+            (json!({"on_error": "reject", "dry_run": false}), wholly),
+            (json!({"on_error": "skip", "dry_run": true}), wholly),
+            (json!({"on_error": "skip", "dry_run": false}), ("is found in place", 7)),
+        ] {
+            let dead: i64 = sqlx::query_scalar(
+                "insert into job (kind, status, parameters, node_id, started_at, heartbeat_at, rows_created, rows_updated)
+                 values ('import', 'running', $1, 'elsewhere', now(), now() - interval '31 seconds', 7, 7) returning id",
+            )
+            .bind(&parameters)
+            .fetch_one(&shop.db)
+            .await
+            .unwrap();
+            ended(shop, dead).await;
+            let (error, created, updated): (String, i64, i64) =
+                sqlx::query_as("select error, rows_created, rows_updated from job where id = $1")
+                    .bind(dead)
+                    .fetch_one(&shop.db)
+                    .await
+                    .unwrap();
+            assert!(error.contains(said) && error.contains("again"), "{parameters}: {error}");
+            assert_eq!((created, updated), (counted, counted), "{parameters}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_job_whose_node_died_blocks_nobody() {
     with_shop(async |shop| {
         let dead: i64 = sqlx::query_scalar(

@@ -2,12 +2,15 @@
 
 mod card;
 mod faults;
+mod flagged;
 mod mpesa;
 mod orders;
 mod outcomes;
 mod permutations;
 mod races;
 mod refunds;
+mod reversals;
+mod superseded;
 mod webhooks;
 
 use std::time::Duration;
@@ -104,7 +107,7 @@ async fn hasten(shop: &TestShop) {
 /// The entries of the ledger, as (captures, refunds, what the shop holds in hundredths): each must balance.
 async fn ledger(shop: &TestShop) -> (i64, i64, i64) {
     let wrong: i64 = sqlx::query_scalar(
-        "select count(*) from (select from payment_ledger group by payment_id, refund_id having sum(amount) <> 0 or count(*) <> 2) w",
+        "select count(*) from (select from payment_ledger group by payment_id, refund_id, is_return having sum(amount) <> 0 or count(*) <> 2) w",
     )
     .fetch_one(&shop.db)
     .await

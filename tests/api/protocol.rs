@@ -98,8 +98,35 @@ async fn bodies_that_cannot_be_read_are_refused_by_their_fault() {
             let answer = send(kind, "{}").await.expect(415);
             assert_eq!(answer.json["type"], "/problems/unsupported-media-type");
         }
+        let coded = shop.request(Method::POST, "/api/auth/jwt/login/").header("content-encoding", "gzip");
+        shop.send(coded.json(&json!({"username": "a", "password": "b"}))).await.expect(415);
         let large = format!("{{\"username\": \"{}\"}}", "x".repeat(64 * 1024));
         assert_eq!(send(json_type, &large).await.expect(413).json["type"], "/problems/too-large");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_sent_to_a_route_that_takes_nothing_is_refused() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        for path in [
+            "/api/order/1/cancel/",
+            "/api/admin/reindex/",
+            "/api/admin/index/verify/",
+            "/api/admin/index/rollback/",
+        ] {
+            let refused = shop.post_as(&admin, path, json!({"reason": "x"})).await.expect(422);
+            assert_eq!(refused.faults(), ["/reason"], "{path}");
+            let garbage = shop.request(Method::POST, path).bearer_auth(&admin.access).body("garbage");
+            shop.send(garbage).await.expect(415);
+            shop.post(path, json!({"reason": "x"})).await.expect(401);
+        }
+        for body in [Some(json!({})), None] {
+            let request = shop.request(Method::POST, "/api/order/1/cancel/").bearer_auth(&admin.access);
+            let request = if let Some(body) = body { request.json(&body) } else { request };
+            shop.send(request).await.expect(404);
+        }
     })
     .await;
 }
@@ -168,6 +195,28 @@ async fn answers_are_compressed_on_request() {
     .await;
 }
 
+#[tokio::test]
+async fn who_takes_no_coding_is_told_before_anything_is_done() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        for refused in ["identity;q=0", "*;q=0", "identity;q=0, deflate"] {
+            for path in ["/api/product/", "/api/category/", "/healthz/"] {
+                let answer =
+                    shop.send(shop.request(Method::GET, path).header("accept-encoding", refused)).await;
+                assert_eq!((answer.status, &answer.json["status"]), (406, &json!(406)), "{}", answer.text);
+                assert_eq!(answer.json["type"], "/problems/not-acceptable");
+            }
+            let request = shop.request(Method::POST, "/api/category/").header("accept-encoding", refused);
+            shop.send(request.bearer_auth(&admin.access).json(&json!({"name": "A"}))).await.expect(406);
+        }
+        assert_eq!(shop.get("/api/category/").await.expect(200).json["count"], 0);
+        let request =
+            shop.request(Method::GET, "/api/openapi.json").header("accept-encoding", "identity;q=0, gzip");
+        assert_eq!(request.send().await.unwrap().headers()["content-encoding"], "gzip");
+    })
+    .await;
+}
+
 /// The path of an operation, with `id` for each of its ids.
 fn with_id(operation: &str, id: &str) -> (Method, String) {
     let (method, template) = operation.split_once(' ').unwrap();
@@ -200,6 +249,9 @@ async fn a_method_that_a_path_lacks_is_405_with_those_that_it_has() {
                     own.insert("HEAD");
                 }
                 assert_eq!(allowed, own, "{method} {path}");
+                let asked = format!("{filled}?surely_unknown=1");
+                let answer = shop.send(shop.request(method.clone(), &asked).bearer_auth(&admin.access)).await;
+                assert_eq!(answer.status, 405, "{method} {path}, with a parameter: {}", answer.text);
                 tried += 1;
             }
         }

@@ -12,6 +12,28 @@ fn the_openapi_document_is_as_committed() {
     insta::with_settings!({sort_maps => true}, { insta::assert_json_snapshot!("openapi", document) });
 }
 
+/// Generated clients have a method for each operation, and a type for each schema.
+#[test]
+fn operations_and_schemas_have_names_of_their_own() {
+    let document = serde_json::to_value(duka::router::openapi()).unwrap();
+    let mut names = std::collections::BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap_or_default().to_owned();
+            assert!(
+                name.len() > 3 && names.insert(name.clone()),
+                "{method} {path} is `{name}`, as another is"
+            );
+        }
+    }
+    assert!(names.contains("product_one") && names.contains("order_cancel"), "{names:?}");
+    let schemas = &document["components"]["schemas"];
+    let words = |name: &str| schemas[name]["enum"].to_string();
+    assert!(words("OrderStatus").contains("shipped"), "{schemas}");
+    assert!(words("AttemptStatus").contains("unknown") && words("JobStatus").contains("running"));
+    assert!(schemas["HealthStatus"]["properties"]["status"].is_object());
+}
+
 /// A query that was checked against an older schema would fail at run time only.
 #[tokio::test]
 async fn every_cached_query_is_valid_in_the_present_schema() {

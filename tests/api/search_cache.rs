@@ -252,8 +252,7 @@ async fn what_is_kept_needs_no_place_in_the_queue() {
         generate(shop, 30).await;
         let app = &shop.shop.app;
         shop.get("/api/product/?q=the").await.expect(200);
-        let places = u32::try_from(app.searches.available_permits()).unwrap();
-        let taken = app.searches.acquire_many(places).await.unwrap();
+        let taken = app.searches.close().await.unwrap();
         assert_eq!(outcome(&shop.get("/api/product/?q=the").await.expect(200)), "hit");
         let busy = shop.get("/api/product/?q=a").await.expect(503);
         assert_eq!(

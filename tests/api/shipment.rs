@@ -34,17 +34,20 @@ async fn parcels_move_their_order_along() {
         let one = |id: i64| format!("{path}{id}/");
         let arrived = shop.patch_as(&admin, &one(second.id()), json!({"status": "delivered"})).await.expect(200);
         assert!(arrived.json["delivered_at"].is_string());
-        assert_eq!(look().await["status"], "shipped", "one is still to come");
+        let on_its_way = look().await;
+        assert_eq!(on_its_way["status"], "shipped", "one is still to come");
+        assert_eq!(on_its_way["payment_status"], "pending", "and the cash with it");
         shop.patch_as(&admin, &one(second.id()), json!({"status": "shipped"})).await.expect(409);
         let again = shop.patch_as(&admin, &one(second.id()), json!({"status": "delivered"})).await.expect(200);
         assert_eq!(again.json, arrived.json, "said again, nothing changes");
         shop.patch_as(&admin, &one(first.id()), json!({"status": "in_transit"})).await.expect(200);
         shop.patch_as(&admin, &one(first.id()), json!({"status": "delivered", "carrier": ""})).await.expect(200);
         let delivered = look().await;
-        assert_eq!(delivered["status"], "delivered");
+        assert_eq!((&delivered["status"], &delivered["payment_status"]), (&json!("delivered"), &json!("paid")));
+        shop.post_as(&admin, &format!("/api/payment/{order}/refund/"), json!({})).await.expect(409);
         let events: Vec<&str> =
             delivered["timeline"].as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap()).collect();
-        assert_eq!(events, ["placed", "confirmed", "shipped", "delivered"]);
+        assert_eq!(events, ["placed", "confirmed", "shipped", "delivered", "paid"]);
         let listed = shop.get_as(&ada, &path).await.expect(200).json;
         assert_eq!(listed, delivered["shipments"]);
         shop.post_as(&admin, &path, json!({})).await.expect(409);

@@ -67,6 +67,37 @@ async fn a_product_keeps_its_last_variant() {
 }
 
 #[tokio::test]
+async fn an_only_variant_and_its_product_share_price_and_sku_both_ways() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let category = shop.category(&admin, "C").await;
+        let body = |sku: &str| json!({"category_id": category, "name": "P", "price": "1.00", "sku": sku});
+        let product = shop.post_as(&admin, "/api/product/", body("P")).await.expect(201);
+        let other = shop.post_as(&admin, "/api/product/", body("Q")).await.expect(201);
+        let (path, only) = (format!("/api/product/{}/", product.id()), &product.json["variants"][0]["id"]);
+        let only = format!("/api/variant/{only}/");
+        shop.patch_as(&admin, &only, json!({"price": "12.00", "sku": "P-12"})).await.expect(200);
+        let read = shop.get(&path).await.expect(200).json;
+        assert_eq!(
+            (&read["price"], &read["effective_price"], &read["sku"]),
+            (&json!("12.00"), &json!("12.00"), &json!("P-12"))
+        );
+        shop.patch_as(&admin, &path, json!({"price": "13.00"})).await.expect(200);
+        assert_eq!(shop.get(&only).await.json["price"], "13.00");
+        let taken = shop.patch_as(&admin, &only, json!({"sku": "Q"})).await.expect(409);
+        assert_eq!(taken.faults(), ["/sku"]);
+        // Beside another one it is on its own.
+        let second =
+            json!({"product_id": product.id(), "variant_name": "Blue", "sku": "P-BLUE", "price": "3.00"});
+        shop.post_as(&admin, "/api/variant/", second).await.expect(201);
+        shop.patch_as(&admin, &only, json!({"price": "14.00"})).await.expect(200);
+        assert_eq!(shop.get(&path).await.json["price"], "13.00");
+        assert_eq!(shop.get(&format!("/api/product/{}/", other.id())).await.json["sku"], "Q");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn vendors_write_their_own_and_see_no_other_s_drafts() {
     with_shop(async |shop| {
         let admin = shop.admin().await;

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Products of the catalog: some pages of everything.
-const PRODUCTS: &str = "360";
+const PRODUCTS: &str = "900";
 /// How long a test may take, whatever happens.
 const BOUND: Duration = Duration::from_secs(240);
 

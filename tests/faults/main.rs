@@ -11,12 +11,14 @@
 mod damage;
 mod disk;
 mod kills;
+mod network;
 mod nodes;
 mod order;
 mod payments;
 mod restored;
 mod soak;
 mod standby;
+mod stop;
 mod support;
 mod wire;
 mod writers;

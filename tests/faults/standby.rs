@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{self, SOON, Shop, blocking, connect, until};
+use crate::support::{self, Asker, Node, SOON, Shop, admin, blocking, clean, client, connect, until};
 
 /// A hot standby of a shop's database.
 struct Standby {
@@ -72,13 +72,35 @@ impl Standby {
     }
 }
 
-impl Drop for Standby {
-    fn drop(&mut self) {
-        // An immediate shutdown: nobody needs it again.
+impl Standby {
+    /// What names it.
+    fn url(&self, database: &str) -> String {
+        let socket = self.endpoint.socket_dir.display().to_string().replace('/', "%2F");
+        format!("postgres://{}@{socket}:{}/{database}", self.endpoint.user, self.endpoint.port)
+    }
+
+    /// Ends it as a power cut does.
+    fn fall(&mut self) {
         let pid = rustix::process::Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
         let _ = self.process.wait();
     }
+}
+
+impl Drop for Standby {
+    fn drop(&mut self) {
+        self.fall();
+    }
+}
+
+/// What a server says that does not start.
+fn refused(dir: &Path, settings: &[(&str, String)]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_duka"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("DUKA_DATA_DIR", dir).env_remove("DATABASE_URL");
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
+    let output = blocking(|| command.output()).unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
 }
 
 fn give(path: &Path, uid: u32, gid: u32) {
@@ -188,6 +210,94 @@ async fn a_standby_that_lags_is_waited_for() {
     );
     follower.close().await;
     replica.close().await;
+    drop(standby);
+    shop.close().await;
+}
+
+/// A server that writes to the primary, and whose mirror reads a standby.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_mirror_reads_a_standby_writes_to_the_primary() {
+    const MIRROR: &str = "DUKA_MIRROR_DATABASE_URL";
+    // Nodes of one shop sign with one secret.
+    let secret = ("DUKA_JWT_SECRET", "0123456789abcdef0123456789abcdef".to_owned());
+    let shop = Shop::open_with(tempfile::tempdir().unwrap(), 200, vec![secret.clone()]).await;
+    let Some(mut standby) = Standby::of(&shop).await else { return shop.close().await };
+    let replica = connect(&standby.endpoint, "duka").await;
+    let (dir, primary) = (tempfile::tempdir().unwrap(), shop.url("duka"));
+
+    // What is not the same database is not taken for its mirror's source.
+    for source in [standby.url("postgres"), shop.url("postgres")] {
+        let said = refused(dir.path(), &[("DATABASE_URL", primary.clone()), (MIRROR, source)]);
+        assert!(said.contains(MIRROR) && said.contains("nor a standby of it"), "{said}");
+    }
+    let said = refused(dir.path(), &[(MIRROR, standby.url("duka"))]);
+    assert!(said.contains(MIRROR) && said.contains("DATABASE_URL"), "{said}");
+
+    let settings = vec![(MIRROR, standby.url("duka")), secret];
+    let mut node = Node::start_with(dir.path(), Some(primary), settings);
+    let token = admin(&shop).await;
+    let id: i64 = sqlx::query_scalar("select min(id) from product").fetch_one(&shop.db).await.unwrap();
+    let write = async |node: &Node, brand: &str| {
+        let url = format!("{}/api/product/{id}/", node.base);
+        let sent = client().patch(url).bearer_auth(&token).json(&serde_json::json!({"brand": brand}));
+        let answer = sent.send().await.unwrap();
+        assert_eq!(answer.status(), 200, "a write goes to the primary");
+        answer.headers()["x-catalog-version"].to_str().unwrap().to_owned()
+    };
+    let reads = "select count(*) from pg_stat_activity where application_name = 'duka indexer'";
+    let reading: i64 = sqlx::query_scalar(reads).fetch_one(&replica).await.unwrap();
+    assert!(reading > 0, "nobody reads the standby");
+    let asker = Asker::of(&node, 200);
+
+    let version = write(&node, "first").await;
+    let path = format!("/api/product/?brand=first&min_version={version}");
+    let kept = until("a client reads its own write", SOON, async || node.status(&path).await == 200).await;
+    node.finds("brand=first", 1).await;
+    let known = "select count(*) from index_consumer where heartbeat_at > now() - interval '1 minute'";
+    let known: i64 = sqlx::query_scalar(known).fetch_one(&shop.db).await.unwrap();
+    assert_eq!(known, 2, "the log is kept for who reads it on a standby");
+
+    // It falls behind: what is written there is not here yet, and nothing else is different.
+    sqlx::raw_sql("select pg_wal_replay_pause()").execute(&replica).await.unwrap();
+    until("the replay is paused", SOON, async || {
+        let state = sqlx::query_scalar::<_, String>("select pg_get_wal_replay_pause_state()");
+        state.fetch_one(&replica).await.unwrap() == "paused"
+    })
+    .await;
+    let version = write(&node, "second").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(node.count("brand=second").await, Some(0));
+    let path = format!("/api/product/?brand=second&min_version={version}");
+    assert_eq!(node.status(&path).await, 503, "it says that it is behind");
+    until("the delay is told", SOON, async || node.metric("duka_index_lag_seconds").await > 0.5).await;
+    // Also when it is started anew meanwhile.
+    let index = node.index();
+    asker.done().await.tell_of_one_that_lived("a standby that is behind", kept);
+    let restarting = tokio::spawn({
+        let replica = replica.clone();
+        async move {
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            sqlx::raw_sql("select pg_wal_replay_resume()").execute(&replica).await.unwrap();
+        }
+    });
+    node.restart();
+    assert!(restarting.is_finished(), "it waits until the standby has the schema, which may be new");
+    restarting.await.unwrap();
+    node.finds("brand=second", 1).await;
+    assert_eq!(node.index(), index, "it was built anew");
+    let (level, report) = clean(&shop.db, &node, SOON).await;
+    assert_eq!(report.compared, 200);
+
+    // It is gone: the shop goes on with what the mirror holds.
+    replica.close().await;
+    let asker = Asker::of(&node, 200);
+    standby.fall();
+    write(&node, "third").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(node.count("brand=second").await, Some(1), "searches are answered from what there is");
+    asker.done().await.tell_of_one_that_lived("a standby that is gone", level);
+    println!("a mirror that reads a standby: a write is found after {kept:?}");
+    drop(node);
     drop(standby);
     shop.close().await;
 }

@@ -6,18 +6,20 @@ use crate::{
 };
 
 /// The ground: below every feature, above none.
-const GROUND: [&str; 26] = [
+const GROUND: [&str; 29] = [
     "app",
     "attributes",
     "auth",
     "body",
     "cache",
     "catalog",
+    "client",
     "clock",
     "config",
     "database",
     "error",
     "extract",
+    "gate",
     "idempotency",
     "indexing",
     "job",
@@ -33,6 +35,7 @@ const GROUND: [&str; 26] = [
     "resolver",
     "telemetry",
     "text",
+    "throttle",
 ];
 
 /// The lowest of the ground, and whom of it each may import. The others are free among themselves.

@@ -94,7 +94,7 @@ fn attributes(dice: &mut Dice) -> BTreeMap<String, AttributeValue> {
         let value = match dice.below(6) {
             0 => AttributeValue::Bool(dice.one_in(2)),
             1 => AttributeValue::Number((*dice.pick(&[17, -3, 0])).into()),
-            2 => AttributeValue::Number(serde_json::Number::from_f64(17.5).unwrap()),
+            2 => AttributeValue::Number(serde_json::Number::from_f64(*dice.pick(&[17.5, 17.0])).unwrap()),
             3 => AttributeValue::Text((*dice.pick(TEXTS)).to_owned()),
             4 => AttributeValue::Text(dice.words(3)),
             _ => AttributeValue::List(dice.some(TEXTS, 3).into_iter().map(str::to_owned).collect()),

@@ -109,7 +109,16 @@ impl Reading<'_> {
     }
 
     fn is_begun(&self, place: usize) -> bool {
-        self.typed.begun && place + 1 == self.typed.asked.len()
+        let kept: Vec<usize> = (0..self.words_asked()).filter(|place| !self.left_out[*place]).collect();
+        if kept.last() != Some(&place) || place + 1 == self.words_asked() {
+            return kept.last() == Some(&place) && self.typed.begun;
+        }
+        // Something was left out behind it: it is read as if nothing had stood there.
+        let Some(word) = self.word(place) else { return self.typed.begun };
+        let run = self.typed.asked[place].1;
+        let is_tail = place > 0 && self.typed.asked[place - 1].1 == run;
+        let is_short = word.chars().count() < 3 && !text::is_numeric(word);
+        (self.typed.begun || self.typed.excluded.is_empty()) && !(is_tail && is_short)
     }
 
     fn look_up(&self, place: usize) -> Word {
@@ -338,18 +347,28 @@ impl Reading<'_> {
     }
 
     fn text(&self) -> String {
-        let mut parts = Vec::new();
+        let mut runs: Vec<(usize, String)> = Vec::new();
         for place in (0..self.words_asked()).filter(|place| !self.left_out[*place]) {
-            match (self.meant(place), &self.typed.asked[place].0) {
-                (None, Asked::Phrase(words)) => parts.push(format!("\"{}\"", words.join(" "))),
-                (word, _) => parts.push(word.unwrap().clone()),
+            let (asked, run) = &self.typed.asked[place];
+            let shown = match (self.meant(place), asked) {
+                (None, Asked::Phrase(words)) => format!("\"{}\"", words.join(" ")),
+                (word, _) => word.unwrap().clone(),
+            };
+            match runs.last_mut().filter(|(last, _)| last == run) {
+                Some((_, text)) => text.push_str(&format!("-{shown}")),
+                None => runs.push((*run, shown)),
             }
         }
-        for words in &self.typed.excluded {
-            let words =
-                if let [word] = words.as_slice() { word.clone() } else { format!("\"{}\"", words.join(" ")) };
-            parts.push(format!("-{words}"));
-        }
-        parts.join(" ")
+        let asked: Vec<String> = runs.into_iter().map(|(_, text)| text).collect();
+        let excluded = self.typed.excluded.iter().map(|words| {
+            if let [word] = words.as_slice() {
+                format!("-{word}")
+            } else {
+                format!("-\"{}\"", words.join(" "))
+            }
+        });
+        let excluded: Vec<String> = excluded.collect();
+        let parts = if self.typed.begun { [excluded, asked] } else { [asked, excluded] };
+        parts.concat().join(" ")
     }
 }

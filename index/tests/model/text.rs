@@ -65,7 +65,7 @@ pub(crate) fn fields(document: &Document) -> [Vec<String>; 8] {
         match value {
             AttributeValue::Bool(true) => attributes.push(name.clone()),
             AttributeValue::Bool(false) => {}
-            AttributeValue::Number(value) => attributes.push(value.to_string()),
+            AttributeValue::Number(value) => attributes.push(number(value)),
             AttributeValue::Text(value) => attributes.push(value.clone()),
             AttributeValue::List(values) => attributes.extend(values.iter().cloned()),
         }
@@ -96,7 +96,7 @@ pub(crate) fn attribute_texts(document: &Document) -> Vec<(String, String)> {
     for (name, value) in attribute_lists(document) {
         let values = match value {
             AttributeValue::Bool(value) => vec![value.to_string()],
-            AttributeValue::Number(value) => vec![value.to_string()],
+            AttributeValue::Number(value) => vec![number(value)],
             AttributeValue::Text(value) => vec![value.clone()],
             AttributeValue::List(values) => values.clone(),
         };
@@ -105,6 +105,12 @@ pub(crate) fn attribute_texts(document: &Document) -> Vec<(String, String)> {
     texts.sort();
     texts.dedup();
     texts
+}
+
+/// 17 is 17.0.
+fn number(number: &serde_json::Number) -> String {
+    let text = number.to_string();
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
 fn head(name: &str) -> &str {

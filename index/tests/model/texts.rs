@@ -89,9 +89,29 @@ fn ask(
         tally.nothing += usize::from(answer.scores.is_empty());
         if let Some(corrected) = &answer.corrected {
             tally.corrected += 1;
+            check_again(engine, &lexicon, &query, corrected, &hits, &answer, &context);
             tally.shorter += usize::from(typed(corrected).asked.len() < typed(&text).asked.len());
         }
     }
+}
+
+/// The text that is said to have been read is read so again, and finds the same. Not so what is also read as another
+/// word, since what was typed is not asked for again; nor inches, which must occur where nothing is left but numbers.
+fn check_again(
+    engine: &Engine,
+    lexicon: &Lexicon,
+    query: &Query,
+    corrected: &str,
+    hits: &Hits,
+    answer: &Answer,
+    context: &str,
+) {
+    if answer.besides || corrected.contains("inch") {
+        return;
+    }
+    let again = Query { text: Some(corrected.to_owned()), ..query.clone() };
+    let again = engine.reader().search(&again, lexicon).unwrap();
+    assert_eq!((again.corrected_query, again.total), (None, hits.total), "{corrected}; {context}");
 }
 
 fn check_marks(hits: &Hits, answer: &Answer, context: &str) {

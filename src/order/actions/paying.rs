@@ -53,6 +53,19 @@ pub async fn move_paid(db: &mut PgConnection, due: &mut Due, to: PaymentStatus, 
     Ok(())
 }
 
+/// Moves what is paid of a locked order to what is paid of it again, since money that had gone back came back, and tells
+/// its timeline so.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn take_back(db: &mut PgConnection, due: &mut Due, to: PaymentStatus, detail: &str) -> Result<()> {
+    if due.state.payment_status.may_return_to(to) {
+        store::move_paid(db, due.id, to).await?;
+        due.state.payment_status = to;
+    }
+    store::note(db, due.id, "refund_returned", detail, None).await
+}
+
 /// Tells an order's timeline what happened to its money; `actor` is `None` for the shop itself.
 ///
 /// # Errors

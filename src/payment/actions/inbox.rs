@@ -6,24 +6,32 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{HOLD, PATIENCE, gateways, hash, one, refund, settle, settle::settle};
+use super::{
+    HOLD, PATIENCE, gateways, hash, one,
+    refund::{self, heard},
+    settle,
+    settle::settle,
+};
 use crate::{
     app::App,
     auth::{self, Author},
     error::{Error, Kind, Result},
     payment::{
         gateway::{
-            News, Word,
+            News, RefundNews, Word,
             card::event::{self, Forged, Subject},
-            mpesa::callback::{self, Told},
+            mpesa::callback::{self, Reversal, Told},
         },
-        model::{Payment, Status},
+        judge::{Believed, believe},
+        model::{Payment, Refund, RefundStatus, Status},
         store::{self, Event, Kept, Which},
     },
 };
 
 /// How often an event is tried before it is left to a person.
 const MOST_ATTEMPTS: i32 = 60;
+/// How often the answer to a reversal is waited for, some half a minute in all, before its result is a person's.
+const MOST_NAMELESS: i32 = 6;
 
 /// Takes an event of the card gateway: its row in the inbox, `None` when it was told before.
 ///
@@ -48,27 +56,35 @@ pub async fn receive_card(app: &App, signature: Option<&str>, body: &[u8]) -> Re
 pub async fn receive_mpesa(app: &App, token: &str, body: &[u8]) -> Result<Option<i64>> {
     let which_hash = hash(token);
     let which = Which { token_hash: Some(&which_hash), ..Which::default() };
-    let payment = store::payment(&app.web, which).await?;
-    let refund = if payment.is_none() { refund::of_token(app, token).await? } else { None };
-    if payment.is_none() && refund.is_none() {
-        return Err(refused("mpesa", Kind::NotFound, "Nobody was given this address."));
-    }
+    let addressee = match store::payment(&app.web, which).await? {
+        Some(payment) => Addressee::Attempt(payment),
+        None => match heard::of_token(app, token).await? {
+            Some((refund, payment)) => Addressee::Refund(refund, payment),
+            None => return Err(refused("mpesa", Kind::NotFound, "Nobody was given this address.")),
+        },
+    };
     let body_json: Value = serde_json::from_slice(body)
         .map_err(|_| refused("mpesa", Kind::Malformed, "The body is not JSON."))?;
-    let strange = || refused("mpesa", Kind::Invalid, "This is not what was asked for at this address.");
-    let (event_id, payment_id, refund_id) = match (callback::read(&body_json), &payment, &refund) {
-        (Some(Told::Push { news, event_id }), Some(payment), _) if has_names(payment, &news) => {
+    let (event_id, payment_id, refund_id) = match (callback::read(&body_json), &addressee) {
+        (Some(Told::Push { news, event_id }), Addressee::Attempt(payment)) if has_names(payment, &news) => {
             (event_id, Some(payment.id), None)
         }
-        (Some(Told::Reversal { news, event_id }), None, Some(refund))
-            if refund.gateway_refund_id.is_none() || refund.gateway_refund_id == news.gateway_refund_id =>
+        (Some(Told::Reversal { reversal, event_id }), Addressee::Refund(refund, payment))
+            if believe(refund, payment, &reversal) != Believed::No =>
         {
             (event_id, Some(refund.payment_id), Some(refund.id))
         }
-        _ => return Err(strange()),
+        _ => return Err(refused("mpesa", Kind::Invalid, "This is not what was asked for at this address.")),
     };
     let event = Event { provider: "mpesa", event_id: &event_id, payment_id, refund_id, body };
     receive(app, &event).await
+}
+
+/// Whose an address of M-Pesa's is.
+enum Addressee {
+    Attempt(Payment),
+    /// And the payment that it is of.
+    Refund(Refund, Payment),
 }
 
 /// Whether both request ids are those of the attempt, as far as they are known yet.
@@ -127,6 +143,9 @@ enum Outcome {
     Done(Option<i64>),
     /// Nothing to do with it, and why.
     Pointless(&'static str),
+    /// Of somebody else's payment, who uses the same account. An attempt is written down before its gateway is asked, so
+    /// that none will turn up; the event is kept for a month.
+    Stranger,
     /// To be tried again, and why.
     Later(&'static str),
 }
@@ -143,6 +162,15 @@ async fn digest(app: &App, event: &Kept) -> Result<()> {
     });
     let (payment_id, error, wait) = match outcome {
         Outcome::Done(payment_id) => (payment_id, None, None),
+        Outcome::Stranger => {
+            count(event.provider.clone(), "stranger");
+            tracing::warn!(
+                provider = event.provider,
+                event_id = event.id,
+                "an event is of no attempt of this shop"
+            );
+            (None, Some("no attempt of this shop"), None)
+        }
         Outcome::Pointless(why) => (None, Some(why), None),
         Outcome::Later(why) if event.attempts >= MOST_ATTEMPTS => (None, Some(why), None),
         Outcome::Later(why) => (None, Some(why), Some(patience(event.attempts))),
@@ -165,15 +193,13 @@ async fn digest_card(app: &App, body: &Value) -> Result<Outcome> {
                 let by_key = Which { gateway_key: Some(key), ..Which::default() };
                 payment = store::payment(&app.web, by_key).await?;
             }
-            let Some(payment) = payment else { return Ok(Outcome::Pointless("no attempt of this shop")) };
+            let Some(payment) = payment else { return Ok(Outcome::Stranger) };
             settle(app, payment.id, &news).await?;
             Ok(Outcome::Done(Some(payment.id)))
         }
         Subject::Refunds { intent, refunded, returned } => {
             let which = Which { intent: Some(&intent), ..Which::default() };
-            let Some(payment) = store::payment(&app.web, which).await? else {
-                return Ok(Outcome::Pointless("no attempt of this shop"));
-            };
+            let Some(payment) = store::payment(&app.web, which).await? else { return Ok(Outcome::Stranger) };
             let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
             store::hasten_refunds(&mut transaction, payment.id, returned.as_deref()).await?;
             if refunded.is_some_and(|refunded| refunded > payment.refunded_amount) {
@@ -194,14 +220,45 @@ async fn digest_card(app: &App, body: &Value) -> Result<Outcome> {
 async fn digest_mpesa(app: &App, event: &Kept, body: &Value) -> Result<Outcome> {
     match (callback::read(body), event.payment_id, event.refund_id) {
         (Some(Told::Push { news, .. }), Some(id), None) => digest_push(app, id, *news).await,
-        (Some(Told::Reversal { news, .. }), payment_id, Some(id)) => {
-            let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
-            refund::apply(&mut transaction, id, &news).await?;
-            transaction.commit().await?;
-            Ok(Outcome::Done(payment_id))
+        (Some(Told::Reversal { reversal, .. }), _, Some(id)) => {
+            digest_reversal(app, id, *reversal, event.attempts).await
         }
         _ => Ok(Outcome::Pointless("not readable any more")),
     }
+}
+
+/// Believes a result that is the refund's. One that could be anybody's, since M-Pesa never said how it calls the refund,
+/// is a person's to look at.
+async fn digest_reversal(app: &App, id: i64, told: Reversal, attempts: i32) -> Result<Outcome> {
+    let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
+    let (refund, payment) = refund::one_refund(&mut transaction, id).await?;
+    let news = match believe(&refund, &payment, &told) {
+        Believed::No => return Ok(Outcome::Pointless("not the result of this refund")),
+        Believed::NotYet if refund.status == RefundStatus::Processing && attempts < MOST_NAMELESS => {
+            return Ok(Outcome::Later("the reversal itself has not been answered yet"));
+        }
+        Believed::NotYet => RefundNews::new(RefundStatus::Manual).because(
+            "M-Pesa sent a result and never answered the request; look there whether the money went back.",
+        ),
+        Believed::Yes => told.news,
+    };
+    heard::apply(&mut transaction, id, &news).await?;
+    if told.had_been && refund.amount < payment.amount {
+        let why = "M-Pesa says that the whole payment had been reversed before a part of it was to go back.";
+        settle::flag(&mut transaction, &payment, why).await?;
+    }
+    transaction.commit().await?;
+    Ok(Outcome::Done(Some(payment.id)))
+}
+
+/// Forgets what nobody needs to know any more.
+///
+/// # Errors
+/// When the database does not answer.
+pub(in crate::payment) async fn tidy(app: &App) -> Result<()> {
+    let gone = store::forget_strangers(&app.web).await?;
+    tracing::debug!(gone, "events of nobody's payments were forgotten");
+    Ok(())
 }
 
 /// Asks M-Pesa whether a callback is true; the query's word counts, the callback adds what a query does not tell.

@@ -1,9 +1,11 @@
 //! Money that goes back: kept for it first, then asked of the gateway, then booked.
 
+use std::time::Duration;
+
 use sqlx::PgConnection;
 use tokio::time::timeout;
 
-use super::{HOLD, PATIENCE, gateways, hash, insist, one, settle, token};
+use super::{HOLD, PATIENCE, gateways, insist, one, settle, token};
 use crate::{
     app::App,
     auth::{self, Admin, Author},
@@ -17,15 +19,18 @@ use crate::{
         model::{PaymentMethod, PaymentStatus},
     },
     payment::{
-        gateway::RefundNews,
+        gateway::{News, RefundNews, Word},
         model::{Payment, Refund, RefundStatus, Status, next_check, whole_shillings},
         request::NewRefund,
-        store::{self, Entry, Which},
+        store::{self, Entry, Record, RefundNames, Which},
     },
 };
 
-/// How long M-Pesa's result is waited for; it cannot be asked for it.
-const RESULT: time::Duration = time::Duration::hours(1);
+pub(super) mod heard;
+
+/// How long M-Pesa's result is waited for, and the receipt that a reversal needs, before it is a person's to look at: it
+/// cannot be asked for either. Results come within seconds.
+const RESULT: time::Duration = time::Duration::minutes(5);
 
 /// Sends money of an order back, or answers as it did when the request came first. `answer` writes what is sent and
 /// kept, of the refund and of what is paid of its order.
@@ -38,7 +43,7 @@ pub async fn refund(
     order_id: i64,
     new: &NewRefund,
     request: Option<&Request>,
-    answer: impl Fn(&Refund, &Payment, PaymentStatus) -> Result<Kept> + Send + Sync + 'static,
+    answer: impl Fn(&Refund, PaymentStatus) -> Result<Kept> + Send + Sync + 'static,
 ) -> Result<Answered> {
     let (claim, id) = match begin(app, admin, order_id, new, request).await {
         Ok(Opened::Begun(claim, id)) => (claim, id),
@@ -53,10 +58,9 @@ pub async fn refund(
         send(&app, id).await?;
         let written = || async {
             let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
-            let refund = one_refund(&mut transaction, id).await?;
-            let payment = one(&mut transaction, refund.payment_id).await?;
+            let (refund, _) = one_refund(&mut transaction, id).await?;
             let paid = paying::payment_status(&mut transaction, order_id, None).await?;
-            let kept = answer(&refund, &payment, paid)?;
+            let kept = answer(&refund, paid)?;
             idempotency::finish(&mut transaction, &claim, &kept).await?;
             transaction.commit().await?;
             Ok(kept)
@@ -71,7 +75,7 @@ async fn resume(
     app: &App,
     admin: Admin,
     request: Option<&Request>,
-    answer: impl Fn(&Refund, &Payment, PaymentStatus) -> Result<Kept>,
+    answer: impl Fn(&Refund, PaymentStatus) -> Result<Kept>,
 ) -> Option<Answered> {
     let resumed = async {
         let mut transaction = auth::begin(&app.web, admin).await?;
@@ -79,13 +83,12 @@ async fn resume(
         let Some(claim) = idempotency::unanswered(&mut transaction, request).await? else { return Ok(None) };
         let Some(key_id) = claim.id() else { return Ok(None) };
         let Some(id) = store::refund_of_key(&mut transaction, key_id).await? else { return Ok(None) };
-        let refund = one_refund(&mut transaction, id).await?;
+        let (refund, _) = one_refund(&mut transaction, id).await?;
         if matches!(refund.status, RefundStatus::Pending) {
             return Ok(None);
         }
-        let payment = one(&mut transaction, refund.payment_id).await?;
         let paid = paying::payment_status(&mut transaction, refund.order_id, None).await?;
-        let kept = answer(&refund, &payment, paid)?;
+        let kept = answer(&refund, paid)?;
         idempotency::finish(&mut transaction, &claim, &kept).await?;
         transaction.commit().await?;
         Ok::<_, Error>(Some(Answered::Again(kept)))
@@ -125,11 +128,16 @@ async fn opened(
         Begun::First(claim) => claim,
         Begun::Again(kept) => return Ok(Opened::Again(kept)),
     };
-    paying::lock(db, order_id, None).await?;
+    let mut due = paying::lock(db, order_id, None).await?;
     let which = Which { order_id: Some(order_id), ..Which::default() };
     let mut paid = store::payments(&mut *db, which).await?;
-    paid.retain(|payment| payment.status == Status::Succeeded);
-    let Some(payment) = paid.iter().rev().max_by_key(|payment| payment.left()) else {
+    paid.retain(|payment| payment.got() > Amount::ZERO);
+    // What has paid the order first, then what came in otherwise than it was asked for.
+    let by_rank = |payment: &&Payment| {
+        let left = payment.left();
+        (left > Amount::ZERO, payment.status == Status::Succeeded, left)
+    };
+    let Some(payment) = paid.iter().rev().max_by_key(by_rank) else {
         return Err(Error::new(Kind::WrongState, "Nothing has been paid for this order."));
     };
     let left = payment.left();
@@ -145,16 +153,17 @@ async fn opened(
         ));
     }
     if payment.method == PaymentMethod::Mpesa && whole_shillings(amount) != amount {
-        return Err(Error::field("/amount", "range", "must be whole shillings: M-Pesa moves nothing else"));
+        return Err(Error::field("/amount", "range", "must have no cents: M-Pesa moves none"));
     }
-    let id = reserve(db, payment, amount, "Asked for by the shop.", Some(admin.user_id())).await?;
+    let id = reserve(db, &mut due, payment, amount, "Asked for by the shop.", Some(admin.user_id())).await?;
     store::note_key(db, id, claim.id()).await?;
     Ok(Opened::Begun(claim, id))
 }
 
-/// Keeps so much of a payment, whose order is locked, and writes the refund down that the worker will send.
+/// Keeps so much of a payment of a locked order, and writes the refund down that the worker will send.
 pub(super) async fn reserve(
     db: &mut PgConnection,
+    due: &mut Due,
     payment: &Payment,
     amount: Amount,
     reason: &str,
@@ -163,10 +172,78 @@ pub(super) async fn reserve(
     if !store::reserve(db, payment.id, amount).await? {
         return Err(Error::new(Kind::WrongState, "Not so much is left of the payment."));
     }
-    let id = store::insert_refund(db, payment, amount, reason, requested_by).await?;
-    let detail = format!("{} {amount}: {reason}", payment.currency);
+    if payment.received.is_some() {
+        let is_new = !store::is_captured(db, payment.id).await?;
+        if is_new {
+            // It was nobody's until now: what came in is booked as what goes out.
+            store::book(db, payment, Entry::Received).await?;
+        }
+        give_up(db, due, payment).await?;
+    }
+    // What an administrator asks for is sent by the request's own task.
+    let wait = if requested_by.is_some() { HOLD } else { Duration::ZERO };
+    let id = store::insert_refund(db, payment, amount, reason, requested_by, wait).await?;
+    let detail = format!("{} {amount}: {reason}", payment.got_in());
     paying::tell(db, payment.order_id, "refund_requested", &detail, requested_by).await?;
     Ok(id)
+}
+
+/// Ends an attempt whose money goes back since it was not what was asked for: the order may be paid by another.
+async fn give_up(db: &mut PgConnection, due: &mut Due, payment: &Payment) -> Result<()> {
+    if !payment.status.is_live() {
+        return Ok(());
+    }
+    let (got, asked) = (payment.got(), payment.amount);
+    let said = format!(
+        "{got} {} were paid, and {asked} {} were asked for. The money goes back.",
+        payment.got_in(),
+        payment.currency
+    );
+    let news = News::new(Word::Failed).because("amount".to_owned(), &said);
+    let record = Record {
+        status: Status::Failed,
+        names: &news.names,
+        client_secret: None,
+        code: news.code.as_deref(),
+        description: news.description.as_deref(),
+        wait: HOLD,
+    };
+    store::record(db, payment.id, &record).await?;
+    settle::came_to_nothing(db, due, &said).await
+}
+
+/// Says how a refund ended that no gateway has told the end of, by what a person has found out: the refund then, and what
+/// is paid of its order.
+///
+/// # Errors
+/// 404; 409 unless it waits for a person.
+pub async fn close(
+    app: &App,
+    admin: Admin,
+    order_id: i64,
+    id: i64,
+    has_gone: bool,
+) -> Result<(Refund, PaymentStatus)> {
+    let mut transaction = auth::begin(&app.web, admin).await?;
+    paying::lock(&mut transaction, order_id, None).await?;
+    let (refund, _) = one_refund(&mut transaction, id).await?;
+    if refund.order_id != order_id {
+        return Err(Error::not_found("refund"));
+    }
+    if refund.status != RefundStatus::Manual {
+        let detail = "Only a refund that is `manual` waits for somebody to say how it ended.";
+        return Err(Error::new(Kind::WrongState, detail));
+    }
+    let news = if has_gone {
+        RefundNews::new(RefundStatus::Succeeded)
+    } else {
+        RefundNews::new(RefundStatus::Failed).because("an administrator has found that it did not.")
+    };
+    heard::apply(&mut transaction, id, &news).await?;
+    let (refund, _) = one_refund(&mut transaction, id).await?;
+    let paid = paying::payment_status(&mut transaction, order_id, None).await?;
+    transaction.commit().await?;
+    Ok((refund, paid))
 }
 
 /// Sends a refund that was not sent, or asks about one that was, and writes down what was heard.
@@ -176,15 +253,15 @@ pub(super) async fn reserve(
 pub(super) async fn send(app: &App, id: i64) -> Result<()> {
     let gateways = gateways(app)?;
     let mut connection = app.web.acquire().await?;
-    let refund = one_refund(&mut connection, id).await?;
-    let payment = one(&mut connection, refund.payment_id).await?;
-    let age = clock::from_micros(app.clock.micros()) - refund.created_at;
+    let (refund, payment) = one_refund(&mut connection, id).await?;
+    let age = clock::from_micros(app.clock.micros()) - refund.sent_at.unwrap_or(refund.created_at);
     let waits =
         payment.method == PaymentMethod::Mpesa && payment.names.transaction_id.is_none() && age < RESULT;
     if refund.status == RefundStatus::Pending && waits {
         // A query confirmed the payment: the callback that tells its receipt may still come.
         let wait = Some(next_check(refund.checks, false));
-        return store::record_refund(&mut connection, id, RefundStatus::Pending, None, None, wait).await;
+        let nameless = RefundNames::default();
+        return store::record_refund(&mut connection, id, RefundStatus::Pending, nameless, None, wait).await;
     }
     let (token, token_hash) = token();
     // Said before it is sent: after a crash nobody can tell, and nobody sends it again to a gateway without keys.
@@ -214,118 +291,14 @@ pub(super) async fn send(app: &App, id: i64) -> Result<()> {
     };
     let written = || async {
         let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
-        apply(&mut transaction, id, &news).await?;
+        heard::apply(&mut transaction, id, &news).await?;
         transaction.commit().await?;
         Ok(())
     };
     insist(|| Box::pin(written())).await
 }
 
-/// Applies what was heard of a refund; the same again changes nothing.
-pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &RefundNews) -> Result<()> {
-    let order_id = one_refund(db, id).await?.order_id;
-    let mut due = paying::lock(db, order_id, None).await?;
-    let refund = one_refund(db, id).await?;
-    let payment = one(db, refund.payment_id).await?;
-    let names = (refund.gateway_refund_id.as_deref(), news.gateway_refund_id.as_deref());
-    if matches!(names, (Some(known), Some(told)) if known != told) {
-        tracing::warn!(refund_id = id, "a gateway told of a refund under another name");
-        return Ok(());
-    }
-    if refund.status == RefundStatus::Succeeded {
-        return gone_out(db, &refund, &payment, news).await;
-    }
-    let was_silent = matches!(news.status, RefundStatus::Pending | RefundStatus::Unknown);
-    let wait = Some(next_check(refund.checks, was_silent));
-    let (named, error) = (news.gateway_refund_id.as_deref(), news.error.as_deref());
-    // It was not sent after all: that is how it began.
-    if news.status == RefundStatus::Pending && refund.status == RefundStatus::Processing {
-        return store::record_refund(db, id, RefundStatus::Pending, None, error, wait).await;
-    }
-    if !refund.status.may_become(news.status) {
-        return store::record_refund(db, id, refund.status, named, error, wait).await;
-    }
-    let labels = [("method", payment.method.as_str()), ("status", news.status.as_str())];
-    metrics::counter!("duka_refunds_total", &labels).increment(1);
-    match news.status {
-        RefundStatus::Succeeded => {
-            if refund.status == RefundStatus::Failed && !store::reserve(db, payment.id, refund.amount).await?
-            {
-                let why = "A refund that had failed went out after all, after the money had been sent back otherwise.";
-                return settle::flag(db, &payment, why).await;
-            }
-            store::record_refund(db, id, news.status, named, None, None).await?;
-            store::book(db, &payment, Entry::Refund(id, refund.amount)).await?;
-            went_back(db, &mut due, &payment, refund.amount).await
-        }
-        RefundStatus::Failed | RefundStatus::Manual => {
-            store::record_refund(db, id, news.status, named, error, None).await?;
-            if news.status == RefundStatus::Failed {
-                store::release(db, payment.id, refund.amount).await?;
-            }
-            let why = error.unwrap_or("The gateway does not say why.");
-            settle::flag(db, &payment, &format!("A refund of {} did not go out: {why}", refund.amount))
-                .await?;
-            paying::tell(
-                db,
-                due.id,
-                "refund_delayed",
-                "It could not be sent yet; the shop looks after it.",
-                None,
-            )
-            .await
-        }
-        status => store::record_refund(db, id, status, named, error, wait).await,
-    }
-}
-
-/// Hears once more of a refund that has gone out: it stays so, unless a card gateway says that it came back.
-async fn gone_out(
-    db: &mut PgConnection,
-    refund: &Refund,
-    payment: &Payment,
-    news: &RefundNews,
-) -> Result<()> {
-    match news.status {
-        RefundStatus::Succeeded => {
-            store::record_refund(db, refund.id, RefundStatus::Succeeded, None, None, None).await
-        }
-        RefundStatus::Failed if payment.method == PaymentMethod::Card => {
-            let why = news.error.as_deref().unwrap_or("the gateway does not say why");
-            store::record_refund(db, refund.id, RefundStatus::Failed, None, Some(why), None).await?;
-            store::release(db, payment.id, refund.amount).await?;
-            store::book(db, payment, Entry::Return(refund.id, refund.amount)).await?;
-            let why =
-                format!("A refund of {} came back, so that the shop has the money: {why}", refund.amount);
-            settle::flag(db, payment, &why).await?;
-            let detail = "It came back from the bank; the shop looks after it.";
-            paying::tell(db, payment.order_id, "refund_returned", detail, None).await
-        }
-        // Not an answer; it is asked again.
-        _ => Ok(()),
-    }
-}
-
-/// Moves the order on to what the shop still holds for it.
-async fn went_back(db: &mut PgConnection, due: &mut Due, payment: &Payment, amount: Amount) -> Result<()> {
-    let held = store::held(db, due.id).await?;
-    let detail = format!("{} {amount} by {}.", payment.currency, payment.method.as_str());
-    let to = if held == Amount::ZERO {
-        PaymentStatus::Refunded
-    } else if held < due.total_amount {
-        PaymentStatus::PartiallyRefunded
-    } else {
-        // What was paid too often.
-        return paying::tell(db, due.id, "surplus_refunded", &detail, None).await;
-    };
-    if due.state.payment_status.may_become(to) {
-        paying::move_paid(db, due, to, &detail).await
-    } else {
-        paying::tell(db, due.id, to.as_str(), &detail, None).await
-    }
-}
-
-/// Begins to send back what was paid for orders that were given up; how many.
+/// Begins to send back what the shop holds without a right to it; how many orders it was of.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -335,7 +308,7 @@ pub(in crate::payment) async fn give_back_some(app: &App, most: i64) -> Result<u
     for order_id in &owing {
         match give_back(app, *order_id).await {
             Ok(()) => begun += 1,
-            Err(error) => tracing::warn!(%error, order_id, "money for a cancelled order goes back later"),
+            Err(error) => tracing::warn!(%error, order_id, "money that pays nothing goes back later"),
         }
     }
     Ok(begun)
@@ -343,8 +316,8 @@ pub(in crate::payment) async fn give_back_some(app: &App, most: i64) -> Result<u
 
 async fn give_back(app: &App, order_id: i64) -> Result<()> {
     let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
-    let due = paying::lock(&mut transaction, order_id, None).await?;
-    settle::give_back_surplus(&mut transaction, &due).await?;
+    let mut due = paying::lock(&mut transaction, order_id, None).await?;
+    settle::give_back_surplus(&mut transaction, &mut due).await?;
     transaction.commit().await?;
     Ok(())
 }
@@ -362,12 +335,10 @@ pub(in crate::payment) async fn look_after(app: &App, most: i64) -> Result<usize
     Ok(ids.len())
 }
 
-/// The refund that an M-Pesa address is of.
-pub(super) async fn of_token(app: &App, token: &str) -> Result<Option<Refund>> {
-    Ok(store::refunds(&app.web, None, None, Some(&hash(token))).await?.into_iter().next())
-}
-
-async fn one_refund(db: &mut PgConnection, id: i64) -> Result<Refund> {
+/// A refund, and the payment that it is of.
+pub(super) async fn one_refund(db: &mut PgConnection, id: i64) -> Result<(Refund, Payment)> {
     let refund = store::refunds(&mut *db, None, Some(id), None).await?.into_iter().next();
-    refund.ok_or_else(|| Error::not_found("refund"))
+    let refund = refund.ok_or_else(|| Error::not_found("refund"))?;
+    let payment = one(db, refund.payment_id).await?;
+    Ok((refund, payment))
 }

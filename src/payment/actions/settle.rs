@@ -7,6 +7,7 @@ use crate::{
     app::App,
     auth::{self, Author},
     error::Result,
+    money::Amount,
     order::{
         actions::paying,
         due::Due,
@@ -43,9 +44,20 @@ pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &News) -> Result
     match judge(&payment, news) {
         Verdict::Become(status) => advance(db, &mut due, &payment, status, news).await?,
         Verdict::Keep => {
-            store::keep(db, id, &news.names, next_check(payment.checks, news.word == Word::Unknown)).await?;
+            // What there is to say of an attempt that goes on; an end has said its own.
+            let is_going_on = payment.status.is_live() && news.word == Word::Processing;
+            let said = news.description.as_deref().filter(|_| is_going_on);
+            let wait = next_check(payment.checks, news.word == Word::Unknown);
+            store::keep(db, id, &news.names, said, wait).await?;
         }
-        Verdict::Flag(why) => flag(db, &payment, &why).await?,
+        Verdict::Flag(why, received) => {
+            if received.is_some() {
+                // By these it goes back.
+                let wait = next_check(payment.checks, false);
+                store::keep(db, id, &news.names, None, wait).await?;
+            }
+            flag_received(db, &payment, &why, received).await?;
+        }
         Verdict::Ignore => {
             tracing::warn!(payment_id = id, word = ?news.word, "a gateway told of an attempt under another name");
         }
@@ -55,12 +67,23 @@ pub(super) async fn apply(db: &mut PgConnection, id: i64, news: &News) -> Result
 
 /// Says why a person must look at it.
 pub(super) async fn flag(db: &mut PgConnection, payment: &Payment, why: &str) -> Result<()> {
+    flag_received(db, payment, why, None).await
+}
+
+/// The same of money that came in and was not asked for: it pays nothing, and can go back.
+async fn flag_received(
+    db: &mut PgConnection,
+    payment: &Payment,
+    why: &str,
+    received: Option<(Amount, String)>,
+) -> Result<()> {
     if payment.attention.as_deref() == Some(why) {
         return Ok(());
     }
     tracing::warn!(payment_id = payment.id, order_id = payment.order_id, why, "a payment needs a person");
     metrics::counter!("duka_payments_flagged_total", "method" => payment.method.as_str()).increment(1);
-    store::flag(db, payment.id, why).await
+    let received = received.as_ref().map(|(amount, currency)| (*amount, currency.as_str()));
+    store::flag(db, payment.id, why, received).await
 }
 
 async fn advance(
@@ -101,18 +124,28 @@ async fn advance(
                 let why = "The push was never answered; should money have come in for it, M-Pesa's statement tells.";
                 flag(db, payment, why).await?;
             }
-            let detail = news.description.as_deref().unwrap_or_default();
-            paying::move_paid(db, due, PaymentStatus::Failed, detail).await
+            came_to_nothing(db, due, news.description.as_deref().unwrap_or_default()).await
         }
         _ => Ok(()),
     }
 }
 
-/// Sends back what the shop has no right to: all that was paid for an order that was given up, and whatever was paid
-/// after the first payment. What a person must look at anyway is left.
-pub(super) async fn give_back_surplus(db: &mut PgConnection, due: &Due) -> Result<()> {
-    let mut paid =
+/// The order was not paid by its attempt. One that was given up does not care: it was not for want of money.
+pub(super) async fn came_to_nothing(db: &mut PgConnection, due: &mut Due, detail: &str) -> Result<()> {
+    if due.state.status == OrderStatus::Cancelled {
+        return Ok(());
+    }
+    paying::move_paid(db, due, PaymentStatus::Failed, detail).await
+}
+
+/// Sends back what the shop has no right to: all that was paid for an order that was given up, whatever was paid after
+/// the first payment, and what came in otherwise than it was asked for, once the order does not wait for its money. What
+/// a person must look at for another reason is left, and so is what once failed to go back.
+pub(super) async fn give_back_surplus(db: &mut PgConnection, due: &mut Due) -> Result<()> {
+    let all =
         store::payments(&mut *db, store::Which { order_id: Some(due.id), ..Default::default() }).await?;
+    let (strange, mut paid): (Vec<Payment>, Vec<Payment>) =
+        all.into_iter().partition(|payment| payment.received.is_some());
     paid.retain(|payment| payment.status == Status::Succeeded);
     paid.sort_by_key(|payment| (payment.paid_at, payment.id));
     let is_over = due.state.status == OrderStatus::Cancelled;
@@ -120,7 +153,18 @@ pub(super) async fn give_back_surplus(db: &mut PgConnection, due: &Due) -> Resul
     for payment in paid.iter().skip(usize::from(!is_over)) {
         let left = payment.left();
         if left.hundredths() > 0 && payment.attention.is_none() {
-            refund::reserve(db, payment, left, reason, None).await?;
+            refund::reserve(db, due, payment, left, reason, None).await?;
+        }
+    }
+    let waits =
+        !is_over && matches!(due.state.payment_status, PaymentStatus::Pending | PaymentStatus::Failed);
+    if waits || strange.is_empty() {
+        return Ok(());
+    }
+    let refunds = store::refunds(&mut *db, Some(due.id), None, None).await?;
+    for payment in strange {
+        if refunds.iter().all(|refund| refund.payment_id != payment.id) {
+            refund::reserve(db, due, &payment, payment.left(), reason, None).await?;
         }
     }
     Ok(())

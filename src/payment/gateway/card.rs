@@ -87,7 +87,8 @@ impl Card {
 
     async fn cancel(&self, payment: &Payment) -> News {
         let Some(id) = &payment.names.transaction_id else { return self.ask(payment).await };
-        let key = format!("cancel-{}", payment.gateway_key);
+        // A refusal is kept under its key like any answer, and must not outlive its reason. To cancel twice is no harm.
+        let key = format!("cancel-{}-{}", payment.gateway_key, payment.checks);
         let cancel = self.post(&format!("/v1/payment_intents/{id}/cancel"), &key, &[]);
         match call("card", "cancel", cancel).await {
             Ok(answer @ (200, _)) => looked(Ok::<_, ()>(answer)),
@@ -97,7 +98,7 @@ impl Card {
     }
 
     async fn send_refund(&self, refund: &Refund, payment: &Payment) -> RefundNews {
-        let minor = minor_units(refund.amount, &payment.currency);
+        let minor = minor_units(refund.amount, payment.got_in());
         let (Some(intent), Some(minor)) = (&payment.names.transaction_id, minor) else {
             return RefundNews::new(RefundStatus::Manual).because("The gateway never named the payment.");
         };
@@ -189,7 +190,7 @@ fn looked<E>(answer: Result<(u16, Value), E>) -> News {
 fn of_intent(intent: &Value) -> News {
     let error = &intent["last_payment_error"];
     let word = match intent["status"].as_str().unwrap_or_default() {
-        "succeeded" => Word::Succeeded,
+        "succeeded" if received(intent).is_some() => Word::Succeeded,
         "canceled" => Word::Cancelled,
         "requires_payment_method" if error.is_object() => Word::Failed,
         "requires_payment_method"
@@ -202,11 +203,7 @@ fn of_intent(intent: &Value) -> News {
     let mut news = News::new(word);
     match word {
         Word::Succeeded => {
-            let received = intent["amount_received"].as_i64().or_else(|| intent["amount"].as_i64());
-            let currency = intent["currency"].as_str().map(str::to_ascii_uppercase);
-            news.paid = received
-                .and_then(|minor| of_minor_units(minor, currency.as_deref().unwrap_or_default()))
-                .map(|amount| (amount, currency));
+            news.paid = received(intent).map(|(amount, currency)| (amount, Some(currency)));
             news = news.because("succeeded".to_owned(), "Paid.");
         }
         Word::Failed => {
@@ -220,6 +217,15 @@ fn of_intent(intent: &Value) -> News {
     }
     news.names = Names { transaction_id: name(&intent["id"]), ..Names::default() };
     news
+}
+
+/// What an intent was paid; a success that does not say so is none.
+fn received(intent: &Value) -> Option<(Amount, String)> {
+    let minor = intent["amount_received"].as_i64().or_else(|| intent["amount"].as_i64())?;
+    let currency = intent["currency"].as_str()?.to_ascii_uppercase();
+    let is_code = currency.len() == 3 && currency.bytes().all(|byte| byte.is_ascii_uppercase());
+    let amount = of_minor_units(minor, &currency)?;
+    is_code.then_some((amount, currency))
 }
 
 /// The code and the sentence of a refusal. What is wrong with the shop's own key is not the buyer's business.
@@ -284,9 +290,8 @@ fn minor_units(amount: Amount, currency: &str) -> Option<i64> {
 
 /// The inverse of [`minor_units`].
 fn of_minor_units(minor: i64, currency: &str) -> Option<Amount> {
-    (0..=999_999_999_999)
-        .contains(&minor)
-        .then(|| Amount::from_decimal(Decimal::new(minor, decimals(currency))))
+    let amount = Decimal::new(minor, decimals(currency));
+    (Decimal::ZERO..=Decimal::new(999_999_999_999, 2)).contains(&amount).then(|| Amount::from_decimal(amount))
 }
 
 #[cfg(test)]

@@ -90,6 +90,8 @@ pub struct RefundNews {
     pub status: RefundStatus,
     /// How the gateway calls it, if it said so.
     pub gateway_refund_id: Option<String>,
+    /// M-Pesa: how it calls the request for it, if it said so.
+    pub gateway_request_id: Option<String>,
     /// Why it failed or waits.
     pub error: Option<String>,
 }
@@ -97,7 +99,7 @@ pub struct RefundNews {
 impl RefundNews {
     /// News without any details.
     pub fn new(status: RefundStatus) -> Self {
-        Self { status, gateway_refund_id: None, error: None }
+        Self { status, gateway_refund_id: None, gateway_request_id: None, error: None }
     }
 
     /// The same with why.

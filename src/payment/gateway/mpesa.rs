@@ -216,9 +216,7 @@ impl Mpesa {
         });
         match self.send("query", "/mpesa/stkpushquery/v1/query", &body).await {
             Answer::Accepted(body) => answered(&body, payment).unwrap_or_else(silent),
-            Answer::Failing(code) if code == BEING_PROCESSED => {
-                News::new(Word::Processing).because(None, "The buyer has not entered the PIN yet.")
-            }
+            Answer::Failing(code) if code == BEING_PROCESSED => News::new(Word::Processing),
             _ => silent(),
         }
     }
@@ -231,6 +229,9 @@ impl Mpesa {
         let Some(receipt) = &payment.names.transaction_id else {
             return by_hand("M-Pesa never told its receipt; send the money back by hand.");
         };
+        if whole_shillings(refund.amount) != refund.amount {
+            return by_hand("M-Pesa moves no cents; send the money back by hand.");
+        }
         let address = self.callback(token);
         let body = json!({
             "Initiator": initiator,
@@ -248,7 +249,8 @@ impl Mpesa {
         });
         match self.send("reversal", "/mpesa/reversal/v1/request", &body).await {
             Answer::Accepted(body) if text_of(&body["ResponseCode"]).as_deref() == Some("0") => {
-                RefundNews::new(RefundStatus::Processing).named(name(&body["ConversationID"]))
+                let news = RefundNews::new(RefundStatus::Processing).named(name(&body["ConversationID"]));
+                RefundNews { gateway_request_id: name(&body["OriginatorConversationID"]), ..news }
             }
             Answer::Accepted(body) if text_of(&body["ResponseCode"]).is_some() => {
                 RefundNews::new(RefundStatus::Failed)
@@ -335,7 +337,7 @@ fn of_code(code: &str, said: &str) -> News {
     let word = match code {
         "0" => Word::Succeeded,
         // Some versions answer a query that came too early so.
-        "4999" | BEING_PROCESSED => Word::Processing,
+        "4999" | BEING_PROCESSED => return News::new(Word::Processing),
         "1032" => Word::Cancelled,
         _ => Word::Failed,
     };

@@ -76,6 +76,9 @@ pub async fn update(
     let mut write = CatalogWrite::begin(app, vendor).await?;
     let product = store::lock_product_of(&mut write, id, vendor.owner()).await?;
     product.ok_or_else(|| Error::not_found("variant"))?;
+    if changes.price.is_some() || changes.sku.is_some() {
+        store::share(&mut write, id, changes).await?;
+    }
     store::update(&mut write, id, changes, vendor.user_id()).await?;
     finish(app, write, vendor, id).await
 }

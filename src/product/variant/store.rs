@@ -54,7 +54,9 @@ impl Row {
 
 fn refused(error: sqlx::Error) -> Error {
     match violated(&error) {
-        Some("variant_sku_key") => Error::taken("/sku", "Another variant has this SKU; choose another."),
+        Some("variant_sku_key" | "product_sku_key") => {
+            Error::taken("/sku", "Another variant or product has this SKU; choose another.")
+        }
         Some("variant_last_check") => Error::last_variant(),
         _ => error.into(),
     }
@@ -283,6 +285,23 @@ pub(super) async fn update(
         changes.image_url.clone().flatten(),
         changes.attributes.as_ref().map(attributes::to_json),
         actor,
+    )
+    .execute(db)
+    .await
+    .map_err(refused)?;
+    Ok(())
+}
+
+/// Gives a product the price and SKU that its only variant is about to get, where it has that one's SKU.
+pub(super) async fn share(db: &mut PgConnection, id: i64, changes: &VariantChanges) -> Result<()> {
+    sqlx::query!(
+        "update product p set price = coalesce($2, p.price), sku = coalesce($3, p.sku)
+         from variant v
+         where v.id = $1 and p.id = v.product_id and p.sku = v.sku
+           and not exists (select from variant o where o.product_id = p.id and o.deleted_at is null and o.id <> v.id)",
+        id,
+        changes.price.map(Amount::decimal),
+        changes.sku.as_deref(),
     )
     .execute(db)
     .await

@@ -179,6 +179,21 @@ async fn step(
     Ok(response)
 }
 
+/// A step that is the shop's alone.
+async fn shop_step(
+    desk: &Arc<Desk>,
+    headers: &HeaderMap,
+    uri: &Uri,
+    body: &[u8],
+    work: impl FnOnce(&mut Book, Form) -> Result<Reply, Refusal>,
+) -> Result<Response, Refusal> {
+    let by_shop = |book: &mut Book, caller, form| {
+        shop_only(caller)?;
+        work(book, form)
+    };
+    step(desk, headers, uri, body, by_shop).await
+}
+
 /// Writes the ledger, tells the shop, and sees to what comes later.
 async fn finish(desk: &Arc<Desk>, rest: Rest) {
     if let Some(movement) = rest.movement {
@@ -219,11 +234,7 @@ pub(in crate::sandbox) async fn decide(desk: &Arc<Desk>, id: &str, pays: bool) -
 type Asked = Result<Response, Refusal>;
 
 async fn create(State(desk): State<Arc<Desk>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Asked {
-    let work = |book: &mut Book, caller, form| {
-        shop_only(caller)?;
-        book.create(&desk, form)
-    };
-    step(&desk, &headers, &uri, &body, work).await
+    shop_step(&desk, &headers, &uri, &body, |book, form| book.create(&desk, form)).await
 }
 
 async fn confirm(
@@ -258,11 +269,7 @@ async fn capture(
     headers: HeaderMap,
     body: Bytes,
 ) -> Asked {
-    let work = |book: &mut Book, caller, form| {
-        shop_only(caller)?;
-        book.capture(&desk, &id, form)
-    };
-    step(&desk, &headers, &uri, &body, work).await
+    shop_step(&desk, &headers, &uri, &body, |book, form| book.capture(&desk, &id, form)).await
 }
 
 async fn cancel(
@@ -272,19 +279,11 @@ async fn cancel(
     headers: HeaderMap,
     body: Bytes,
 ) -> Asked {
-    let work = |book: &mut Book, caller, form| {
-        shop_only(caller)?;
-        book.cancel(&desk, &id, form)
-    };
-    step(&desk, &headers, &uri, &body, work).await
+    shop_step(&desk, &headers, &uri, &body, |book, form| book.cancel(&desk, &id, form)).await
 }
 
 async fn refund(State(desk): State<Arc<Desk>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Asked {
-    let work = |book: &mut Book, caller, form| {
-        shop_only(caller)?;
-        book.refund(form)
-    };
-    step(&desk, &headers, &uri, &body, work).await
+    shop_step(&desk, &headers, &uri, &body, |book, form| book.refund(form)).await
 }
 
 // What they look at --------------------------------------------------------------------------------------------

@@ -53,11 +53,11 @@ fn settle(desk: &Desk, checkout_request: &str, code: u32, amount: u64) {
     let Some(prompt) = decided else { return };
     if let Some(payment) = prompt.verdict.as_ref().and_then(|verdict| verdict.payment.as_ref()) {
         let receipt = payment.receipt.clone();
-        locked(&desk.ledger).write(movement("capture", receipt, &prompt, payment.amount));
+        locked(&desk.ledger).write(movement(desk, "capture", receipt, &prompt, payment.amount));
     }
 }
 
-fn movement(kind: &'static str, id: String, prompt: &Prompt, shillings: u64) -> Movement {
+fn movement(desk: &Desk, kind: &'static str, id: String, prompt: &Prompt, whole: u64) -> Movement {
     Movement {
         gateway: "mpesa",
         kind,
@@ -65,8 +65,8 @@ fn movement(kind: &'static str, id: String, prompt: &Prompt, shillings: u64) -> 
         request: prompt.checkout_request.clone(),
         reference: prompt.push.reference.clone(),
         metadata: Value::Null,
-        amount_minor: shillings.saturating_mul(100),
-        currency: "KES".to_owned(),
+        amount_minor: whole.saturating_mul(100),
+        currency: desk.mpesa_currency.clone(),
     }
 }
 
@@ -163,15 +163,16 @@ fn reverse(desk: &Desk, request: &ReversalRequest, receipt: &str) -> Reversed {
     }
     let prompt = prompt.clone();
     drop(book);
-    locked(&desk.ledger).write(movement("refund", receipt.to_owned(), &prompt, request.amount));
+    locked(&desk.ledger).write(movement(desk, "refund", receipt.to_owned(), &prompt, request.amount));
     Reversed::Done(Box::new(prompt))
 }
 
 fn parameters(desk: &Desk, request: &ReversalRequest, prompt: &Prompt) -> Value {
     let format = time::macros::format_description!("[year][month][day][hour][minute][second]");
     let at = nairobi().format(format).unwrap_or_default().parse::<u64>().unwrap_or_default();
+    let balance = format!("Utility Account|{}|0.00|0.00|0.00|0.00", desk.mpesa_currency);
     json!({"ResultParameter": [
-        {"Key": "DebitAccountBalance", "Value": "Utility Account|KES|0.00|0.00|0.00|0.00"},
+        {"Key": "DebitAccountBalance", "Value": balance},
         {"Key": "Amount", "Value": request.amount},
         {"Key": "TransCompletedTime", "Value": at},
         {"Key": "OriginalTransactionID", "Value": request.receipt},

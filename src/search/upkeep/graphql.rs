@@ -7,24 +7,24 @@ use super::{actions, http};
 use crate::{
     error::Result,
     job::model::Kind,
-    resolver::{DateTime, Id, admin, app, view},
+    resolver::{DateTime, Id, Long, admin, app, view},
 };
 
 /// The index of the node that answers.
 #[derive(SimpleObject, Deserialize)]
 pub struct IndexStatus {
-    documents: i64,
-    segments: i64,
+    documents: Long,
+    segments: Long,
     /// On disk.
-    bytes: f64,
+    bytes: Long,
     /// Grows with every commit; begins anew with the process.
-    generation: i64,
+    generation: Long,
     /// The newest write of which the index holds everything, as `X-Catalog-Version`.
     version: String,
     /// For how long the oldest change that is not applied has waited; 0 when all are. Null while the database is away.
     lag_seconds: Option<f64>,
     /// Products that changed and are not applied. Null while the database is away.
-    pending_changes: Option<i64>,
+    pending_changes: Option<Long>,
     /// For how long the oldest writing transaction has been open. Null while the database is away.
     horizon_seconds: Option<f64>,
     /// What the index is made for; another program with another fingerprint builds its own.
@@ -39,11 +39,11 @@ pub struct IndexStatus {
 #[derive(SimpleObject, Deserialize)]
 pub struct CacheStatus {
     /// Since the process started.
-    hits: f64,
+    hits: Long,
     /// Since the process started.
-    misses: f64,
+    misses: Long,
     /// Bodies that are kept now.
-    entries: i64,
+    entries: Long,
 }
 
 /// How far a job is.
@@ -67,9 +67,9 @@ pub enum JobStatus {
 pub struct Job {
     id: Id,
     status: JobStatus,
-    documents_done: i64,
+    documents_done: Long,
     /// Null as long as that is not known.
-    documents_total: Option<i64>,
+    documents_total: Option<Long>,
     /// Null while it waits for its turn.
     started_at: Option<DateTime>,
     /// Null until it has ended.

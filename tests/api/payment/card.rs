@@ -169,7 +169,7 @@ async fn what_cannot_be_paid_is_refused_before_anybody_is_asked() {
             shop.get_as(&buyer.admin, &format!("/api/payment/{}/status/", buyer.order)).await.expect(200);
         assert_eq!(
             seen.json,
-            json!({"order_id": buyer.order, "payment_status": "pending", "payment": null, "refunds": []})
+            json!({"order_id": buyer.order, "payment_status": "pending", "payment": null, "refunds": [], "attention": []})
         );
         shop.post("/api/payment/initiate/", body).await.expect(401);
         for (body, pointer) in [

@@ -167,6 +167,8 @@ async fn a_success_beats_the_refusal_before_it() {
         gateway.fault("push", Fault::AnswerAfter(500, locked));
         let made = buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(201).json;
         assert_eq!((&made["payment_status"], &made["result_code"]), (&json!("failed"), &json!("500.001.1001")));
+        let said = made["result_description"].as_str().unwrap();
+        assert!(!said.contains("charged") && !said.contains("asked for"), "nothing is: {said}");
         let push = gateway.push();
         gateway.answer(&push, "0");
         shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);

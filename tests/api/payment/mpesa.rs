@@ -112,6 +112,37 @@ async fn what_the_phone_says_is_read_for_people() {
     .await;
 }
 
+/// M-Pesa never says how it ended: no second push, and the buyer is told why.
+#[tokio::test]
+async fn a_prompt_that_never_ends_is_asked_about_and_says_so() {
+    with_gateway(async |shop, gateway| {
+        let buyer = Buyer::new(shop, "mpesa").await;
+        buyer.pay(shop, json!({"phone_number": PHONE})).await.expect(201);
+        let ask = async |age: &str| {
+            let back = "update payment set payment_date = now() - $1::text::interval, next_check_at = now()";
+            sqlx::query(back).bind(age).execute(&shop.db).await.unwrap();
+            let asked = gateway.calls("query");
+            eventually(
+                async || if gateway.calls("query") > asked { Ok(()) } else { Err("nobody asks".to_owned()) },
+            )
+            .await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            buyer.state(shop).await["payment"].clone()
+        };
+        let soon = ask("1 minute").await;
+        assert!(soon["result_description"].as_str().unwrap().contains("Enter your M-Pesa PIN"), "{soon}");
+        let late = ask("4 minutes").await;
+        assert_eq!(late["payment_status"], "processing");
+        assert!(late["result_description"].as_str().unwrap().contains("has not said yet"), "{late}");
+        buyer.pay(shop, json!({"phone_number": PHONE})).await.expect(409);
+        assert_eq!(gateway.calls("push"), 1);
+        gateway.answer(&gateway.push(), "0");
+        hasten(shop).await;
+        assert_eq!(buyer.until(shop, "succeeded").await["payment"]["result_description"], "Paid.");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_callback_is_not_believed_before_a_query_confirms_it() {
     with_gateway(async |shop, gateway| {

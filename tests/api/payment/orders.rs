@@ -1,9 +1,21 @@
 //! Payments and what else happens to their orders meanwhile: expiry, cancellation, money that comes too late.
 
+use duka::{
+    app::App,
+    auth::Actor,
+    error::{Kind, Result},
+    idempotency::{Kept, Request},
+    order::model::PaymentStatus,
+    payment::{
+        actions,
+        model::{Payment, Refund},
+        request::{NewPayment, NewRefund},
+    },
+};
 use futures_util::future::join_all;
 
 use super::*;
-use crate::support::gateway::{Gateway, callback, event, with_gateway};
+use crate::support::gateway::{Gateway, callback, event, result, with_gateway};
 
 async fn expire(shop: &TestShop, buyer: &Buyer) {
     sqlx::query("update orders set expires_at = now() where id = $1")
@@ -52,19 +64,11 @@ async fn m_pesa_money_for_an_expired_order_goes_back_by_itself() {
         let push = gateway.push();
         gateway.answer(&push, "0");
         shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);
-        let sent = eventually(async || gateway.ledger().reversals.first().cloned().ok_or_else(String::new)).await;
+        let sent =
+            eventually(async || gateway.ledger().reversals.first().cloned().ok_or_else(String::new)).await;
         assert_eq!((&sent["TransactionID"], &sent["Amount"]), (&json!("RwsCO0002"), &json!("17")));
         assert_eq!(buyer.look(shop).await["payment_status"], "paid", "it has not gone out yet");
-        let result = json!({"Result": {"ResultType": 0, "ResultCode": 0, "ResultDesc": "Done.", "ConversationID": "AG_0003"}});
-        let result = eventually(async || {
-            // Named as the answer named it.
-            let name: Option<String> = sqlx::query_scalar("select gateway_refund_id from refund").fetch_one(&shop.db).await.unwrap();
-            let mut result = result.clone();
-            result["Result"]["ConversationID"] = json!(name.ok_or("no name yet")?);
-            Ok(result)
-        })
-        .await;
-        shop.mpesa_callback(&sent["ResultURL"], &result).await.expect(200);
+        shop.mpesa_callback(&sent["ResultURL"], &result(&sent, 0)).await.expect(200);
         buyer.until_order(shop, "refunded").await;
         assert_eq!((ledger(shop).await, gateway.holds()), ((1, 1, 0), 0));
     })
@@ -76,12 +80,23 @@ async fn an_intent_of_an_order_that_was_given_up_is_cancelled_at_the_gateway() {
     with_gateway(async |shop, gateway| {
         let buyer = Buyer::new(shop, "card").await;
         buyer.pay(shop, json!({})).await.expect(201);
+        let begun = std::time::Instant::now();
         shop.post_as(&buyer.user, &format!("/api/order/{}/cancel/", buyer.order), json!({}))
             .await
             .expect(200);
-        hasten(shop).await;
         buyer.until(shop, "cancelled").await;
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "it must not outlive its order: {:?}",
+            begun.elapsed()
+        );
         assert_eq!((gateway.intent()["status"].clone(), ledger(shop).await), (json!("canceled"), (0, 0, 0)));
+        let order = buyer.look(shop).await;
+        assert_eq!(
+            (&order["payment_status"], events(&order)),
+            (&json!("pending"), vec!["placed", "cancelled"]),
+            "no payment has failed"
+        );
     })
     .await;
 }
@@ -174,9 +189,54 @@ async fn races_end_in_one_of_two_ways() {
     .await;
 }
 
+/// How many keys of requests are held, as another connection sees it. This thread waits meanwhile, so that nothing that
+/// the shop has left to do later is done before.
+fn keys_held(database: &str) -> i64 {
+    let url = database.to_owned();
+    let counting = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(&url).await.unwrap();
+            let held = "select count(*) from pg_locks where locktype = 'advisory' and granted
+                        and database = (select oid from pg_database where datname = current_database())";
+            sqlx::query_scalar::<_, i64>(held).fetch_one(&mut connection).await.unwrap()
+        })
+    });
+    counting.join().unwrap()
+}
+
+/// At the instant at which a refusal is there its key is free: not when the connection happens to be given back.
+#[tokio::test(flavor = "current_thread")]
+async fn a_refused_request_has_given_its_key_back_before_it_is_answered() {
+    with_gateway(async |shop, _| {
+        let buyer = Buyer::new(shop, "mpesa").await;
+        let app = &shop.shop.app;
+        let key = |route: &str| Request::new(buyer.user.id, route, "k".to_owned(), "{}");
+        let before = keys_held(&shop.database_url);
+        let phoneless = NewPayment { order_id: buyer.order, method: None, phone_number: None };
+        let initiate = key("POST /api/payment/initiate/");
+        let actor = actor_of(app, &buyer.user).customer(app).await.unwrap();
+        let answer = |_: &Payment| -> Result<Kept> { unreachable!("nothing is begun") };
+        let refused = actions::initiate(app, actor, &phoneless, Some(&initiate), answer).await;
+        assert_eq!((refused.unwrap_err().kind(), keys_held(&shop.database_url)), (Kind::Invalid, before));
+        let admin = actor_of(app, &buyer.admin).customer(app).await.unwrap().admin().unwrap();
+        let (all, refund) = (NewRefund { amount: None }, key("POST /api/payment/{order_id}/refund/"));
+        let answer = |_: &Refund, _: PaymentStatus| -> Result<Kept> { unreachable!("nothing is begun") };
+        let refused = actions::refund::refund(app, admin, buyer.order, &all, Some(&refund), answer).await;
+        assert_eq!((refused.unwrap_err().kind(), keys_held(&shop.database_url)), (Kind::WrongState, before));
+    })
+    .await;
+}
+
+fn actor_of(app: &App, user: &User) -> Actor {
+    let mut headers = axum::http::HeaderMap::new();
+    headers.insert("authorization", format!("Bearer {}", user.access).parse().unwrap());
+    Actor::of(&headers, app)
+}
+
 /// A refusal is not kept, nor does it hold the key: the same request may do better at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refused_request_never_holds_its_key() {
+async fn a_refused_request_may_do_better_with_its_key() {
     with_gateway(async |shop, _| {
         let buyer = Buyer::new(shop, "mpesa").await;
         let send = async |user: &User, path: &str, key: usize, body: Value| {

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::*;
-use crate::support::gateway::{Fault, Gateway, callback, event, with_gateway};
+use crate::support::gateway::{Fault, Gateway, event, with_gateway};
 
 async fn paid_by_card(shop: &TestShop, gateway: &Gateway) -> Buyer {
     let buyer = Buyer::new(shop, "card").await;
@@ -14,28 +14,18 @@ async fn paid_by_card(shop: &TestShop, gateway: &Gateway) -> Buyer {
     buyer
 }
 
-async fn paid_by_phone(shop: &TestShop, gateway: &Gateway) -> Buyer {
-    let buyer = Buyer::new(shop, "mpesa").await;
-    buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(201);
-    let push = gateway.push();
-    gateway.answer(&push, "0");
-    shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);
-    buyer.until_order(shop, "paid").await;
-    buyer
-}
-
-async fn refund(shop: &TestShop, buyer: &Buyer, body: Value) -> Answer {
+pub async fn refund(shop: &TestShop, buyer: &Buyer, body: Value) -> Answer {
     shop.post_as(&buyer.admin, &format!("/api/payment/{}/refund/", buyer.order), body).await
 }
 
-async fn hasten_refunds(shop: &TestShop) {
+pub async fn hasten_refunds(shop: &TestShop) {
     sqlx::query("update refund set next_check_at = now() where next_check_at is not null")
         .execute(&shop.db)
         .await
         .unwrap();
 }
 
-async fn refund_is(shop: &TestShop, buyer: &Buyer, status: &str) -> Value {
+pub async fn refund_is(shop: &TestShop, buyer: &Buyer, status: &str) -> Value {
     eventually(async || {
         let state = buyer.state(shop).await;
         if state["refunds"][0]["status"] == status { Ok(state) } else { Err(state.to_string()) }
@@ -94,6 +84,15 @@ async fn money_goes_back_in_parts_and_never_more_than_was_paid() {
             (&json!("5.00"), &json!(buyer.order))
         );
         let unpaid = buyer.another(shop, "card").await;
+        // A key is the route's: with another order it is another request.
+        let other = shop
+            .request(Method::POST, &format!("/api/payment/{unpaid}/refund/"))
+            .bearer_auth(&buyer.admin.access);
+        let reused = shop
+            .send(other.header("idempotency-key", "k").json(&json!({"amount": "1.20"})))
+            .await
+            .expect(422);
+        assert_eq!(reused.json["type"], "/problems/idempotency-key-reused");
         shop.post_as(&buyer.admin, &format!("/api/payment/{unpaid}/refund/"), json!({})).await.expect(409);
     })
     .await;
@@ -148,26 +147,6 @@ async fn a_refund_whose_process_died_is_answered_as_it_stands() {
 }
 
 #[tokio::test]
-async fn a_reversal_waits_for_the_receipt() {
-    with_gateway(async |shop, gateway| {
-        let buyer = Buyer::new(shop, "mpesa").await;
-        buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(201);
-        let push = gateway.push();
-        gateway.answer(&push, "0");
-        hasten(shop).await;
-        buyer.until_order(shop, "paid").await;
-        assert_eq!(refund(shop, &buyer, json!({})).await.expect(201).json["status"], "pending");
-        assert_eq!(gateway.made("reversals"), 0);
-        shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);
-        digested(shop).await;
-        hasten_refunds(shop).await;
-        refund_is(shop, &buyer, "processing").await;
-        assert_eq!(gateway.ledger().reversals[0]["TransactionID"], "RwsCO0002");
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_refund_that_is_refused_leaves_the_money_and_a_note() {
     with_gateway(async |shop, gateway| {
         let buyer = paid_by_card(shop, gateway).await;
@@ -200,96 +179,6 @@ async fn a_refund_that_takes_its_time_is_followed() {
         shop.card_event(&event("evt_3", "charge.refunded", &more)).await.expect(200);
         digested(shop).await;
         assert!(attention(shop).await.is_some());
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn m_pesa_sends_back_whole_shillings_and_says_so_later() {
-    with_gateway(async |shop, gateway| {
-        let buyer = paid_by_phone(shop, gateway).await;
-        assert_eq!(refund(shop, &buyer, json!({"amount": "1.50"})).await.expect(422).faults(), ["/amount"]);
-        let made = refund(shop, &buyer, json!({"amount": "7.00"})).await.expect(201).json;
-        assert_eq!((&made["status"], &made["payment_status"]), (&json!("processing"), &json!("paid")));
-        let sent = gateway.ledger().reversals[0].clone();
-        for (name, value) in [
-            ("Initiator", "initiator"),
-            ("SecurityCredential", "credential"),
-            ("CommandID", "TransactionReversal"),
-            ("TransactionID", "RwsCO0002"),
-            ("Amount", "7"),
-            ("ReceiverParty", "174379"),
-            ("RecieverIdentifierType", "11"),
-        ] {
-            assert_eq!(sent[name], value, "{name}");
-        }
-        let name: String = sqlx::query_scalar("select gateway_refund_id from refund").fetch_one(&shop.db).await.unwrap();
-        let result = |name: &str, code: i64| json!({"Result": {"ResultCode": code, "ResultDesc": "Words.", "ConversationID": name}});
-        shop.mpesa_callback(&sent["ResultURL"], &result("AG_other", 0)).await.expect(422);
-        let attempt = gateway.push().sent["CallBackURL"].clone();
-        shop.mpesa_callback(&attempt, &result(&name, 0)).await.expect(422);
-        assert_eq!(buyer.state(shop).await["refunds"][0]["status"], "processing");
-        for _ in 0..2 {
-            shop.mpesa_callback(&sent["ResultURL"], &result(&name, 0)).await.expect(200);
-        }
-        buyer.until_order(shop, "partially_refunded").await;
-        assert_eq!((ledger(shop).await, gateway.holds()), ((1, 1, 1000), 1000));
-        // One that fails leaves the money where it is, and one that was told to have failed may have gone out.
-        refund(shop, &buyer, json!({})).await.expect(201);
-        let sent = gateway.ledger().reversals[1].clone();
-        let name: String = sqlx::query_scalar("select gateway_refund_id from refund order by id desc limit 1").fetch_one(&shop.db).await.unwrap();
-        shop.mpesa_callback(&sent["ResultURL"], &result(&name, 21)).await.expect(200);
-        eventually(async || attention(shop).await.ok_or_else(String::new)).await;
-        assert_eq!(ledger(shop).await, (1, 1, 1000));
-        shop.mpesa_callback(&sent["ResultURL"], &result(&name, 0)).await.expect(200);
-        buyer.until_order(shop, "refunded").await;
-        assert_eq!((ledger(shop).await, gateway.holds()), ((1, 2, 0), 0));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_reversal_that_is_not_answered_is_never_sent_again() {
-    with_gateway(async |shop, gateway| {
-        let buyer = paid_by_phone(shop, gateway).await;
-        gateway.fault("reversal", Fault::CutAfter);
-        assert_eq!(refund(shop, &buyer, json!({})).await.expect(201).json["status"], "unknown");
-        for _ in 0..2 {
-            hasten_refunds(shop).await;
-            tokio::time::sleep(Duration::from_millis(1200)).await;
-        }
-        assert_eq!((gateway.calls("reversal"), ledger(shop).await), (1, (1, 0, 1700)));
-        // Nobody tells for an hour: a person must look.
-        sqlx::query("update refund set created_at = now() - interval '61 minutes'")
-            .execute(&shop.db)
-            .await
-            .unwrap();
-        hasten_refunds(shop).await;
-        refund_is(shop, &buyer, "manual").await;
-        assert!(attention(shop).await.is_some());
-        let sent = gateway.ledger().reversals[0].clone();
-        let result = json!({"Result": {"ResultCode": 0, "ResultDesc": "", "ConversationID": "AG_late"}});
-        shop.mpesa_callback(&sent["ResultURL"], &result).await.expect(200);
-        buyer.until_order(shop, "refunded").await;
-        assert_eq!((gateway.calls("reversal"), ledger(shop).await, gateway.holds()), (1, (1, 1, 0), 0));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_reversal_that_could_not_be_sent_is_sent_later() {
-    with_gateway(async |shop, gateway| {
-        let buyer = paid_by_phone(shop, gateway).await;
-        // The token that was kept does not hold any more, and nobody gives a new one.
-        let wrong =
-            json!({"requestId": "1", "errorCode": "404.001.03", "errorMessage": "Invalid Access Token"});
-        gateway.fault("reversal", Fault::Answer(404, wrong));
-        gateway.fault("token", Fault::Answer(503, Value::Null));
-        assert_eq!(refund(shop, &buyer, json!({})).await.expect(201).json["status"], "pending");
-        assert_eq!(gateway.made("reversals"), 0);
-        hasten_refunds(shop).await;
-        refund_is(shop, &buyer, "processing").await;
-        assert_eq!(gateway.made("reversals"), 1);
     })
     .await;
 }

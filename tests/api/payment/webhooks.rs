@@ -85,7 +85,8 @@ async fn a_card_event_that_is_not_the_gateway_s_changes_nothing() {
             assert!(!log.contains(secret), "{log}");
         }
         // The true one, unaltered, counts.
-        shop.card_event_signed(&body, &good).await.expect(200);
+        let taken = shop.card_event_signed(&body, &good).await.expect(200);
+        assert_eq!(taken.json, json!({"received": true}));
         digested(shop).await;
         assert_eq!(ledger(shop).await, (1, 0, 1620));
         // Played again it is answered alike, and nothing happens.

@@ -186,7 +186,7 @@ impl Gateway {
         let intents = ledger.intents.values().filter(|intent| intent["status"] == "succeeded");
         let refunds = ledger.refunds.values().filter(|refund| refund["status"] == "succeeded");
         let pushes = ledger.pushes.iter().filter(|push| push.code.as_deref() == Some("0"));
-        intents.map(|intent| number(&intent["amount"])).sum::<i64>()
+        intents.map(|intent| number(&intent["amount_received"])).sum::<i64>()
             - refunds.map(|refund| number(&refund["amount"])).sum::<i64>()
             + pushes.map(|push| number(&push.sent["Amount"]) * 100).sum::<i64>()
             - ledger.reversals.iter().map(|sent| number(&sent["Amount"]) * 100).sum::<i64>()
@@ -277,9 +277,15 @@ impl Gateway {
                 }
             }
             "reversal" => {
-                ledger.reversals.push(sent.clone());
-                json!({"OriginatorConversationID": format!("o-{number}"), "ConversationID": format!("AG_{number:04}"),
-                    "ResponseCode": "0", "ResponseDescription": "Accept the service request successfully."})
+                let names = json!({"OriginatorConversationID": format!("o-{number}"), "ConversationID": format!("AG_{number:04}")});
+                // As it was sent, with the names that it was given.
+                let mut known = sent.clone();
+                known.as_object_mut().unwrap().extend(names.as_object().unwrap().clone());
+                ledger.reversals.push(known);
+                let mut answer = names;
+                answer["ResponseCode"] = json!("0");
+                answer["ResponseDescription"] = json!("Accept the service request successfully.");
+                answer
             }
             other => panic!("{other}"),
         };
@@ -382,6 +388,20 @@ pub fn callback(push: &Push, code: i64) -> Value {
         ]});
     }
     json!({"Body": {"stkCallback": callback}})
+}
+
+/// What M-Pesa says of a reversal that it was asked for.
+pub fn result(reversal: &Value, code: impl Into<Value>) -> Value {
+    let mut result = json!({"ResultType": 0, "ResultCode": code.into(), "ResultDesc": "Words.", "TransactionID": "MCF",
+        "ConversationID": reversal["ConversationID"], "OriginatorConversationID": reversal["OriginatorConversationID"]});
+    if result["ResultCode"] == 0 {
+        result["ResultParameters"] = json!({"ResultParameter": [
+            {"Key": "Amount", "Value": reversal["Amount"].as_str().unwrap().parse::<i64>().unwrap()},
+            {"Key": "OriginalTransactionID", "Value": reversal["TransactionID"]},
+            {"Key": "Charge", "Value": 0},
+        ]});
+    }
+    json!({"Result": result})
 }
 
 /// How the gateway signs.

@@ -16,7 +16,7 @@ use tracing_subscriber::{
 };
 
 /// What the statements of the workers name that run beside every request.
-const WORKER: [&str; 11] = [
+const WORKER: [&str; 14] = [
     "catalog_change",
     "change_log",
     "change_floor",
@@ -29,6 +29,10 @@ const WORKER: [&str; 11] = [
     "next_check_at <= now()",
     "payment_inbox",
     "o.payment_status in ('paid', 'partially_refunded')",
+    // And those of jobs, of orders and of kept answers.
+    "parameters - 'unclaimed'",
+    "expires_at <= now() and id <> all",
+    "delete from idempotency_key where created_at",
 ];
 
 /// The statements that ran meanwhile on this thread: a test's shop has no other. Without those of the mirror, which

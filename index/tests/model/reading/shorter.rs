@@ -54,6 +54,7 @@ impl Reading<'_> {
             self.optional[place] = true;
             self.left_out[place] = true;
         }
+        self.words = (0..self.words.len()).map(|place| self.look_up(place)).collect();
     }
 
     fn length(&self, place: usize) -> usize {

@@ -25,11 +25,25 @@ pub enum Told {
     /// How a reversal ended.
     Reversal {
         /// What it says.
-        news: RefundNews,
+        reversal: Box<Reversal>,
         /// What tells this callback from others of the refund.
         event_id: String,
     },
 }
+
+/// What M-Pesa says of a reversal.
+#[derive(Clone, Debug)]
+pub struct Reversal {
+    /// What became of it.
+    pub news: RefundNews,
+    /// How much went back, and the receipt of the payment that it went back of, where it says so.
+    pub moved: Option<(Amount, String)>,
+    /// The payment had been reversed before.
+    pub had_been: bool,
+}
+
+/// What a reversal ends with when all of the payment has gone back before.
+const REVERSED_BEFORE: &str = "R000001";
 
 /// Reads a callback; `None` when it is none.
 pub fn read(body: &Value) -> Option<Told> {
@@ -61,11 +75,21 @@ fn reversal(result: &Value) -> Option<Told> {
     let code = text_of(&result["ResultCode"])?;
     let said = text_of(&result["ResultDesc"]).unwrap_or_default();
     let news = match code.as_str() {
-        "0" => RefundNews::new(RefundStatus::Succeeded),
+        "0" | REVERSED_BEFORE => RefundNews::new(RefundStatus::Succeeded),
         code => RefundNews::new(RefundStatus::Failed).because(format!("{said} ({code})")),
     };
+    let parameters = &result["ResultParameters"]["ResultParameter"];
+    let parameters = parameters.as_array().map_or(std::slice::from_ref(parameters), Vec::as_slice);
+    let parameter = |key: &str| parameters.iter().find(|item| item["Key"] == key).map(|item| &item["Value"]);
+    let moved = parameter("Amount").and_then(amount).zip(parameter("OriginalTransactionID").and_then(name));
     let event_id = format!("reversal:{}:{}", clip(&conversation), clip(&code));
-    Some(Told::Reversal { news: news.named(Some(conversation)), event_id })
+    let request = name(&result["OriginatorConversationID"]);
+    let reversal = Reversal {
+        news: RefundNews { gateway_request_id: request, ..news.named(Some(conversation)) },
+        moved: moved.filter(|_| code == "0"),
+        had_been: code == REVERSED_BEFORE,
+    };
+    Some(Told::Reversal { reversal: Box::new(reversal), event_id })
 }
 
 fn clip(text: &str) -> String {
@@ -118,10 +142,30 @@ mod tests {
 
     #[test]
     fn a_reversal_is_read() {
-        let body = json!({"Result": {"ResultType": 0, "ResultCode": 0, "ResultDesc": "Done.",
-            "OriginatorConversationID": "1", "ConversationID": "AG_1", "TransactionID": "MCF"}});
-        let Some(Told::Reversal { news, event_id }) = read(&body) else { panic!("not read") };
-        assert_eq!((news.status, event_id.as_str()), (RefundStatus::Succeeded, "reversal:AG_1:0"));
+        let result = |code: Value, parameters: Value| {
+            json!({"Result": {"ResultType": 0, "ResultCode": code, "ResultDesc": "Words.",
+                "OriginatorConversationID": "o-1", "ConversationID": "AG_1", "TransactionID": "MCF",
+                "ResultParameters": {"ResultParameter": parameters}}})
+        };
+        let all = json!([{"Key": "Charge", "Value": 0}, {"Key": "Amount", "Value": "17.00"},
+            {"Key": "OriginalTransactionID", "Value": "NLJ7RT61SV"}]);
+        let of = |body: Value| match read(&body) {
+            Some(Told::Reversal { reversal, event_id }) => (*reversal, event_id),
+            other => panic!("{other:?}"),
+        };
+        let (told, event_id) = of(result(json!(0), all.clone()));
+        assert_eq!((told.news.status, event_id.as_str()), (RefundStatus::Succeeded, "reversal:AG_1:0"));
+        assert_eq!(told.moved, Some((Amount::from_hundredths(1700), "NLJ7RT61SV".to_owned())));
+        assert_eq!(
+            (told.news.gateway_refund_id.as_deref(), told.news.gateway_request_id.as_deref()),
+            (Some("AG_1"), Some("o-1"))
+        );
+        let one = json!({"Key": "OriginalTransactionID", "Value": "NLJ7RT61SV"});
+        assert_eq!(of(result(json!("0"), one)).0.moved, None, "it does not say how much");
+        let (told, _) = of(result(json!(21), all));
+        assert_eq!((told.news.status, told.moved, told.had_been), (RefundStatus::Failed, None, false));
+        let (told, _) = of(result(json!("R000001"), Value::Null));
+        assert_eq!((told.news.status, told.moved, told.had_been), (RefundStatus::Succeeded, None, true));
     }
 
     #[test]

@@ -18,7 +18,6 @@ pub(super) fn reading(code: &str, said: &str) -> String {
         "1037" => "The phone could not be reached, or nobody answered; check that it is on and try again.",
         "2001" => "The PIN was wrong.",
         "2028" => "The shop may not ask this phone for money.",
-        "4999" => "The buyer has not entered the PIN yet.",
         _ => "",
     };
     match (known, said.trim()) {

@@ -1,0 +1,234 @@
+//! How often somebody may ask: meters by client address and by account.
+//!
+//! A meter is a leaky bucket (GCRA): a whole count may come at once, and leaks away evenly over the period. What is
+//! counted is remembered in memory, by each process for itself, and only while it matters; of very many askers the
+//! ones that ask most are remembered. Whether somebody may ask can be asked without being counted, which the
+//! libraries for this do not offer: only wrong passwords count against an account.
+
+use std::{
+    hash::Hash,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use moka::sync::Cache;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    client::Client,
+    config::{Limits, Rate},
+    error::{Error, Kind, Result},
+};
+
+/// Askers that a meter remembers at most: some ten megabytes.
+const MOST_ASKERS: u64 = 100_000;
+/// As many times as many wrong passwords are taken for an account from everywhere as from one address: whoever is
+/// kept from guessing should not keep the account's owner out as well.
+const EVERYWHERE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+
+/// What is counted by address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Signing in.
+    Login,
+    /// Making an account.
+    Register,
+    /// Exchanging a refresh token.
+    Refresh,
+    /// Searching.
+    Search,
+}
+
+/// The meters of a shop.
+pub struct Throttle {
+    login: Option<Meter<[u8; 8]>>,
+    register: Option<Meter<[u8; 8]>>,
+    refresh: Option<Meter<[u8; 8]>>,
+    search: Option<Meter<[u8; 8]>>,
+    /// Wrong passwords by account and address, and by account.
+    failures: Option<(Meter<Account>, Meter<Account>)>,
+}
+
+/// The hash of what an account was called: names may be long, and need not be kept.
+type Account = [u8; 32];
+
+impl Throttle {
+    /// Meters for these limits, all at rest.
+    pub fn new(limits: &Limits) -> Self {
+        let everywhere = |rate: Rate| Rate { count: rate.count.saturating_mul(EVERYWHERE), ..rate };
+        Self {
+            login: limits.login.map(Meter::new),
+            register: limits.register.map(Meter::new),
+            refresh: limits.refresh.map(Meter::new),
+            search: limits.search.map(Meter::new),
+            failures: limits.login_failure.map(|rate| (Meter::new(rate), Meter::new(everywhere(rate)))),
+        }
+    }
+
+    /// Counts the act.
+    ///
+    /// # Errors
+    /// 429 when there have been too many from where the client is.
+    pub fn count(&self, act: Act, client: Client) -> Result<()> {
+        let (meter, name) = match act {
+            Act::Login => (&self.login, "login"),
+            Act::Register => (&self.register, "register"),
+            Act::Refresh => (&self.refresh, "refresh"),
+            Act::Search => (&self.search, "search"),
+        };
+        let Some(meter) = meter else { return Ok(()) };
+        meter.count(client.network()).map_err(|wait| too_many(name, wait, "from your address"))
+    }
+
+    /// Whether a password may be tried for the account, which may be none that there is.
+    ///
+    /// # Errors
+    /// 429 when too many wrong ones were.
+    pub fn demand_patience(&self, account: &str, client: Client) -> Result<()> {
+        let Some((here, everywhere)) = &self.failures else { return Ok(()) };
+        let wait = here.ask(account_at(account, client)).and_then(|()| everywhere.ask(account_of(account)));
+        wait.map_err(|wait| too_many("login-failure", wait, "with a wrong password for this account"))
+    }
+
+    /// Counts a wrong password.
+    pub fn count_failure(&self, account: &str, client: Client) {
+        if let Some((here, everywhere)) = &self.failures {
+            // The next one is refused, not this one.
+            let _ = here.count(account_at(account, client));
+            let _ = everywhere.count(account_of(account));
+        }
+    }
+}
+
+/// Names are not case-sensitive.
+fn account_of(account: &str) -> Account {
+    Sha256::digest(account.trim().to_lowercase()).into()
+}
+
+fn account_at(account: &str, client: Client) -> Account {
+    Sha256::new().chain_update(account_of(account)).chain_update(client.network()).finalize().into()
+}
+
+fn too_many(limit: &'static str, wait: Duration, what: &str) -> Error {
+    metrics::counter!("duka_rate_limited_total", "limit" => limit).increment(1);
+    // Rounded up: who comes back then is let in.
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    Error::new(Kind::TooManyRequests, format!("Too many {what}; try again in {seconds} seconds."))
+        .with_member("retry_after", seconds)
+}
+
+/// Counts by key.
+struct Meter<K> {
+    /// When each one's bucket is empty, in nanoseconds after `begun`.
+    empty: Cache<K, Arc<AtomicU64>>,
+    begun: Instant,
+    /// What one costs, and what fits, in nanoseconds.
+    each: u64,
+    whole: u64,
+}
+
+impl<K: Hash + Eq + Send + Sync + 'static> Meter<K> {
+    fn new(rate: Rate) -> Self {
+        let whole = u64::try_from(rate.period.as_nanos()).unwrap_or(u64::MAX);
+        // After a whole period without an asking the bucket is empty anyway.
+        let empty = Cache::builder().max_capacity(MOST_ASKERS).time_to_idle(rate.period).build();
+        Self { empty, begun: Instant::now(), each: (whole / u64::from(rate.count.get())).max(1), whole }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Counts one, or says how long to wait for it.
+    fn count(&self, key: K) -> Result<(), Duration> {
+        self.count_at(key, self.now())
+    }
+
+    fn count_at(&self, key: K, now: u64) -> Result<(), Duration> {
+        let empty = self.empty.get_with(key, Arc::default);
+        let counted = |empty| self.room(empty, now).ok();
+        let update = empty.fetch_update(Ordering::Relaxed, Ordering::Relaxed, counted);
+        update.map(|_| ()).or_else(|empty| self.room(empty, now).map(|_| ()))
+    }
+
+    /// Whether one more would be counted.
+    fn ask(&self, key: K) -> Result<(), Duration> {
+        let now = self.now();
+        self.empty.get(&key).map_or(Ok(()), |empty| self.room(empty.load(Ordering::Relaxed), now).map(|_| ()))
+    }
+
+    /// When the bucket will be empty with one more in it, or how long until one more fits.
+    fn room(&self, empty: u64, now: u64) -> Result<u64, Duration> {
+        let then = empty.max(now).saturating_add(self.each);
+        match then.saturating_sub(now).checked_sub(self.whole) {
+            None | Some(0) => Ok(then),
+            Some(over) => Err(Duration::from_nanos(over)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Settings};
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn meter(count: u32, seconds: u64) -> Meter<u8> {
+        Meter::new(Rate { count: count.try_into().unwrap(), period: Duration::from_secs(seconds) })
+    }
+
+    #[test]
+    fn a_whole_count_comes_at_once_and_then_one_by_one() {
+        let meter = meter(3, 30);
+        for _ in 0..3 {
+            assert_eq!(meter.count_at(1, 0), Ok(()));
+        }
+        assert_eq!(meter.count_at(1, 0), Err(Duration::from_secs(10)));
+        assert_eq!(meter.count_at(2, 0), Ok(()), "everybody has one of their own");
+        assert_eq!(meter.count_at(1, 4 * SECOND), Err(Duration::from_secs(6)), "refusals are not counted");
+        assert_eq!(meter.count_at(1, 10 * SECOND), Ok(()));
+        assert!(meter.count_at(1, 10 * SECOND).is_err());
+        for _ in 0..3 {
+            assert_eq!(meter.count_at(1, 1000 * SECOND), Ok(()), "no more is saved up than the whole count");
+        }
+        assert!(meter.count_at(1, 1000 * SECOND).is_err());
+    }
+
+    #[test]
+    fn asking_counts_nothing() {
+        let meter = meter(1, 3600);
+        assert_eq!([meter.ask(1), meter.ask(1)], [Ok(()), Ok(())]);
+        assert_eq!(meter.count(1), Ok(()));
+        assert!(meter.ask(1).is_err() && meter.count(1).is_err());
+    }
+
+    #[test]
+    fn of_many_at_once_no_more_get_in() {
+        let meter = meter(50, 3600);
+        let admitted = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| (0..40).filter(|_| meter.count(1).is_ok()).count())).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
+        });
+        assert_eq!(admitted, 50);
+    }
+
+    #[test]
+    fn wrong_passwords_count_by_account_whatever_its_case() {
+        let mut settings = Settings::default();
+        settings.limits.login_failure_rate = Some("2/h".into());
+        let throttle = Throttle::new(&Config::new(&settings).unwrap().limits);
+        let client = Client::default();
+        throttle.count_failure("Ada ", client);
+        assert!(throttle.demand_patience("ada", client).is_ok());
+        throttle.count_failure("ada", client);
+        let refused = throttle.demand_patience("ADA", client).unwrap_err();
+        assert_eq!(refused.kind(), Kind::TooManyRequests);
+        assert!(throttle.demand_patience("bob", client).is_ok());
+    }
+}
