@@ -82,7 +82,7 @@ impl Pages {
 
 impl Bundle {
     fn read(settings: &Settings) -> Self {
-        let mut names: Vec<String> = Assets::iter().map(|name| name.into_owned()).collect();
+        let mut names: Vec<String> = Assets::iter().map(std::borrow::Cow::into_owned).collect();
         names.sort_unstable();
         let mut whole = Sha256::new();
         let mut texts = BTreeMap::new();

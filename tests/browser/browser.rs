@@ -9,10 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
-use thirtyfour::{ChromiumLikeCapabilities, DesiredCapabilities, LoggingPrefsLogLevel, prelude::*};
 
-use crate::support::http_client;
+use crate::driver::{Driver, key};
 
 /// How long a page may take to show what is waited for. Debug builds on busy machines are slow.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,7 +25,7 @@ const AXE_HASH: &str = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d
 
 /// A browser with nothing in it, at a shop.
 pub struct Browser {
-    pub driver: WebDriver,
+    driver: Driver,
     base: String,
     service: Child,
     /// Its profile, gone with it.
@@ -65,10 +65,7 @@ impl Browser {
         });
         // It goes on writing, and must not be stopped by a pipe that is full.
         std::thread::spawn(move || lines.for_each(drop));
-        let mut wanted = DesiredCapabilities::chrome();
-        wanted.set_binary(chromium.to_str().unwrap()).unwrap();
-        wanted.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
-        for flag in [
+        let flags = [
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
@@ -82,12 +79,13 @@ impl Browser {
             "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             "--window-size=1440,1000",
             &format!("--user-data-dir={}", profile.path().display()),
-        ] {
-            wanted.add_arg(flag).unwrap();
-        }
-        let client = http_client().timeout(Duration::from_secs(60)).build().unwrap();
-        let driver = WebDriver::builder(format!("http://127.0.0.1:{}", port.unwrap()), wanted).client(client);
-        let driver = driver.connect().await.unwrap();
+        ];
+        let wanted = json!({
+            "browserName": "chrome",
+            "goog:loggingPrefs": {"browser": "ALL"},
+            "goog:chromeOptions": {"binary": chromium, "args": flags},
+        });
+        let driver = Driver::connect(&format!("http://127.0.0.1:{}", port.unwrap()), &wanted).await;
         let expected = Mutex::new(Vec::new());
         let browser = Self { driver, base: base.to_owned(), service, _profile: profile, expected };
         browser.view(1440, "light").await;
@@ -97,7 +95,12 @@ impl Browser {
     /// Ends it; fails where the console has said what was not expected.
     pub async fn end(self) {
         self.demand_quiet().await;
-        self.driver.clone().quit().await.unwrap();
+        self.leave().await;
+    }
+
+    /// Closes the browser, whatever it has said.
+    pub async fn leave(&self) {
+        let _ = self.driver.ask("DELETE", "", None).await;
     }
 
     /// The console may say this, in this test.
@@ -107,11 +110,14 @@ impl Browser {
 
     /// Fails where the console has said what was not expected.
     pub async fn demand_quiet(&self) {
-        let said = self.driver.browser_log().await.unwrap();
+        let said = self.driver.tell("/se/log", &json!({"type": "browser"})).await;
         let expected = self.expected.lock().unwrap().clone();
-        let wrong = said.iter().filter(|entry| matches!(entry.level.as_str(), "SEVERE" | "WARNING"));
+        let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        let wrong =
+            said.as_array().unwrap().iter().map(|entry| (text(entry, "level"), text(entry, "message")));
+        let wrong = wrong.filter(|(level, _)| matches!(level.as_str(), "SEVERE" | "WARNING"));
         let wrong: Vec<_> =
-            wrong.filter(|entry| !expected.iter().any(|part| entry.message.contains(part))).collect();
+            wrong.filter(|(_, message)| !expected.iter().any(|part| message.contains(part))).collect();
         assert!(wrong.is_empty(), "the console says: {wrong:#?}");
     }
 
@@ -137,17 +143,37 @@ impl Browser {
 
     /// A command of the developer tools' protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
-        self.driver.cdp().send_raw(command, parameters).await.unwrap()
+        self.driver.tell("/goog/cdp/execute", &json!({"cmd": command, "params": parameters})).await
     }
 
     /// Goes to a path of the shop, as if it had been typed.
     pub async fn open(&self, path: &str) {
-        self.driver.goto(format!("{}{path}", self.base)).await.unwrap();
+        self.driver.tell("/url", &json!({"url": format!("{}{path}", self.base)})).await;
+    }
+
+    /// Runs a script: what it returns.
+    pub async fn run(&self, script: &str) -> Value {
+        self.driver.tell("/execute/sync", &json!({"script": script, "args": []})).await
+    }
+
+    /// Runs a script that calls its last argument when it is done: with what.
+    pub async fn run_until_done(&self, script: &str, argument: Value) -> Value {
+        self.driver.tell("/execute/async", &json!({"script": script, "args": [argument]})).await
+    }
+
+    /// Back in the history.
+    pub async fn back(&self) {
+        self.driver.tell("/back", &json!({})).await;
+    }
+
+    /// Forward again.
+    pub async fn forward(&self) {
+        self.driver.tell("/forward", &json!({})).await;
     }
 
     /// What an expression is now.
     pub async fn value(&self, expression: &str) -> Value {
-        self.driver.execute(format!("return ({expression})"), Vec::new()).await.unwrap().json().clone()
+        self.run(&format!("return ({expression})")).await
     }
 
     /// Waits until an expression is true; says what the page shows where it does not come true.
@@ -157,8 +183,9 @@ impl Browser {
         async move {
             let begun = Instant::now();
             while begun.elapsed() < PATIENCE {
-                let found = self.driver.execute(format!("return Boolean({expression})"), Vec::new()).await;
-                if found.is_ok_and(|found| found.json() == &json!(true)) {
+                let asked = json!({"script": format!("return Boolean({expression})"), "args": []});
+                let found = self.driver.ask("POST", "/execute/sync", Some(&asked)).await;
+                if found == Ok(json!(true)) {
                     return;
                 }
                 tokio::time::sleep(LOOK).await;
@@ -193,9 +220,7 @@ impl Browser {
     /// Clicks the first element that fits, once it is there.
     pub async fn click(&self, css: &str) {
         self.sees(css).await;
-        let element = self.driver.find(By::Css(css)).await.unwrap();
-        element.scroll_into_view().await.unwrap();
-        element.click().await.unwrap();
+        self.click_what(&format!("return document.querySelector({})", json!(css))).await;
     }
 
     /// Clicks what is called so: a button, a link or a label.
@@ -207,25 +232,49 @@ impl Browser {
         );
         self.until(&format!("{find}.length > 0")).await;
         // Where a dialog is open, what is within it is meant.
-        let script =
-            format!("const found = {find}; return found.find((e) => e.closest('dialog[open]')) ?? found[0];");
-        let found = self.driver.execute(script, Vec::new()).await.unwrap().element().unwrap();
-        found.scroll_into_view().await.unwrap();
-        found.click().await.unwrap();
+        let find =
+            format!("const found = {find}; return found.find((e) => e.closest('dialog[open]')) ?? found[0]");
+        self.click_what(&find).await;
     }
 
-    /// Types into a field, in place of what is there.
+    /// Clicks what a script returns, in the middle of the window, where nothing lies over it.
+    async fn click_what(&self, script: &str) {
+        let centred = format!(
+            "const e = (() => {{ {script} }})(); e.scrollIntoView({{block: 'center', behavior: 'instant'}}); return e;"
+        );
+        let element = Driver::element(&self.run(&centred).await);
+        self.driver.tell(&format!("/element/{element}/click"), &json!({})).await;
+    }
+
+    /// Types into a field, in place of what is there; as people do, since one that a script has emptied would not tell
+    /// its page.
     pub async fn fill(&self, css: &str, text: &str) {
         self.sees(css).await;
-        let field = self.driver.find(By::Css(css)).await.unwrap();
-        // As people do: emptied by a script, a field would not tell its page.
-        field.send_keys(Key::Control + "a").await.unwrap();
-        field.send_keys(text).await.unwrap();
+        let found = self.run(&format!("return document.querySelector({})", json!(css))).await;
+        let path = format!("/element/{}/value", Driver::element(&found));
+        // What is no text (a date, a choice) cannot be marked, and takes the place of what is there by itself.
+        let is_text = "document.activeElement.matches('textarea, input:not([type=date], [type=datetime-local], [type=time])')";
+        self.run(&format!("document.querySelector({}).focus()", json!(css))).await;
+        let marks_all = match self.value(is_text).await {
+            Value::Bool(true) => format!("{}a{}", key::CONTROL, key::NONE),
+            _ => String::new(),
+        };
+        self.driver.tell(&path, &json!({"text": format!("{marks_all}{text}")})).await;
     }
 
-    /// Presses keys, wherever the focus is.
-    pub async fn keys(&self, keys: impl Into<TypingData>) {
-        self.driver.action_chain().send_keys(keys).perform().await.unwrap();
+    /// Chooses a file, as the browser's own window for it would.
+    pub async fn choose(&self, css: &str, file: &Path) {
+        let found = self.run(&format!("return document.querySelector({})", json!(css))).await;
+        let path = format!("/element/{}/value", Driver::element(&found));
+        self.driver.tell(&path, &json!({"text": file.to_str().unwrap()})).await;
+    }
+
+    /// Presses keys one after the other, wherever the focus is.
+    pub async fn keys(&self, keys: &str) {
+        let press = |key| [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})];
+        let presses: Vec<Value> = keys.chars().map(|key| key.to_string()).flat_map(press).collect();
+        let actions = json!({"actions": [{"type": "key", "id": "keyboard", "actions": presses}]});
+        self.driver.tell("/actions", &actions).await;
     }
 
     /// What has the focus, in words.
@@ -239,17 +288,19 @@ impl Browser {
     pub async fn picture(&self, name: &str) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/screenshots");
         fs::create_dir_all(&folder).unwrap();
-        self.driver.screenshot(&folder.join(format!("{name}.png"))).await.unwrap();
+        let picture = self.driver.ask("GET", "/screenshot", None).await.unwrap();
+        let picture = BASE64_STANDARD.decode(picture.as_str().unwrap()).unwrap();
+        fs::write(folder.join(format!("{name}.png")), picture).unwrap();
     }
 
     /// Demands that nothing on the page keeps somebody out: axe-core's rules for WCAG 2.2 AA.
     pub async fn demand_accessible(&self, of: &str) {
-        self.driver.execute(AXE, Vec::new()).await.unwrap();
+        self.run(AXE).await;
         let script = "const done = arguments[arguments.length - 1]; axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', \
                       'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']}).then((r) => done({passes: r.passes.length, \
                       violations: r.violations.map((v) => `${v.id}: ${v.help}\\n` + v.nodes.map((n) => `    \
                       ${n.html.slice(0, 200)}\\n    ${n.failureSummary}`).join('\\n'))}), (e) => done({violations: [String(e)]}))";
-        let found = self.driver.execute_async(script, Vec::new()).await.unwrap().json().clone();
+        let found = self.run_until_done(script, Value::Null).await;
         let wrong: Vec<&str> =
             found["violations"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         assert!(wrong.is_empty(), "{of} keeps people out:\n{}", wrong.join("\n"));

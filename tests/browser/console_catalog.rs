@@ -4,7 +4,6 @@ use std::fs;
 
 use duka::auth::Role;
 use serde_json::{Value, json};
-use thirtyfour::By;
 
 use crate::{
     console::enter,
@@ -195,7 +194,7 @@ async fn a_file_is_tried_out_then_brought_in_with_its_faults_told() {
         let file = folder.path().join("bangles.ndjson");
         fs::write(&file, rows.join("\n")).unwrap();
         page.sees("input[type=file]").await;
-        page.driver.find(By::Css("input[type=file]")).await.unwrap().send_keys(file.to_str().unwrap()).await.unwrap();
+        page.choose("input[type=file]", &file).await;
         page.reads("bangles.ndjson").await;
         let numbers = "[...document.querySelectorAll('.counts strong')].map((e) => e.innerText).join()";
         let there = async || stage.shop.get("/api/variant/?sku=IMP-1").await.expect(200).json["count"].clone();

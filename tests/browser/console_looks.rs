@@ -2,9 +2,8 @@
 
 use duka::auth::Role;
 use serde_json::json;
-use thirtyfour::Key;
 
-use crate::{console::enter, looks::look, stage::with_stage};
+use crate::{console::enter, driver::key, looks::look, stage::with_stage};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_can_use_the_console() {
@@ -57,30 +56,27 @@ async fn a_keyboard_is_enough() {
         enter(stage, "boss", Role::Admin).await;
         page.open("/admin/").await;
         page.sees(".tile strong").await;
-        page.keys(Key::Tab).await;
+        page.keys(key::TAB).await;
         assert_eq!(page.focused().await, "To the content");
-        page.keys(Key::Enter).await;
+        page.keys(key::ENTER).await;
         // From the content on: the first that can be operated there is the reindex.
         for _ in 0..3 {
             if page.focused().await == "Reindex now" {
                 break;
             }
-            page.keys(Key::Tab).await;
+            page.keys(key::TAB).await;
         }
         assert_eq!(page.focused().await, "Reindex now");
-        page.keys(Key::Enter).await;
+        page.keys(key::ENTER).await;
         page.until("document.querySelector('.job .badge')?.innerText === 'Succeeded'").await;
         // A dialog keeps the focus, closes on Escape, and gives it back.
         page.open("/admin/discounts").await;
         page.sees(".schedule-row button").await;
-        page.driver
-            .execute("document.querySelector('.schedule-row button').focus()", Vec::new())
-            .await
-            .unwrap();
+        page.run("document.querySelector('.schedule-row button').focus()").await;
         let code = page.focused().await;
-        page.keys(Key::Enter).await;
+        page.keys(key::ENTER).await;
         page.sees("dialog[open]").await;
-        page.keys(Key::Escape).await;
+        page.keys(key::ESCAPE).await;
         page.until("!document.querySelector('dialog')").await;
         assert_eq!(page.focused().await, code);
     })

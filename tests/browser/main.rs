@@ -20,6 +20,7 @@
 mod support;
 
 mod browser;
+mod driver;
 mod stage;
 
 mod buying;

@@ -1,9 +1,7 @@
 //! Finding: as one types, by filters, and back again.
 
+use crate::{driver::key, stage::with_stage};
 use serde_json::json;
-use thirtyfour::prelude::*;
-
-use crate::stage::with_stage;
 
 /// How many products are shown as found, once the page shows them for this address.
 const FOUND: &str = "Number(/([\\d,]+) products?/.exec(document.querySelector('.results-count')?.innerText)?.[1].replace(',', ''))";
@@ -19,7 +17,7 @@ async fn typing_finds_filters_narrow_and_back_leads_back() {
         page.fill("input[type=search]", "headp").await;
         page.sees(".suggestion").await;
         page.fill("input[type=search]", "headfones").await;
-        page.keys(Key::Enter).await;
+        page.keys(key::ENTER).await;
         page.reads("Results for “headphones”").await;
         page.reads("Nothing is called “headfones”").await;
         page.until(SETTLED).await;
@@ -49,15 +47,15 @@ async fn typing_finds_filters_narrow_and_back_leads_back() {
         page.press("In stock").await;
         page.until("location.search.includes('in_stock=true')").await;
         page.fill(".range-ends label:first-child input", "20").await;
-        page.keys(Key::Enter).await;
+        page.keys(key::ENTER).await;
         page.until("location.search.includes('price_min=20')").await;
-        page.driver.back().await.unwrap();
+        page.back().await;
         page.until("!location.search.includes('price_min') && location.search.includes('in_stock=true')")
             .await;
-        page.driver.back().await.unwrap();
-        page.driver.back().await.unwrap();
+        page.back().await;
+        page.back().await;
         page.until(&format!("!document.querySelector('.chip') && {FOUND} === {all}")).await;
-        page.driver.forward().await.unwrap();
+        page.forward().await;
         page.until(&format!("{FOUND} === {promised}")).await;
 
         // Whoever is sent the address sees the same.
@@ -81,14 +79,14 @@ async fn pages_turn_and_back_leads_to_where_one_was() {
         page.until("location.search.includes('page=2')").await;
         page.until(SETTLED).await;
         let second = page.value("document.querySelector('.card h3').innerText").await;
-        page.driver.execute("scrollTo(0, 700)", Vec::new()).await.unwrap();
+        page.run("scrollTo(0, 700)").await;
         page.until("scrollY === 700").await;
         // Not by a click of the driver, which would scroll to what it clicks.
         let follow = "document.querySelector('.cards li:nth-child(9) h3 a').click()";
-        page.driver.execute(follow, Vec::new()).await.unwrap();
+        page.run(follow).await;
         page.sees(".offer h1").await;
         page.until("scrollY === 0").await;
-        page.driver.back().await.unwrap();
+        page.back().await;
         page.until(&format!("document.querySelector('.card h3')?.innerText === {second}")).await;
         page.until("scrollY === 700").await;
 
@@ -119,8 +117,8 @@ async fn what_is_typed_is_found_at_once() {
                 ? done(performance.now() - begun) : performance.now() - begun > 5000 ? done(-1) : requestAnimationFrame(look); \
             field.value = text; field.dispatchEvent(new InputEvent('input', {bubbles: true})); requestAnimationFrame(look);";
         for text in ["headphones", "jacket", "kettle", "coffee", "running shoes", "desk", "toy", "garden"] {
-            let answer = page.driver.execute_async(script, vec![json!(text)]).await.unwrap();
-            taken.push(answer.json().as_f64().unwrap());
+            let answer = page.run_until_done(script, json!(text)).await;
+            taken.push(answer.as_f64().unwrap());
             page.until("!document.querySelector('.cards[aria-busy]')").await;
         }
         taken.sort_by(f64::total_cmp);

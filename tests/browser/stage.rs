@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Products of the catalog: some pages of everything.
-const PRODUCTS: &str = "360";
+const PRODUCTS: &str = "900";
 /// How long a test may take, whatever happens.
 const BOUND: Duration = Duration::from_secs(240);
 
@@ -57,11 +57,11 @@ pub async fn with_stage(test: impl AsyncFnOnce(&Stage<'_>)) {
         let outcome = match played {
             Ok(Ok(())) => AssertUnwindSafe(browser.end()).catch_unwind().await,
             Ok(Err(panic)) => {
-                let _ = browser.driver.clone().quit().await;
+                browser.leave().await;
                 Err(panic)
             }
             Err(_) => {
-                let _ = browser.driver.clone().quit().await;
+                browser.leave().await;
                 Err(Box::new("the test takes too long") as Box<dyn std::any::Any + Send>)
             }
         };

@@ -60,7 +60,7 @@ export function newKey() {
  * @param {Options} [options]
  */
 export async function request(method, path, body, options = {}) {
-  if (session.token() === null && session.mayBeSignedIn()) await session.renew(null, plain);
+  if (session.token() === null && session.mayBeSignedIn()) await renewed();
   const used = session.token();
   try {
     return await once(method, path, body, options, used);
@@ -72,6 +72,15 @@ export async function request(method, path, body, options = {}) {
     if (!isBusy || problem.wait > 2) throw problem;
     await new Promise((done) => setTimeout(done, problem.wait * 1000));
     return once(method, path, body, options, session.token());
+  }
+}
+
+/** Where a new token is refused for now, one goes on as nobody: most of the shop is open to all. */
+async function renewed() {
+  try {
+    await session.renew(null, plain);
+  } catch (problem) {
+    if (!(problem instanceof Problem) || problem.isAway) throw problem;
   }
 }
 

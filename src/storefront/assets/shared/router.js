@@ -57,6 +57,8 @@ export function navigate(to, { replace = false, stay = false } = {}) {
   if (replace) {
     history.replaceState({ entry }, "", url);
   } else {
+    // A scroll of this very moment has not been told yet.
+    places.set(entry, scrollY);
     entry = newEntry();
     history.pushState({ entry }, "", url);
   }
