@@ -11,8 +11,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    auth::password::Passwords, auth::token::Keys, cache::Cache, clock::Clock, config::Config, gate::Gate,
-    indexing::Indexing, job::Jobs, throttle::Throttle,
+    auth::{password::Passwords, token::Keys},
+    cache::{Cache, rows::Rows},
+    clock::Clock,
+    config::Config,
+    gate::Gate,
+    indexing::Indexing,
+    job::Jobs,
+    throttle::Throttle,
 };
 
 /// The running shop; cheap to clone.
@@ -39,6 +45,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Answers to searches.
     pub cache: Cache,
+    /// Products as answers show them.
+    pub rows: Rows,
     /// Places for searches: as many as there are cores, so that a queue forms here and not on the runtime.
     pub searches: Gate,
     /// How often somebody may ask.

@@ -5,6 +5,7 @@
 //! say nor how they are computed.
 
 pub mod encoding;
+pub mod rows;
 
 use std::{
     fmt,
@@ -16,6 +17,7 @@ use moka::policy::EvictionPolicy;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
+use xxhash_rust::xxh3::xxh3_128;
 
 use self::encoding::Encoding;
 use crate::error::{Error, Result};
@@ -63,8 +65,10 @@ pub struct Body {
 impl Body {
     /// A plain body.
     pub fn new(bytes: Vec<u8>) -> Self {
-        let hash: String = Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Self::of_version(bytes, &format!("\"{hash}\""))
+        // Tells versions of the shop's own bytes apart, against nobody's will: a hash that withstands attacks took as
+        // long as finding what is on the page.
+        let hash = xxh3_128(&bytes);
+        Self::of_version(bytes, &format!("\"{hash:032x}\""))
     }
 
     /// A plain body under the entity tag (quotes included) of the version that it shows.

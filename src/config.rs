@@ -39,6 +39,10 @@ pub struct Settings {
     /// Bytes that kept answers to searches may take; 0 keeps none [default: 67108864]
     #[arg(long, env = "DUKA_SEARCH_CACHE_BYTES", value_name = "BYTES", global = true)]
     pub search_cache_bytes: Option<String>,
+    /// Bytes that products may take as answers show them, ready for searches that nobody has asked before; 0 keeps
+    /// none [default: 67108864]
+    #[arg(long, env = "DUKA_ROW_CACHE_BYTES", value_name = "BYTES", global = true)]
+    pub row_cache_bytes: Option<String>,
     /// The hour of day (UTC, 0 to 23) at which the index is compared with the database and repaired, or `never`
     /// [default: 3]
     #[arg(long, env = "DUKA_VERIFY_HOUR", value_name = "HOUR", global = true)]
@@ -97,6 +101,7 @@ const ORDER_EXPIRY_MINUTES: i32 = 30;
 const VERIFY_HOUR: u8 = 3;
 /// What kept answers to searches may take by default: about two thousand pages of two dozen products.
 const SEARCH_CACHE_BYTES: u64 = 64 * 1024 * 1024;
+const ROW_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// What an import over HTTP may be by default: some ten times the largest catalog that it was tried with.
 const IMPORT: ImportLimits =
     ImportLimits { bytes: 256 * 1024 * 1024, unpacked_bytes: 2 * 1024 * 1024 * 1024, rows: 1_000_000 };
@@ -129,6 +134,8 @@ pub struct Config {
     pub cors_origins: Vec<HeaderValue>,
     /// How much memory kept answers to searches may take; 0 keeps none.
     pub search_cache_bytes: u64,
+    /// How much memory products may take as answers show them; 0 keeps none.
+    pub row_cache_bytes: u64,
     /// When the index is compared with the database each night, in UTC.
     pub verify_hour: Option<u8>,
     /// How large an import over HTTP may be.
@@ -241,6 +248,8 @@ impl Config {
             &settings.search_cache_bytes,
             SEARCH_CACHE_BYTES,
         );
+        let row_cache_bytes =
+            number("--row-cache-bytes (DUKA_ROW_CACHE_BYTES)", &settings.row_cache_bytes, ROW_CACHE_BYTES);
         let import = ImportLimits {
             bytes: number(
                 "--import-max-bytes (DUKA_IMPORT_MAX_BYTES)",
@@ -321,6 +330,7 @@ impl Config {
                 public_url: public_url.to_owned(),
                 cors_origins,
                 search_cache_bytes,
+                row_cache_bytes,
                 verify_hour,
                 import,
                 order_expiry_minutes,

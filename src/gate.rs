@@ -21,8 +21,8 @@ const QUEUE: Duration = Duration::from_millis(100);
 const STANDING: Duration = Duration::from_millis(500);
 /// How long the wait in any other may be. Whoever is not in after it is turned away: estimates may be wrong.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Those who may always wait: the first estimate is none, and a burst of a few is no overload.
-const ALWAYS: usize = 8;
+/// Those who may always wait: the first estimate is none, and a few are no overload, however slow the machine.
+const ALWAYS: usize = 32;
 /// How fast the estimate follows: the last work counts an eighth.
 const SMOOTHING: u64 = 8;
 
@@ -166,7 +166,7 @@ mod tests {
         let (first, _) = ask(&gate, 1).await;
         tokio::time::sleep(STANDING).await;
         let (asking, turned_away) = ask(&gate, 100).await;
-        assert!((70..=93).contains(&turned_away), "some twenty may wait for 100 ms: {turned_away} may not");
+        assert!((60..=70).contains(&turned_away), "{ALWAYS} may wait, and one does: {turned_away} may not");
         drop(busy);
         let mut admitted = 0;
         for asker in first.into_iter().chain(asking) {
@@ -195,7 +195,7 @@ mod tests {
         learn(&gate, Duration::from_millis(50)).await;
         let _busy = gate.enter().await.unwrap();
         let (_, turned_away) = ask(&gate, 100).await;
-        assert!((50..=92).contains(&turned_away), "some twenty may wait for a second: {turned_away} may not");
+        assert!((60..=70).contains(&turned_away), "{ALWAYS} may wait: {turned_away} may not");
     }
 
     #[tokio::test]

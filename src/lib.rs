@@ -65,5 +65,6 @@ pub mod router;
 pub mod server;
 pub mod storefront;
 
-// Somebody else's machine.
+// Somebody else's machine, and those who come to a shop from outside.
+pub mod load;
 pub mod sandbox;

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{App, Parts},
     auth::{password::Passwords, token::Keys},
-    cache::Cache,
+    cache::{Cache, rows::Rows},
     clock::Clock,
     config::Config,
     database::{Database, DatabaseError},
@@ -133,6 +133,7 @@ impl Shop {
         let (web, stopping) = (database.web_pool(), CancellationToken::new());
         let app = App::new(Parts {
             cache: Cache::new(config.search_cache_bytes),
+            rows: Rows::new(config.row_cache_bytes),
             jobs: Jobs::open(web.clone(), node::name(&config.data_dir), stopping.clone()),
             config,
             web,

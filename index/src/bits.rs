@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 /// A set of document numbers below a bound.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bits {
     /// 64 documents each; bits at and beyond the bound are never set.
     words: Vec<u64>,
@@ -98,6 +98,11 @@ impl Bits {
         for (word, other) in self.words.iter_mut().zip(&other.words) {
             *word |= other;
         }
+    }
+
+    /// Takes all out.
+    pub(crate) fn clear(&mut self) {
+        self.words.fill(0);
     }
 
     /// How many.

@@ -15,6 +15,7 @@ use crate::{
     query::{Facet, Query, Visibility},
     schema::attribute_term,
     segment::NO_VENDOR,
+    sheet::Lent,
 };
 
 /// What matches a query in one segment.
@@ -23,14 +24,16 @@ pub(crate) struct Matches {
     pub(crate) all: Bits,
     /// How many that is.
     pub(crate) count: usize,
+    /// Whether it is everything that shoppers see.
+    pub(crate) is_all_offered: bool,
     /// What matches but for the filters in `own`.
     base: Bits,
     /// The filters that a facet's counts leave out.
     own: Vec<(Facet, Bits)>,
     /// The prices at the query's instant.
     pub(crate) prices: Arc<PriceColumn>,
-    /// By document, how well it matches; empty when the order does not ask.
-    pub(crate) scores: Vec<f32>,
+    /// How well they match; none when the order does not ask.
+    sheet: Option<Lent>,
 }
 
 impl Matches {
@@ -38,7 +41,7 @@ impl Matches {
     pub(crate) fn find(
         query: &Query,
         mut base: Bits,
-        scores: Vec<f32>,
+        sheet: Option<Lent>,
         generation: &Generation,
         ordinal: usize,
     ) -> Result<Self, Error> {
@@ -53,7 +56,15 @@ impl Matches {
         let own = own_filters(query, generation, segment, &prices)?;
         let mut all = base.clone();
         own.iter().for_each(|(_, filter)| all.and(filter));
-        Ok(Self { count: all.count() as usize, all, base, own, prices, scores })
+        let count = all.count();
+        // Whoever sees what shoppers see, and leaves nothing out.
+        let is_all_offered = query.visibility == Visibility::Active && count == segment.offered_count;
+        Ok(Self { count: count as usize, is_all_offered, all, base, own, prices, sheet })
+    }
+
+    /// By document, how well it matches; empty when the order does not ask.
+    pub(crate) fn scores(&self) -> &[f32] {
+        self.sheet.as_ref().map_or(&[], |sheet| &sheet.scores)
     }
 
     /// What a facet counts: what matches every filter but its own.

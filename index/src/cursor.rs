@@ -38,7 +38,7 @@ pub(crate) struct Reading {
     pub(crate) optional: Vec<bool>,
     /// The words without which more was found.
     pub(crate) dropped: Vec<bool>,
-    /// By word and form, [`Word::worths`](crate::rank::Word), as bits.
+    /// By word and form, [`Known::worths`](crate::word::Known), as bits.
     pub(crate) worths: Vec<Vec<u32>>,
     /// By pair of neighbours, what it was worth, as bits.
     pub(crate) pairs: Vec<u32>,

@@ -14,7 +14,8 @@ use tantivy::{
 };
 
 use crate::{
-    bits::Bits, document::Document, error::Error, postings, record, schema::Fields, segment::SegmentView,
+    bits::Bits, document::Document, error::Error, postings, ranks::Leafed, record, schema::Fields,
+    segment::SegmentView, words::Words,
 };
 
 /// What a commit made visible.
@@ -25,6 +26,8 @@ pub(crate) struct Generation {
     pub(crate) payload: Option<String>,
     pub(crate) fields: Arc<Fields>,
     pub(crate) segments: Vec<Segment>,
+    /// Those that were asked for.
+    pub(crate) words: Words,
     searcher: Searcher,
 }
 
@@ -36,6 +39,10 @@ pub(crate) struct Segment {
     pub(crate) live: Bits,
     /// Live documents that shoppers see: where most queries begin.
     pub(crate) offered: Bits,
+    /// How many those are.
+    pub(crate) offered_count: u64,
+    /// Where pages of them begin that lie far down.
+    pub(crate) leafed: Leafed,
     pub(crate) reader: SegmentReader,
 }
 
@@ -55,7 +62,7 @@ impl Generation {
             .map(|reader| Segment::new(reader, known))
             .collect::<Result<_, _>>()?;
         let number = LATEST.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Self { number, payload, fields, segments, searcher })
+        Ok(Self { number, payload, fields, segments, words: Words::default(), searcher })
     }
 
     /// How many live documents.
@@ -117,6 +124,7 @@ impl Segment {
         }
         let mut offered = live.clone();
         offered.and(&view.active);
-        Ok(Self { id, view, live, offered, reader: reader.clone() })
+        let (offered_count, leafed) = (offered.count(), Leafed::default());
+        Ok(Self { id, view, live, offered, offered_count, leafed, reader: reader.clone() })
     }
 }

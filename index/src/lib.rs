@@ -52,7 +52,7 @@
 //! ([`facets`]), and a page is walked to where the segments are sorted already, or selected ([`sort`]). Text is a filter like the
 //! others, with scores on the side: taken apart ([`parse`]), each word looked up in all its forms ([`forms`],
 //! [`lookup`]), slips read as what was meant ([`typo`]), words left out where all of them find nothing ([`relax`]), the
-//! rest matched ([`reading`]) and weighed ([`rank`]).
+//! rest matched ([`reading`]) and weighed ([`word`], [`rank`]).
 //!
 //! It knows documents, queries and segments, and will never know the database they come from, the protocol they
 //! are asked over, or who may ask.
@@ -74,6 +74,7 @@ mod text;
 mod bulk;
 mod engine;
 mod error;
+mod found;
 mod generation;
 mod reader;
 mod search;
@@ -105,6 +106,8 @@ mod reading;
 mod relax;
 mod sheet;
 mod typo;
+mod word;
+mod words;
 
 mod highlight;
 mod similar;
@@ -115,6 +118,7 @@ pub use cursor::Cursor;
 pub use document::{AttributeValue, Category, Discount, Document, PriceStep, Variant};
 pub use engine::Engine;
 pub use error::Error;
+pub use found::{Edition, Found, Row};
 pub use hits::{
     Availability, CategoryCount, Facets, Highlights, Hit, Hits, PriceBucket, PriceFacet, RatingCount, Status,
     Suggestions, ValueCount,

@@ -61,7 +61,7 @@ impl Source {
 }
 
 /// A form of a word.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Form {
     /// The word as it is.
     Whole(String),

@@ -10,8 +10,10 @@ use tantivy::{f64_to_u64, i64_to_u64};
 use crate::{
     compile::Matches,
     cursor::{Cursor, Place},
+    generation::Segment,
     query::{Query, SortField},
-    segment::{SegmentView, UNRATED, Values},
+    ranks::Sorted,
+    segment::{UNRATED, Values},
 };
 
 /// A hit before its document is read.
@@ -28,6 +30,9 @@ pub(crate) struct Order<'a> {
     keys: Vec<Key<'a>>,
     /// All documents of the segment by the first key and then by id; none by score.
     pub(crate) sorted: Option<&'a [u32]>,
+    /// What that is by; nothing where it is by id alone.
+    by: Option<Sorted>,
+    pub(crate) segment: &'a Segment,
     ids: &'a [i64],
 }
 
@@ -106,16 +111,17 @@ impl Behind {
 }
 
 impl<'a> Order<'a> {
-    pub(crate) fn new(query: &Query, view: &'a SegmentView, matches: &'a Matches) -> Self {
+    pub(crate) fn new(query: &Query, segment: &'a Segment, matches: &'a Matches) -> Self {
+        let view = segment.view.as_ref();
         let mut keys: Vec<Key<'a>> = Vec::with_capacity(query.sort.len() + 1);
-        let mut sorted = Some(view.by_id.as_slice());
+        let (mut sorted, mut by) = (Some(view.by_id.as_slice()), None);
         for (position, key) in query.sort.iter().enumerate() {
             let (column, permutation) = match key.field {
                 // Without a text all are equally relevant.
-                SortField::Relevance if matches.scores.is_empty() => continue,
+                SortField::Relevance if matches.scores().is_empty() => continue,
                 // A key that came before leaves nothing to decide.
                 field if query.sort[..position].iter().any(|before| before.field == field) => continue,
-                SortField::Relevance => (Column::Score(&matches.scores), None),
+                SortField::Relevance => (Column::Score(matches.scores()), None),
                 SortField::Price => (Column::Number(&matches.prices.prices), Some(&matches.prices.order)),
                 SortField::Name => (Column::Name(&view.names, &view.name_ords), Some(&view.by_name)),
                 SortField::DateAdded => (Column::Number(&view.dates), Some(&view.by_date)),
@@ -124,11 +130,17 @@ impl<'a> Order<'a> {
             };
             if keys.is_empty() {
                 sorted = permutation.map(|permutation| permutation.by(key.descending));
+                by = Some((key.field, key.descending, matches.prices.interval()));
             }
             keys.push(Key { column, descending: key.descending });
         }
         keys.push(Key { column: Column::Number(&view.ids), descending: false });
-        Self { keys, sorted, ids: &view.ids }
+        Self { keys, sorted, by, segment, ids: &view.ids }
+    }
+
+    /// What the sorted documents are sorted by; nothing where that is the id.
+    pub(crate) fn key_of_sorted(&self) -> Option<Sorted> {
+        self.by
     }
 
     /// Whether [`Order::sorted`] is this very order: where there is a second key, it only begins so.

@@ -1,6 +1,6 @@
 //! Words that stand side by side as they were asked for, and what that adds.
 
-use crate::{error::Error, lookup::Form, rank::Word, reading::TextReader};
+use crate::{error::Error, lookup::Form, reading::TextReader, word::Word};
 
 /// How much more a word of two is worth than they are, where it is far rarer: ten times.
 const FAR_RARER: f32 = std::f32::consts::LN_10;
@@ -42,12 +42,12 @@ impl TextReader<'_> {
             let mut word = look_up(&[phrases.clone(), joined].concat())?;
             let is_far_rarer = word.least() > words + FAR_RARER;
             if known.map_or(is_far_rarer, |known| known > words) {
-                word.revalue(known.unwrap_or_else(|| word.least()), &self.lexicon.weights);
+                word.revalue(known.unwrap_or_else(|| word.least()));
                 return Ok(word);
             }
         }
         let mut phrase = look_up(&phrases)?;
-        phrase.revalue(words, &self.lexicon.weights);
+        phrase.revalue(words);
         Ok(phrase)
     }
 }

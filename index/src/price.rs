@@ -24,6 +24,11 @@ pub(crate) struct PriceColumn {
 }
 
 impl PriceColumn {
+    /// Which of its segment's intervals it holds for.
+    pub(crate) fn interval(&self) -> u32 {
+        u32::try_from(self.interval).unwrap_or(u32::MAX)
+    }
+
     /// What costs at least `min` and at most `max`.
     pub(crate) fn between(&self, min: i64, max: i64) -> Bits {
         let (start, end) = (self.below(i128::from(min)), self.below(i128::from(max) + 1));

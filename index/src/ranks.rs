@@ -4,26 +4,32 @@
 //! the matches above a place takes no time. The place in every segment above which there are so many matches in all
 //! is found by halving: the middle of the largest stretch that is left splits all others.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use crate::{
     bits::Bits,
     compile::Matches,
     order::{Candidate, Order, compare_sorted},
+    query::SortField,
 };
 
 /// Stretches so short are walked.
 const SHORT: usize = 32;
 
-/// A segment's documents in order, and how many of them match.
-struct Ranks<'a> {
-    sorted: &'a [u32],
+/// How many of a segment's documents, in an order, match.
+#[derive(Debug)]
+pub(crate) struct Ranks {
     /// Which places match, 64 a word.
     words: Vec<u64>,
     /// By word, the matches before it.
     before: Vec<usize>,
 }
 
-impl<'a> Ranks<'a> {
-    fn new(sorted: &'a [u32], matches: &Bits) -> Self {
+impl Ranks {
+    fn new(sorted: &[u32], matches: &Bits) -> Self {
         let word = |docs: &[u32]| {
             docs.iter()
                 .enumerate()
@@ -36,7 +42,7 @@ impl<'a> Ranks<'a> {
             sum += word.count_ones() as usize;
             before
         });
-        Self { sorted, before: before.collect(), words }
+        Self { before: before.collect(), words }
     }
 
     /// The matches above a place.
@@ -49,34 +55,70 @@ impl<'a> Ranks<'a> {
     }
 }
 
+/// Of everything that shoppers see, which is what most people leaf through, they are noted once.
+fn of(order: &Order<'_>, matches: &Matches) -> Arc<Ranks> {
+    let ranks = || Arc::new(Ranks::new(order.sorted.unwrap_or_default(), &matches.all));
+    match order.key_of_sorted().filter(|_| matches.is_all_offered) {
+        Some(key) => order.segment.leafed.get_or_make(key, ranks),
+        None => ranks(),
+    }
+}
+
+/// An order of a segment's documents: what it is by, whether descending, and for which interval of prices.
+pub(crate) type Sorted = (SortField, bool, u32);
+
+/// Orders in which everything was leafed through at most; beyond that they are forgotten.
+const MOST_LEAFED: usize = 16;
+
+/// The ranks of everything that shoppers see of a segment, in the orders that were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Leafed(Mutex<HashMap<Sorted, Arc<Ranks>>>);
+
+impl Leafed {
+    fn get_or_make(&self, sorted: Sorted, make: impl FnOnce() -> Arc<Ranks>) -> Arc<Ranks> {
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ranks) = kept().get(&sorted) {
+            return Arc::clone(ranks);
+        }
+        // Outside of the lock: nobody waits for it.
+        let ranks = make();
+        let mut kept = kept();
+        if kept.len() >= MOST_LEAFED {
+            kept.clear();
+        }
+        kept.insert(sorted, Arc::clone(&ranks));
+        ranks
+    }
+}
+
 /// Moves `starts`, which are places by segment, down over at most `count` matches that come before all behind them.
 /// Returns over how many: nearly `count`, or, where the order only begins as it is sorted, down to the first of those
 /// that have its key in common.
 pub(crate) fn skip(orders: &[Order<'_>], matches: &[Matches], starts: &mut [usize], count: usize) -> usize {
-    let sorted = orders.iter().map(|order| order.sorted.unwrap_or_default());
-    let ranks: Vec<_> =
-        sorted.zip(matches).map(|(sorted, matches)| Ranks::new(sorted, &matches.all)).collect();
+    let sorted: Vec<&[u32]> = orders.iter().map(|order| order.sorted.unwrap_or_default()).collect();
+    let ranks: Vec<Arc<Ranks>> =
+        orders.iter().zip(matches).map(|(order, matches)| of(order, matches)).collect();
     let above =
         |places: &[usize]| ranks.iter().zip(places).map(|(ranks, &place)| ranks.above(place)).sum::<usize>();
     let first = above(starts);
     let sought = first.saturating_add(count);
     // Between the two, in each segment, stands the match that is sought.
-    let mut ends: Vec<usize> = ranks.iter().map(|ranks| ranks.sorted.len()).collect();
+    let mut ends: Vec<usize> = sorted.iter().map(|sorted| sorted.len()).collect();
     let longest = |starts: &[usize], ends: &[usize]| {
         (0..ends.len()).max_by_key(|&segment| ends[segment] - starts[segment])
     };
     while let Some(segment) =
         longest(starts, &ends).filter(|&segment| ends[segment] - starts[segment] > SHORT)
     {
-        let middle = ranks[segment].sorted[starts[segment].midpoint(ends[segment])];
+        let middle = sorted[segment][starts[segment].midpoint(ends[segment])];
         let middle = orders[segment].candidate(segment as u32, middle);
         let split = |is_before: &dyn Fn(&Candidate) -> bool| -> Vec<usize> {
-            let split = |(other, ranks): (usize, &Ranks<'_>)| {
-                let stretch = &ranks.sorted[starts[other]..ends[other]];
+            let split = |(other, sorted): (usize, &&[u32])| {
+                let stretch = &sorted[starts[other]..ends[other]];
                 let is_before = |doc: &u32| is_before(&orders[other].candidate(other as u32, *doc));
                 starts[other] + stretch.partition_point(is_before)
             };
-            ranks.iter().enumerate().map(split).collect()
+            sorted.iter().enumerate().map(split).collect()
         };
         let before = split(&|other| compare_sorted(orders, other, &middle).is_lt());
         if above(&before) > sought {

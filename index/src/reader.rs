@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use crate::{
     error::Error,
+    found::Found,
     generation::Generation,
     hits::{Hits, Suggestions},
     query::{Query, SuggestQuery},
+    search,
     settings::Lexicon,
 };
 
@@ -34,7 +36,15 @@ impl Reader {
     /// # Errors
     /// Only when the index below cannot be read: no query is wrong in itself.
     pub fn search(&self, query: &Query, lexicon: &Lexicon) -> Result<Hits, Error> {
-        self.0.search(query, lexicon)
+        self.find(query, lexicon)?.read()
+    }
+
+    /// Answers a query, and leaves its documents where they are.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub fn find(&self, query: &Query, lexicon: &Lexicon) -> Result<Found, Error> {
+        search::find(&self.0, query, lexicon)
     }
 
     /// What somebody who has begun to type may want. An empty text suggests nothing.

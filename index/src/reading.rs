@@ -14,10 +14,10 @@ use crate::{
     lookup::Form,
     parse::{Asked, Parsed, parse},
     postings,
-    rank::Word,
     settings::Lexicon,
-    sheet::Sheet,
+    sheet::Lent,
     text,
+    word::Word,
 };
 
 /// What words that stand side by side as asked for add, of what they are worth.
@@ -36,8 +36,8 @@ const INCHES: [&str; 3] = ["inch", "inches", "in"];
 /// What a text matches in one segment.
 pub(crate) struct TextMatches {
     pub(crate) docs: Bits,
-    /// By document, and meaningless where it does not match; empty when scores were not asked for.
-    pub(crate) scores: Vec<f32>,
+    /// By document, and meaningless where it does not match; none when they were not asked for.
+    pub(crate) sheet: Option<Lent>,
 }
 
 /// What a text matches, and how it was read.
@@ -206,7 +206,7 @@ impl<'a> TextReader<'a> {
 
     fn matches_in(&self, ordinal: usize, places: &[usize], scored: bool) -> Result<TextMatches, Error> {
         if self.parsed.is_empty() {
-            return Ok(TextMatches { docs: Bits::none(self.base[ordinal].bound()), scores: Vec::new() });
+            return Ok(TextMatches { docs: Bits::none(self.base[ordinal].bound()), sheet: None });
         }
         let mut docs = self.base[ordinal].clone();
         if !scored {
@@ -214,9 +214,9 @@ impl<'a> TextReader<'a> {
                 docs = self.words[place].docs(self.generation, ordinal, Some(&docs))?;
             }
             self.add_codes(ordinal, &mut docs, &mut [])?;
-            return Ok(TextMatches { docs, scores: Vec::new() });
+            return Ok(TextMatches { docs, sheet: None });
         }
-        let mut sheet = Sheet::new(docs.bound());
+        let mut sheet = self.generation.segments[ordinal].view.sheets.lend();
         // Those that have everything as it was typed, where something was left out or is also read as another word.
         let is_loose = self.dropped.contains(&true) || self.also.iter().any(Option::is_some);
         let mut complete = is_loose.then(|| docs.clone());
@@ -235,16 +235,17 @@ impl<'a> TextReader<'a> {
         for pair in &self.pairs {
             sheet.add(pair, SIDE_BY_SIDE, self.generation, ordinal, &docs)?;
         }
-        let mut scores = sheet.scores;
-        self.prefer_called(ordinal, &docs, &mut scores)?;
+        self.prefer_called(ordinal, &docs, &mut sheet.scores)?;
         if let Some(complete) = complete {
             let most = self.most();
-            complete.for_each(|doc| scores[doc as usize] += most);
+            complete.for_each(|doc| sheet.scores[doc as usize] += most);
+            sheet.wrote(&complete);
         }
         let priors = &self.generation.segments[ordinal].view.priors;
-        docs.for_each(|doc| scores[doc as usize] *= priors[doc as usize]);
-        self.add_codes(ordinal, &mut docs, &mut scores)?;
-        Ok(TextMatches { docs, scores })
+        docs.for_each(|doc| sheet.scores[doc as usize] *= priors[doc as usize]);
+        self.add_codes(ordinal, &mut docs, &mut sheet.scores)?;
+        sheet.wrote(&docs);
+        Ok(TextMatches { docs, sheet: Some(sheet) })
     }
 
     /// More than all words together can be worth.

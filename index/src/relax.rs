@@ -19,9 +19,9 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use crate::{
     error::Error,
     forms::either,
-    rank::Word,
     reading::TextReader,
     typo::{self, Wanted},
+    word::Word,
 };
 
 /// A word that more documents have is no slip, or one that the catalog makes as a rule.

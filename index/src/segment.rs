@@ -18,11 +18,13 @@ use crate::{
     bits::Bits,
     category::Categories,
     error::Error,
+    found::Edition,
     groups::Groups,
     permutation::Permutation,
     price::{PriceColumn, Prices, Step},
     rank,
     schema::{Lengths, column},
+    sheet::Sheets,
 };
 
 /// Stands for "no vendor": below every id that a database hands out.
@@ -34,6 +36,8 @@ pub(crate) const UNRATED: f64 = f64::NEG_INFINITY;
 /// The columns of a segment, each indexed by document number.
 #[derive(Debug)]
 pub(crate) struct SegmentView {
+    /// Which no other view in this process has.
+    pub(crate) number: u64,
     pub(crate) ids: Vec<i64>,
     pub(crate) active: Bits,
     pub(crate) in_stock: Bits,
@@ -53,6 +57,8 @@ pub(crate) struct SegmentView {
     pub(crate) by_brand: Groups,
     pub(crate) categories: Categories,
     prices: Prices,
+    /// Where its documents' scores are added up.
+    pub(crate) sheets: Arc<Sheets>,
     pub(crate) by_id: Vec<u32>,
     pub(crate) by_name: Permutation,
     pub(crate) by_date: Permutation,
@@ -80,6 +86,7 @@ impl SegmentView {
         let sorted =
             |numbers: &[i64]| Permutation::new(&by_id, |doc| Some(i64_to_u64(numbers[doc as usize])));
         Ok(Self {
+            number: Edition::next_view(),
             active: Bits::of(&numbers(reader, column::ACTIVE, false)?, |active| active),
             in_stock: Bits::of(&in_stock, |stock| stock),
             vendors: numbers(reader, column::VENDOR, NO_VENDOR)?,
@@ -89,6 +96,7 @@ impl SegmentView {
             brands,
             categories: Categories::new(&chains, chain_ords)?,
             prices: prices(reader, sorted)?,
+            sheets: Sheets::new(reader.max_doc()),
             by_name: Permutation::new(&by_id, |doc| Some(u64::from(name_ords[doc as usize]))),
             by_date: sorted(&dates),
             by_rating: Permutation::new(&by_id, |doc| rated(ratings[doc as usize])),

@@ -1,30 +1,41 @@
 //! Where the scores of a segment's documents are added up, one word after the other.
+//!
+//! A sheet has a place for every document, and most searches write on few: clearing what was written on costs less
+//! than a new sheet, so each segment keeps those that it has lent.
 
-use std::mem::take;
-
-use crate::{
-    bits::Bits,
-    error::Error,
-    generation::Generation,
-    rank::{FURTHER_FIELD, Word},
+use std::{
+    mem::take,
+    ops::{Deref, DerefMut},
+    sync::{Arc, Mutex, PoisonError},
 };
 
+use crate::{bits::Bits, error::Error, generation::Generation, rank::FURTHER_FIELD, word::Word};
+
+/// Sheets that a segment keeps at most: searches that run at once.
+const MOST_KEPT: usize = 4;
+
 /// The scores of one segment's documents, while they are added up.
+#[derive(Debug, Default)]
 pub(crate) struct Sheet {
     pub(crate) scores: Vec<f32>,
+    /// Which scores may not be zero.
+    written: Bits,
     /// How much each is about the word at hand by the text that says it best, and by all of them; zero again after
     /// each word.
     best: Vec<f32>,
     all: Vec<f32>,
     /// The same by the text at hand; zero again after each text.
     pub(crate) here: Vec<f32>,
+    /// A word has been begun and not finished, because the index could not be read: nobody may have the sheet again.
+    is_amid: bool,
 }
 
 impl Sheet {
     /// All zero.
-    pub(crate) fn new(documents: u32) -> Self {
+    fn new(documents: u32) -> Self {
         let zeros = || vec![0.0; documents as usize];
-        Self { scores: zeros(), best: zeros(), all: zeros(), here: zeros() }
+        let (written, is_amid) = (Bits::none(documents), false);
+        Self { scores: zeros(), written, best: zeros(), all: zeros(), here: zeros(), is_amid }
     }
 
     /// Adds a share of what a word is worth to the documents of `within` that have it, which are returned.
@@ -36,11 +47,15 @@ impl Sheet {
         ordinal: usize,
         within: &Bits,
     ) -> Result<Bits, Error> {
-        let found = word.weigh(generation, ordinal, within, self)?;
-        found.for_each(|doc| {
-            let (best, all) = (take(&mut self.best[doc as usize]), take(&mut self.all[doc as usize]));
-            self.scores[doc as usize] += word.score_of(best + FURTHER_FIELD * (all - best), share);
+        self.is_amid = true;
+        let about = word.about(generation, ordinal, self)?;
+        self.is_amid = false;
+        let mut found = Bits::none(within.bound());
+        about.for_each_in(within, |doc, about| {
+            found.insert(doc);
+            self.scores[doc as usize] += word.score_of(about, share);
         });
+        self.written.or(&found);
         Ok(found)
     }
 
@@ -49,5 +64,76 @@ impl Sheet {
         let here = take(&mut self.here[doc]);
         self.best[doc] = self.best[doc].max(here);
         self.all[doc] += here;
+    }
+
+    /// Ends a word of a document, and says how much it is about it.
+    pub(crate) fn take_word(&mut self, doc: usize) -> f32 {
+        let (best, all) = (take(&mut self.best[doc]), take(&mut self.all[doc]));
+        best + FURTHER_FIELD * (all - best)
+    }
+
+    /// Whoever writes scores says where.
+    pub(crate) fn wrote(&mut self, docs: &Bits) {
+        self.written.or(docs);
+    }
+
+    fn clear(&mut self) {
+        self.written.for_each(|doc| self.scores[doc as usize] = 0.0);
+        self.written.clear();
+    }
+}
+
+/// The sheets of a segment that are free.
+#[derive(Debug)]
+pub(crate) struct Sheets {
+    documents: u32,
+    free: Mutex<Vec<Sheet>>,
+}
+
+impl Sheets {
+    /// For so many documents.
+    pub(crate) fn new(documents: u32) -> Arc<Self> {
+        Arc::new(Self { documents, free: Mutex::default() })
+    }
+
+    /// A sheet that is all zero.
+    pub(crate) fn lend(self: &Arc<Self>) -> Lent {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Lent { sheet: free.unwrap_or_else(|| Sheet::new(self.documents)), home: Arc::clone(self) }
+    }
+}
+
+/// A sheet, which goes back to its segment.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    sheet: Sheet,
+    home: Arc<Sheets>,
+}
+
+impl Deref for Lent {
+    type Target = Sheet;
+
+    fn deref(&self) -> &Sheet {
+        &self.sheet
+    }
+}
+
+impl DerefMut for Lent {
+    fn deref_mut(&mut self) -> &mut Sheet {
+        &mut self.sheet
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut sheet = take(&mut self.sheet);
+        if sheet.is_amid {
+            return;
+        }
+        sheet.clear();
+        let mut free = self.home.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if free.len() < MOST_KEPT {
+            free.push(sheet);
+        }
     }
 }

@@ -11,10 +11,10 @@ use crate::{
     forms::either,
     generation::Generation,
     hits::{Hit, Hits},
-    rank::Word,
     settings::{Lexicon, Weights},
-    sheet::Sheet,
+    sheet::Lent,
     text,
+    word::Word,
 };
 
 /// How many words of the name are looked at: the rarest say what it is.
@@ -47,13 +47,13 @@ impl Generation {
         let document = self.document(segment, doc)?;
         let chain: Vec<i64> = document.category.iter().map(|category| category.id).collect();
         let scores = self.name_scores(&document.name)?;
-        let own = scores[segment as usize][doc as usize];
+        let own = scores[segment as usize].scores[doc as usize];
         let mut alike: Vec<(u32, u32, f32)> = Vec::new();
-        for ((ordinal, view), scores) in (0..).zip(&self.segments).zip(&scores) {
+        for ((ordinal, view), sheet) in (0..).zip(&self.segments).zip(&scores) {
             let shares = view.view.categories.shares(&chain);
             view.offered.for_each(|other| {
                 let share = shares[view.view.categories.by_chain.ords[other as usize] as usize];
-                let score = scores[other as usize];
+                let score = sheet.scores[other as usize];
                 let is_itself = (ordinal, other) == (segment, doc);
                 if !is_itself && (share > 0.0 || (own > 0.0 && score >= own * ALIKE)) {
                     let total = score + share * own.max(1.0) * CATEGORY_SHARE;
@@ -77,7 +77,7 @@ impl Generation {
     }
 
     /// By segment and document, how much of a name others have.
-    fn name_scores(&self, name: &str) -> Result<Vec<Vec<f32>>, Error> {
+    fn name_scores(&self, name: &str) -> Result<Vec<Lent>, Error> {
         let mut texts = text::read(name);
         texts.sort_unstable();
         texts.dedup();
@@ -90,11 +90,11 @@ impl Generation {
         words.truncate(MAX_WORDS);
         let mut all = Vec::with_capacity(self.segments.len());
         for (ordinal, segment) in self.segments.iter().enumerate() {
-            let mut sheet = Sheet::new(segment.view.documents());
+            let mut sheet = segment.view.sheets.lend();
             for word in &words {
                 sheet.add(word, 1.0, self, ordinal, &segment.offered)?;
             }
-            all.push(sheet.scores);
+            all.push(sheet);
         }
         Ok(all)
     }

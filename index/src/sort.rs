@@ -36,7 +36,7 @@ impl<'a> Page<'a> {
         let orders: Vec<Order<'_>> = segments
             .iter()
             .zip(matches)
-            .map(|(segment, matches)| Order::new(query, &segment.view, matches))
+            .map(|(segment, matches)| Order::new(query, segment, matches))
             .collect();
         let mut page = Self { candidates: Vec::new(), more: false, orders };
         if query.limit > 0 {

@@ -74,15 +74,17 @@ impl Generation {
         limit: usize,
     ) -> Result<Vec<Document>, Error> {
         let mut most = 0.0_f32;
-        for TextMatches { docs, scores } in &matches {
+        for TextMatches { docs, sheet } in &matches {
+            let scores = sheet.as_ref().map_or(&[][..], |sheet| &sheet.scores);
             docs.for_each(|doc| most = most.max(scores[doc as usize]));
         }
         // Each of them raises above all that it is not of.
         for fields in [&CALLED[..1], &CALLED[..2]] {
             let called = self.called(typed, fields, true)?;
-            for (TextMatches { docs, scores }, mut called) in matches.iter_mut().zip(called) {
+            for (TextMatches { docs, sheet }, mut called) in matches.iter_mut().zip(called) {
                 called.and(docs);
-                called.for_each(|doc| scores[doc as usize] += most);
+                let Some(sheet) = sheet else { continue };
+                called.for_each(|doc| sheet.scores[doc as usize] += most);
             }
         }
         let best_first = SortKey { field: SortField::Relevance, descending: false };
@@ -90,7 +92,7 @@ impl Generation {
             Query { sort: vec![best_first], limit: limit.saturating_mul(LOOKED_AT), ..Query::default() };
         let matches = matches.into_iter().enumerate();
         let matches = matches
-            .map(|(ordinal, found)| Matches::find(&search, found.docs, found.scores, self, ordinal))
+            .map(|(ordinal, found)| Matches::find(&search, found.docs, found.sheet, self, ordinal))
             .collect::<Result<Vec<_>, _>>()?;
         let page = Page::of(&search, &self.segments, &matches);
         let documents = page.candidates.iter().map(|hit| self.document(hit.segment, hit.doc));

@@ -4,6 +4,7 @@
 mod admin;
 mod demo;
 mod import;
+mod load;
 mod maintenance;
 mod output;
 mod reindex;
@@ -55,6 +56,8 @@ enum Command {
     Verify(maintenance::Verify),
     /// Measure how good the answers are, over judged queries
     Relevance(relevance::Relevance),
+    /// Ask a running shop as many shoppers would, and tell how long they wait
+    Load(load::Load),
     /// Manage administrators
     #[command(subcommand)]
     Admin(admin::Admin),
@@ -114,6 +117,7 @@ fn run(command: Command, config: Config, dotenv: dotenvy::Result<PathBuf>) -> Ex
             Command::Reindex(command) => command.run(config).await,
             Command::Verify(command) => command.run(config).await,
             Command::Relevance(command) => command.run(config).await,
+            Command::Load(command) => command.run().await,
             Command::Admin(command) => command.run(config).await,
             Command::Openapi(command) => command.run(),
             Command::Sandbox(command) => command.run().await,

@@ -122,11 +122,12 @@ fn rate(text: &str) -> Option<Option<Rate>> {
         return Some(None);
     }
     let (count, period) = text.split_once('/')?;
-    let (number, unit) = period.split_at(period.len().checked_sub(1)?);
+    let unit = period.chars().next_back()?;
+    let number = period.strip_suffix(unit)?;
     let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
         _ => return None,
     };
     let number: u64 = if number.is_empty() { 1 } else { number.parse().ok()? };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use duka_index::{Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
+use duka_index::{Found, Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
 use serde::Serialize;
 
 use super::model::Trial;
@@ -43,7 +43,7 @@ pub struct Answer {
     pub took: Duration,
 }
 
-/// Searches the mirror. `write` makes the answer of the hits, as of the instant given (microseconds since 1970), and
+/// Searches the mirror. `write` makes the answer of what was found, as of the instant given (microseconds since 1970), and
 /// of nothing else that could change.
 ///
 /// # Errors
@@ -52,11 +52,11 @@ pub async fn search(
     app: &App,
     demand: Demand,
     query: Query,
-    write: impl FnOnce(Hits, i64) -> Result<Vec<u8>> + Send + 'static,
+    write: impl FnOnce(Found, i64) -> Result<Vec<u8>> + Send + 'static,
 ) -> Result<Answer> {
     let question = ("search", Query { at: 0, ..query.clone() });
     let ask = move |index: &Reader, tuning: &Tuning, at| {
-        write(index.search(&Query { at, ..query }, &tuning.lexicon)?, at)
+        write(index.find(&Query { at, ..query }, &tuning.lexicon)?, at)
     };
     answer(app, demand, question, ask).await
 }

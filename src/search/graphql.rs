@@ -7,7 +7,7 @@ use async_graphql::{
     Value,
     connection::{Connection, Edge},
 };
-use duka_index::{Facet, Hits, Query as IndexQuery};
+use duka_index::{Facet, Query as IndexQuery};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -263,7 +263,7 @@ impl Query {
         let query = IndexQuery { places: true, ..search.query(viewer(ctx)?, &app.keys)? };
         let write = {
             let (app, query) = (app.clone(), query.clone());
-            move |hits, at| kept(&app, &query, &search.place, hits, at)
+            move |found, at| kept(&app, &query, &search.place, found, at)
         };
         let found: Found = read(ctx, &actions::search(app, demand, query, write).await?)?;
         Ok(connection(found, is_behind))
@@ -284,10 +284,10 @@ impl Query {
     }
 }
 
-fn kept(app: &App, query: &IndexQuery, place: &Place, hits: Hits, at: i64) -> Result<Vec<u8>> {
-    let places = hits.hits.iter().filter_map(|hit| hit.place.as_ref());
+fn kept(app: &App, query: &IndexQuery, place: &Place, found: duka_index::Found, at: i64) -> Result<Vec<u8>> {
+    let places = found.rows.iter().filter_map(|row| row.place.as_ref());
     let cursors = places.map(|place| cursor_at(query, place, &app.keys)).collect::<Result<_>>()?;
-    json(&Kept { result: SearchResult::new(app, query, place, hits, at)?, cursors })
+    json(&Kept { result: SearchResult::new(app, query, place, found, at)?, cursors })
 }
 
 fn json(shape: &impl Serialize) -> Result<Vec<u8>> {

@@ -120,7 +120,7 @@ async fn search(
     let query = search.query(viewer, &app.keys)?;
     let write = {
         let (app, query) = (app.clone(), query.clone());
-        move |hits, at| json(&SearchResult::new(&app, &query, &search.place, hits, at)?)
+        move |found, at| json(&SearchResult::new(&app, &query, &search.place, found, at)?)
     };
     let answer = actions::search(&app, demand, query, write).await?;
     Ok(reply(answer, &headers))

@@ -252,8 +252,21 @@ impl Browser {
         self.sees(css).await;
         let found = self.run(&format!("return document.querySelector({})", json!(css))).await;
         let path = format!("/element/{}/value", Driver::element(&found));
-        let text = format!("{}a{}{text}", key::CONTROL, key::NONE);
-        self.driver.tell(&path, &json!({"text": text})).await;
+        // What is no text (a date, a choice) cannot be marked, and takes the place of what is there by itself.
+        let is_text = "document.activeElement.matches('textarea, input:not([type=date], [type=datetime-local], [type=time])')";
+        self.run(&format!("document.querySelector({}).focus()", json!(css))).await;
+        let marks_all = match self.value(is_text).await {
+            Value::Bool(true) => format!("{}a{}", key::CONTROL, key::NONE),
+            _ => String::new(),
+        };
+        self.driver.tell(&path, &json!({"text": format!("{marks_all}{text}")})).await;
+    }
+
+    /// Chooses a file, as the browser's own window for it would.
+    pub async fn choose(&self, css: &str, file: &Path) {
+        let found = self.run(&format!("return document.querySelector({})", json!(css))).await;
+        let path = format!("/element/{}/value", Driver::element(&found));
+        self.driver.tell(&path, &json!({"text": file.to_str().unwrap()})).await;
     }
 
     /// Presses keys one after the other, wherever the focus is.

@@ -56,12 +56,12 @@ const FEATURES: [&str; 17] = [
 ];
 
 /// Those who see everybody and are seen by nobody.
-const TOP: [&str; 9] =
-    ["cli", "graphql", "health", "lifecycle", "main", "router", "sandbox", "server", "storefront"];
+const TOP: [&str; 10] =
+    ["cli", "graphql", "health", "lifecycle", "load", "main", "router", "sandbox", "server", "storefront"];
 
-/// The stand-in for somebody else's machine, and the only ones of this crate whom it imports: how HTTP is served, and
-/// how it is asked.
-const STRANGER: (&str, [&str; 2]) = ("sandbox", ["server", "outbound"]);
+/// The stand-in for somebody else's machine, which imports how HTTP is served and asked, and those who come to a shop
+/// from outside, who import nobody.
+const STRANGERS: [(&str, &[&str]); 2] = [("sandbox", &["server", "outbound"]), ("load", &[])];
 
 /// What a file of a feature is for, by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -245,23 +245,26 @@ pub(crate) fn the_edge_is_the_routers(source: &Source) -> Vec<Breach> {
     })
 }
 
-/// The sandbox knows a shop by its protocols alone, and a shop the sandbox.
-pub(crate) fn the_sandbox_is_a_stranger(source: &Source) -> Vec<Breach> {
-    let (stranger, allowed) = STRANGER;
-    each(source, |module, reference| {
-        let (inside, to) = (module.first().is_some_and(|first| first == stranger), reference.path.first()?);
-        let wrong = if inside {
-            to != stranger && !allowed.contains(&to.as_str())
-        } else {
-            to == stranger && module.first()? != "cli"
-        };
-        wrong.then(|| {
-            format!(
-                "`{stranger}` stands for somebody else's machine: it imports `{}` alone, and only `cli` starts it",
-                allowed.join("` and `")
-            )
+/// Strangers know a shop by its protocols alone, and a shop no stranger.
+pub(crate) fn strangers_stay_strangers(source: &Source) -> Vec<Breach> {
+    let of = |(stranger, allowed): (&'static str, &'static [&str])| {
+        each(source, move |module, reference| {
+            let (inside, to) =
+                (module.first().is_some_and(|first| first == stranger), reference.path.first()?);
+            let wrong = if inside {
+                to != stranger && !allowed.contains(&to.as_str())
+            } else {
+                to == stranger && module.first()? != "cli"
+            };
+            wrong.then(|| {
+                format!(
+                    "`{stranger}` stands outside of a shop: of this crate it imports {allowed:?} alone, and only `cli` \
+                     starts it"
+                )
+            })
         })
-    })
+    };
+    STRANGERS.into_iter().flat_map(of).collect()
 }
 
 // Made-up houses that are refused ------------------------------------------------------------------------------
@@ -296,13 +299,17 @@ fn looking_at_the_top_is_refused() {
 }
 
 #[test]
-fn a_sandbox_that_knows_its_shop_is_refused() {
-    let refused = |path: &str, text: &str| the_sandbox_is_a_stranger(&Source::new(path, text)).len();
+fn a_stranger_that_knows_its_shop_is_refused() {
+    let refused = |path: &str, text: &str| strangers_stay_strangers(&Source::new(path, text)).len();
     assert_eq!(refused("src/sandbox/card/book.rs", "use crate::money::Currency;"), 1);
     assert_eq!(refused("src/sandbox/mod.rs", "use crate::{payment::model::State, config::Config};"), 2);
     assert_eq!(refused("src/sandbox/mod.rs", "use crate::server;\nuse self::card::CARDS;\nmod card;"), 0);
     assert_eq!(refused("src/lifecycle.rs", "use crate::sandbox::Settings;"), 1);
     assert_eq!(refused("src/cli/demo.rs", "use crate::sandbox::Settings;"), 0);
+    assert_eq!(refused("src/load/mix.rs", "use crate::{search::model::Search, outbound};"), 2);
+    assert_eq!(refused("src/load/mix.rs", "use super::wire::Wire;"), 0);
+    assert_eq!(refused("src/search/actions.rs", "use crate::load::Plan;"), 1);
+    assert_eq!(refused("src/cli/load.rs", "use crate::load::Plan;"), 0);
 }
 
 #[test]

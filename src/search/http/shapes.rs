@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use duka_index::{CategoryCount, Document, Facets, Hit, Hits, Query, Suggestions, ValueCount};
+use duka_index::{
+    CategoryCount, Document, Facets, Found, Highlights, Hits, Query, Row, Suggestions, ValueCount,
+};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
     app::App,
+    cache::rows::ReadyRow,
     error::Result,
     money::{Amount, Currency},
-    page::{DeepList, Found, Links, List, Place},
+    page::{self, DeepList, Links, List, Place},
     product::model::Product,
     search::{canonical, highlight::mark, model::cursor_at},
 };
@@ -20,7 +23,8 @@ use crate::{
 #[derive(Serialize, ToSchema)]
 pub(in crate::search) struct SearchResult {
     #[serde(flatten)]
-    list: DeepList<FoundProduct>,
+    #[schema(value_type = DeepList<FoundProduct>)]
+    list: DeepList<ReadyRow>,
     /// Exact counts over the whole result. A facet's own selection does not narrow that facet.
     #[schema(value_type = FacetsJson)]
     facets: BTreeMap<String, Value>,
@@ -143,23 +147,47 @@ struct SuggestedProductJson {
 }
 
 impl SearchResult {
-    /// The page that was asked for, of hits as of `at`.
+    /// The page that was asked for, of what was found as of `at`.
     pub(in crate::search) fn new(
         app: &App,
         query: &Query,
         place: &Place,
-        hits: Hits,
+        found: Found,
         at: i64,
     ) -> Result<Self> {
         let currency = app.config.currency;
-        let next_cursor = hits.next.as_ref().map(|place| cursor_at(query, place, &app.keys)).transpose()?;
+        let next_cursor = found.next.as_ref().map(|place| cursor_at(query, place, &app.keys)).transpose()?;
         let spelling = canonical::parameters(query);
         let links = Links { base: &app.config.public_url, path: "/api/product/", query: &spelling };
-        let found = Found { rows: hits.hits, count: hits.total, next_cursor };
-        let found = found.map(|hit| shown(hit, query.highlight, at, currency));
-        let list = DeepList::new(found, place, &links);
-        Ok(Self { list, facets: facets(hits.facets, currency), corrected_query: hits.corrected_query })
+        let shown = |row| match query.highlight {
+            true => highlighted(&found, row, at, currency),
+            // The same whoever asks, and by what words.
+            false => app.rows.get_or_make(row.edition, || plain(&found, row, at, currency)),
+        };
+        let rows = found.rows.iter().map(shown).collect::<Result<_>>()?;
+        let page = page::Found { rows, count: found.total, next_cursor };
+        let list = DeepList::new(page, place, &links);
+        Ok(Self { list, facets: facets(found.facets, currency), corrected_query: found.corrected_query })
     }
+}
+
+fn plain(found: &Found, row: &Row, at: i64, currency: Currency) -> Result<ReadyRow> {
+    ReadyRow::new(&Product::new(found.document(row)?, at, currency))
+}
+
+fn highlighted(found: &Found, row: &Row, at: i64, currency: Currency) -> Result<ReadyRow> {
+    let document = found.document(row)?;
+    let highlights = found.highlights(&document);
+    ReadyRow::new(&marked(document, highlights, at, currency))
+}
+
+fn marked(document: Document, highlights: Option<Highlights>, at: i64, currency: Currency) -> FoundProduct {
+    let parts = highlights.unwrap_or_default();
+    let highlights = HighlightsJson {
+        name: mark(&document.name, &parts.name),
+        description: mark(&document.description, &parts.description),
+    };
+    FoundProduct { product: Product::new(document, at, currency), highlights: Some(highlights) }
 }
 
 /// What one text finds under the settings that hold, and under those that are tried: at the same instant, in the same
@@ -188,22 +216,14 @@ impl SettingsPreview {
         let previewed = |hits: Hits| Previewed {
             count: hits.total,
             corrected_query: hits.corrected_query,
-            results: hits.hits.into_iter().map(|hit| shown(hit, true, at, currency)).collect(),
+            results: hits
+                .hits
+                .into_iter()
+                .map(|hit| marked(hit.document, hit.highlights, at, currency))
+                .collect(),
         };
         Self { before: previewed(before), after: previewed(after) }
     }
-}
-
-fn shown(hit: Hit, highlight: bool, at: i64, currency: Currency) -> FoundProduct {
-    let Hit { document, highlights, .. } = hit;
-    let highlights = highlight.then(|| {
-        let parts = highlights.unwrap_or_default();
-        HighlightsJson {
-            name: mark(&document.name, &parts.name),
-            description: mark(&document.description, &parts.description),
-        }
-    });
-    FoundProduct { product: Product::new(document, at, currency), highlights }
 }
 
 impl SuggestResult {

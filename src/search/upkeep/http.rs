@@ -128,7 +128,8 @@ async fn verify(
 /// It is brought up to date and checked first; searches see the one, then the other.
 #[utoipa::path(post, path = "/api/admin/index/rollback/", tag = "administration", security(("bearer" = [])), responses(
     (status = 200, body = IndexStatus),
-    (status = 409, description = "There is none, or it cannot be brought up to date", body = crate::error::Problem),
+    (status = 409, description = "There is none, or it cannot be brought up to date", body = crate::error::Problem,
+        content_type = "application/problem+json"),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn go_back(State(app): State<App>, admin: Admin, _: NoBody) -> Result<Json<IndexStatus>> {
@@ -142,7 +143,8 @@ async fn go_back(State(app): State<App>, admin: Admin, _: NoBody) -> Result<Json
 /// at once. One at a time, on all nodes together; it is the index of the node that answers here.
 #[utoipa::path(post, path = "/api/admin/reindex/", tag = "administration", security(("bearer" = [])), responses(
     (status = 202, body = Job, headers(("Location" = String))),
-    (status = 409, description = "One has not ended yet", body = crate::error::Problem),
+    (status = 409, description = "One has not ended yet", body = crate::error::Problem,
+        content_type = "application/problem+json"),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn reindex(State(app): State<App>, admin: Admin, _: NoBody) -> Result<Response> {
@@ -171,7 +173,8 @@ async fn one(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Json<Jo
     ("id" = i64, Path)
 ), responses(
     (status = 202, body = Job, description = "It will stop; follow its status"),
-    (status = 409, description = "It has succeeded or failed", body = crate::error::Problem),
+    (status = 409, description = "It has succeeded or failed", body = crate::error::Problem,
+        content_type = "application/problem+json"),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn cancel(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Response> {
@@ -185,7 +188,7 @@ async fn cancel(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Resp
 #[utoipa::path(get, path = "/api/admin/reindex/{id}/events/", tag = "administration", security(("bearer" = [])), params(
     ("id" = i64, Path)
 ), responses(
-    (status = 200, description = "An event for each change, its data a job as above", content_type = "text/event-stream", body = String),
+    (status = 200, description = "An event for each change, its data a job as above", content_type = "text/event-stream", body = serde_json::Value),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn events(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Response> {

@@ -1,0 +1,141 @@
+//! Rows that are kept: products as lists show them, ready to be sent, whatever they were asked for by.
+//!
+//! Most of what a search costs that nobody has asked before is reading its two dozen documents and writing them anew;
+//! and most searches, however different, show the same few products. A row is known by its document's edition, so
+//! nothing is ever invalidated here either.
+
+use std::{fmt, sync::Arc};
+
+use duka_index::Edition;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+
+/// Bytes that an entry takes beside its row.
+const ENTRY_BYTES: usize = 128;
+
+/// A row as JSON. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ReadyRow(Arc<RawValue>);
+
+impl ReadyRow {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When it cannot be serialised.
+    pub fn new(row: &impl Serialize) -> Result<Self> {
+        Ok(Self(serde_json::value::to_raw_value(row).map_err(Error::internal)?.into()))
+    }
+}
+
+impl Serialize for ReadyRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+/// Keeps rows up to a number of bytes.
+pub struct Rows(Option<moka::sync::Cache<Edition, ReadyRow>>);
+
+impl Rows {
+    /// Room for so many bytes; with none, nothing is kept.
+    pub fn new(bytes: u64) -> Self {
+        Self((bytes > 0).then(|| {
+            moka::sync::Cache::builder()
+                .max_capacity(bytes)
+                .weigher(|_, row: &ReadyRow| {
+                    u32::try_from(row.0.get().len() + ENTRY_BYTES).unwrap_or(u32::MAX)
+                })
+                .build()
+        }))
+    }
+
+    /// The row that is kept, else the one that `make` makes, which is kept then.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn get_or_make(&self, edition: Edition, make: impl FnOnce() -> Result<ReadyRow>) -> Result<ReadyRow> {
+        let Some(rows) = &self.0 else { return make() };
+        if let Some(row) = rows.get(&edition) {
+            return Ok(row);
+        }
+        // Two may make the same one at once: that costs less than waiting for each other.
+        let row = make()?;
+        rows.insert(edition, row.clone());
+        Ok(row)
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.0.as_ref().map_or(0, moka::sync::Cache::entry_count);
+        f.debug_struct("Rows").field("entries", &entries).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use duka_index::{Document, Engine, Lexicon, PriceStep, Query};
+
+    use super::*;
+
+    /// An index of one product, whose price changes at 1,000.
+    fn shop() -> (tempfile::TempDir, Engine) {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(directory.path()).unwrap();
+        let steps = [(i64::MIN, 500), (1_000, 400)];
+        let prices = steps.map(|(from, effective_price)| PriceStep { from, effective_price, discount: None });
+        let mut writer = engine.writer(15_000_000).unwrap();
+        let document = Document { id: 1, is_active: true, prices: prices.into(), ..Document::default() };
+        writer.upsert(&document).unwrap();
+        writer.commit("").unwrap();
+        (directory, engine)
+    }
+
+    fn edition(engine: &Engine, at: i64) -> Edition {
+        let query = Query { at, limit: 1, ..Query::default() };
+        let found = engine.reader().find(&query, &Lexicon::default()).unwrap();
+        found.rows[0].edition
+    }
+
+    #[test]
+    fn a_row_is_made_once_for_each_price_and_each_version() {
+        let (_directory, engine) = shop();
+        let rows = Rows::new(1 << 20);
+        let made = Cell::new(0);
+        let row = |edition| {
+            let make = || {
+                made.set(made.get() + 1);
+                ReadyRow::new(&made.get())
+            };
+            serde_json::to_string(&rows.get_or_make(edition, make).unwrap()).unwrap()
+        };
+        assert_eq!([row(edition(&engine, 0)), row(edition(&engine, 999))], ["1", "1"]);
+        assert_eq!([row(edition(&engine, 1_000)), row(edition(&engine, 5_000))], ["2", "2"]);
+        assert_eq!(row(edition(&engine, 0)), "1", "the earlier price is still there");
+        let before = engine.reader();
+        let mut writer = engine.writer(15_000_000).unwrap();
+        let prices = vec![PriceStep { from: i64::MIN, effective_price: 7, discount: None }];
+        writer.upsert(&Document { id: 1, is_active: true, prices, ..Document::default() }).unwrap();
+        writer.commit("").unwrap();
+        assert_eq!(row(edition(&engine, 0)), "3", "another version of it");
+        assert_ne!(engine.reader().generation(), before.generation());
+    }
+
+    #[test]
+    fn nothing_is_kept_without_room_nor_after_an_error() {
+        let (_directory, engine) = shop();
+        let edition = edition(&engine, 0);
+        let refuse = || Err(Error::internal("broken"));
+        for rows in [Rows::new(0), Rows::new(1 << 20)] {
+            assert!(rows.get_or_make(edition, refuse).is_err());
+            assert!(rows.get_or_make(edition, || ReadyRow::new(&1)).is_ok());
+        }
+        let rows = Rows::new(0);
+        assert!(rows.get_or_make(edition, || ReadyRow::new(&1)).is_ok());
+        assert!(rows.get_or_make(edition, refuse).is_err(), "it was not kept");
+    }
+}
