@@ -8,7 +8,8 @@ use crate::support::{TestDatabase, with_shop};
 fn the_openapi_document_is_as_committed() {
     let document = duka::router::openapi().to_pretty_json().unwrap();
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();
-    insta::assert_json_snapshot!("openapi", document);
+    // Whether maps keep their order is up to what else is built beside it.
+    insta::with_settings!({sort_maps => true}, { insta::assert_json_snapshot!("openapi", document) });
 }
 
 /// Generated clients have a method for each operation, and a type for each schema.
