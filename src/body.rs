@@ -5,7 +5,7 @@
 //! unknown or wrong leaves a [`Fault`]; the value read in its place is never used, since [`read`] fails as a
 //! whole. What a field may hold is a *rule*: a function from a JSON value to a value or a fault.
 
-use std::ops::RangeInclusive;
+use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -58,8 +58,7 @@ impl Form for Unread {
 impl Unread {
     /// The same bytes for the same content, however it was spaced and in whatever order its fields came.
     pub fn canonical(&self) -> String {
-        // Keys of a map are sorted.
-        Value::Object(self.0.clone()).to_string()
+        sorted(Value::Object(self.0.clone())).to_string()
     }
 
     /// [`read`]s it.
@@ -68,6 +67,19 @@ impl Unread {
     /// 422 with an entry for every fault.
     pub fn read<T: Form>(self, currency: Currency) -> Result<T> {
         read(Value::Object(self.0), currency)
+    }
+}
+
+/// The value with the fields of each object in order, which serde_json keeps as they came when any library asks it to.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<String, Value> =
+                fields.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            Value::Object(fields.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        plain => plain,
     }
 }
 

@@ -82,6 +82,7 @@ pub(crate) fn score(worth: f32, about: f32, share: f32) -> f32 {
 }
 
 /// A score, which is never negative, as a multiple of the grain.
+#[expect(clippy::cast_sign_loss, reason = "no score is negative")]
 fn grain(score: f32) -> f32 {
     // Not `round`, which is a call where the processor may be an old one.
     (score * GRAIN + 0.5) as u32 as f32 / GRAIN

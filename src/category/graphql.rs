@@ -16,7 +16,7 @@ use crate::{
     app::App,
     error::{Error, Result},
     page::{DeepList, Links, Place},
-    resolver::{Arguments, DateTime, Id, Page, admin, app, form, loader, view, wrote},
+    resolver::{Arguments, DateTime, Id, Page, admin, app, form, key, loader, view, wrote},
 };
 
 /// A category.
@@ -88,7 +88,7 @@ impl Query {
     async fn category(&self, ctx: &Context<'_>, id: Option<Id>, slug: Option<String>) -> Result<Category> {
         let category = match (id, slug) {
             (Some(id), None) => actions::one(app(ctx)?, id.0).await?,
-            (None, Some(slug)) => actions::with_slug(app(ctx)?, &slug).await?,
+            (None, Some(slug)) => actions::with_slug(app(ctx)?, &key("slug", &slug)?).await?,
             _ => return Err(Error::either("id", "slug")),
         };
         view(&CategoryJson::from(category))

@@ -236,7 +236,7 @@ async fn cancel(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Resp
 /// Server-sent events without a name: the job, now and whenever it has changed. The last one is how it ended.
 #[utoipa::path(get, path = "/api/admin/import/{id}/events/", tag = "administration", security(("bearer" = [])),
     params(("id" = i64, Path)), responses(
-    (status = 200, description = "An event for each change, its data a job as above", body = serde_json::Value,
+    (status = 200, description = "An event for each change, its data a job as above", body = String,
         content_type = "text/event-stream"),
     (status = "4XX", response = ProblemResponse)
 ))]

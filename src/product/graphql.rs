@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    resolver::{DateTime, Decimal, Id, Json, Long, app, form, loader, vendor, view, viewer, wrote},
+    resolver::{DateTime, Decimal, Id, Json, Long, app, form, key, loader, vendor, view, viewer, wrote},
     review::graphql::{Review, Reviews},
 };
 
@@ -115,7 +115,7 @@ impl Query {
         let (app, viewer) = (app(ctx)?, viewer(ctx)?);
         let detail = match (id, slug) {
             (Some(id), None) => actions::one(app, viewer, id.0).await?,
-            (None, Some(slug)) => actions::with_slug(app, viewer, &slug).await?,
+            (None, Some(slug)) => actions::with_slug(app, viewer, &key("slug", &slug)?).await?,
             _ => return Err(Error::either("id", "slug")),
         };
         view(&ProductDetail::new(detail, app.config.currency))

@@ -7,8 +7,9 @@ use serde_json::Map;
 use super::app;
 use crate::{
     body::{self, Form},
-    error::{Error, Result},
+    error::{Error, Fault, Result},
     params::{self, QueryForm},
+    text::{Shape, clean},
 };
 
 /// Names whose values are taken as they are: their own names are the client's.
@@ -126,6 +127,15 @@ impl Arguments {
         };
         value.map(word).transpose()
     }
+}
+
+/// A word that rows are looked up by, cleaned as REST's parameters are.
+///
+/// # Errors
+/// 400 for characters that no text here has.
+pub fn key(name: &str, given: &str) -> Result<String> {
+    clean(given, Shape::Line)
+        .map_err(|bad| Error::parameters(vec![Fault::parameter(name, "format", &bad.to_string())]))
 }
 
 #[cfg(test)]

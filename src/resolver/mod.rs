@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use self::{
     caller::{Caller, admin, app, caller, loader, user, vendor, viewer, wrote},
-    input::{Arguments, form},
+    input::{Arguments, form, key},
     scalar::{DateTime, Decimal, Id, Json, Long},
 };
 use crate::error::{Error, Result};

@@ -5,6 +5,7 @@ pub(super) mod facets;
 use std::collections::{BTreeMap, BTreeSet};
 
 use duka_index::{CategoryKey, Cursor, Facet, Query, Settings, SortField, SortKey, SuggestQuery, Visibility};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     auth::{Role, Viewer, token::Keys},
@@ -61,7 +62,13 @@ impl QueryForm for Search {
         let price_max = params.parsed("price_max", price);
         let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in params.prefixed("attr.") {
-            attributes.entry(name).or_default().push(value);
+            // Names are kept in NFC and trimmed, as values are.
+            let kept: String = name.trim().nfc().collect();
+            if kept.is_empty() {
+                params.fault(&format!("attr.{name}"), "unknown", "names no attribute");
+            } else {
+                attributes.entry(kept).or_default().push(value);
+            }
         }
         let categories = params.all_parsed("category", category);
         let brands = params.all("brand");

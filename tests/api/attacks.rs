@@ -351,7 +351,7 @@ async fn logged_at_trace(shop: &TestShop) -> (String, Vec<(&'static str, String)
 async fn no_secret_is_logged_at_any_level() {
     with_shop(async |shop| {
         let (log, secrets) = logged_at_trace(shop).await;
-        assert!(log.lines().count() > 100, "it was quiet: {}", log.lines().count());
+        assert!(log.lines().count() > 50, "it was quiet: {}", log.lines().count());
         assert!(log.contains("request-that-may-be-seen"), "requests are not logged");
         assert!(log.contains("insert into users"), "statements are not logged");
         let mut told = Vec::new();

@@ -66,6 +66,11 @@ async fn an_attribute_of_any_name_filters_and_is_counted() {
                 assert_eq!(page["facets"], json!({format!("attr.{name}"): both()}), "{name}");
             }
         }
+        // As a Mac writes it, and with what a hand leaves at its end.
+        let page =
+            shop.get("/api/product/?attr.gro%CC%88%C3%9Fe%20%E6%BC%A2%E5%AD%97%20=42").await.expect(200).json;
+        assert_ne!(page["count"], 0);
+        shop.get("/api/product/?attr.%20=42").await.expect(400);
         let page = shop.get("/api/product/?facets=attr.size,eu,brand").await.expect(200).json;
         assert_eq!(page["facets"], json!({"attr.size,eu": both(), "brand": []}), "as it is, not encoded");
         let page = shop.get("/api/product/?facets=attr.a,brand").await.expect(200).json;

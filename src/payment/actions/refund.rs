@@ -152,6 +152,11 @@ async fn opened(
             format!("is more than the {left} that can still go back"),
         ));
     }
+    if payment.received.is_some() && amount != left {
+        // The rest would be nobody's: the attempt ends, and the order is paid by another.
+        let detail = format!("must be all that came in, which is {left}: it was not what was asked for");
+        return Err(Error::field("/amount", "range", detail));
+    }
     if payment.method == PaymentMethod::Mpesa && whole_shillings(amount) != amount {
         return Err(Error::field("/amount", "range", "must have no cents: M-Pesa moves none"));
     }
@@ -259,7 +264,8 @@ pub(super) async fn send(app: &App, id: i64) -> Result<()> {
         payment.method == PaymentMethod::Mpesa && payment.names.transaction_id.is_none() && age < RESULT;
     if refund.status == RefundStatus::Pending && waits {
         // A query confirmed the payment: the callback that tells its receipt may still come.
-        let wait = Some(next_check(refund.checks, false));
+        let left = Duration::try_from(RESULT - age).unwrap_or_default();
+        let wait = Some(next_check(refund.checks, false).min(left));
         let nameless = RefundNames::default();
         return store::record_refund(&mut connection, id, RefundStatus::Pending, nameless, None, wait).await;
     }

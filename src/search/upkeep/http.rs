@@ -188,7 +188,7 @@ async fn cancel(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Resp
 #[utoipa::path(get, path = "/api/admin/reindex/{id}/events/", tag = "administration", security(("bearer" = [])), params(
     ("id" = i64, Path)
 ), responses(
-    (status = 200, description = "An event for each change, its data a job as above", content_type = "text/event-stream", body = serde_json::Value),
+    (status = 200, description = "An event for each change, its data a job as above", content_type = "text/event-stream", body = String),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn events(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Response> {

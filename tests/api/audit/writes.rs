@@ -314,7 +314,7 @@ async fn every_write_leaves_one_line() {
             by: admin,
             operation: "POST /api/admin/reindex/",
             ids: vec![],
-            body: none.clone(),
+            body: json!({}),
             action: "job.create",
             entity_id: Which::Answered,
             before: none.clone(),

@@ -11,7 +11,7 @@ use crate::support::{Answer, TestShop, User, bank::with_bank, statements, with_s
 /// What an attempt takes, however it is asked for: the session; who writes, the key's lock, the key, the order, the
 /// attempt, and the attempt as it stands; then, when the gateway has answered, who writes, the order, the attempt, what
 /// became of it, and the answer that is kept.
-const STATEMENTS: usize = 14;
+const STATEMENTS: usize = 15;
 /// What a look takes: the session, the order, its latest attempt, its refunds.
 const LOOK: usize = 4;
 

@@ -199,7 +199,7 @@ async fn one_product_and_one_category_are_found_by_id_and_by_slug() {
             assert_eq!(found["reviews"], json!([{"rating": 1, "username": admin.name}]));
             assert_eq!(found["category"]["slug"], "cups");
         }
-        for variables in [json!({}), json!({"id": 1, "slug": "x"})] {
+        for variables in [json!({}), json!({"id": 1, "slug": "x"}), json!({"slug": "a\u{0}b"})] {
             assert_eq!(shop.graph(None, query, variables).await.codes(), ["invalid-parameter"]);
         }
         for variables in [json!({"id": 987_654}), json!({"slug": "nothing"})] {

@@ -119,6 +119,12 @@ async fn an_administrator_sends_another_amount_back_and_the_order_is_paid_anew()
         shop.post_as(&buyer.user, &path, json!({})).await.expect(403);
         let more = shop.post_as(&buyer.admin, &path, json!({"amount": "16.20"})).await.expect(422);
         assert_eq!(more.faults(), ["/amount"]);
+        let some = shop.post_as(&buyer.admin, &path, json!({"amount": "1.00"})).await.expect(422);
+        assert_eq!(
+            (some.faults(), gateway.made("refunds")),
+            (vec!["/amount"], 0),
+            "the rest would be nobody's"
+        );
         let made = shop.post_as(&buyer.admin, &path, json!({})).await.expect(201).json;
         assert_eq!(
             (&made["amount"], &made["status"], &made["payment_status"]),

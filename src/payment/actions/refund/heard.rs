@@ -76,8 +76,11 @@ pub(in crate::payment::actions) async fn apply(
                 store::release(db, payment.id, refund.amount).await?;
             }
             let why = error.unwrap_or("The gateway does not say why.");
-            settle::flag(db, &payment, &format!("A refund of {} did not go out: {why}", refund.amount))
-                .await?;
+            let what = match news.status {
+                RefundStatus::Manual => "may not have gone out",
+                _ => "did not go out",
+            };
+            settle::flag(db, &payment, &format!("A refund of {} {what}: {why}", refund.amount)).await?;
             paying::tell(
                 db,
                 due.id,
