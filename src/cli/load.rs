@@ -112,9 +112,9 @@ impl Load {
         let (report, ()) = tokio::join!(loading, listening);
         let report = report?;
         if self.json {
-            say(&report.to_json().to_string())
+            say(&report.to_json().to_string());
         } else {
-            say(report.to_string().trim_end())
+            say(report.to_string().trim_end());
         }
         Ok(if report.searches.count() > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

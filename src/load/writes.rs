@@ -96,6 +96,7 @@ impl Writes {
     /// When no connection can be made at the beginning.
     pub async fn run(self, length: Duration, stop: &CancellationToken) -> Result<Outcome, Fault> {
         let slots = Slots::open(Pace::Open(self.rate), Instant::now(), length, stop.clone());
+        #[expect(clippy::cast_sign_loss, reason = "it is at least one")]
         let every = (self.rate / FOLLOWED).ceil().max(1.0) as u64;
         let this = Arc::new(self);
         let mut writing = JoinSet::new();

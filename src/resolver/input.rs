@@ -135,7 +135,7 @@ impl Arguments {
 /// 400 for characters that no text here has.
 pub fn key(name: &str, given: &str) -> Result<String> {
     clean(given, Shape::Line)
-        .map_err(|bad| Error::parameters(vec![Fault::parameter(name, "format", &bad.to_string())]))
+        .map_err(|bad| Error::parameters(vec![Fault::parameter(name, "format", bad.to_string())]))
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ pub async fn receive_mpesa(app: &App, token: &str, body: &[u8]) -> Result<Option
     let addressee = match store::payment(&app.web, which).await? {
         Some(payment) => Addressee::Attempt(payment),
         None => match heard::of_token(app, token).await? {
-            Some((refund, payment)) => Addressee::Refund(refund, payment),
+            Some(refund) => Addressee::Refund(Box::new(refund)),
             None => return Err(refused("mpesa", Kind::NotFound, "Nobody was given this address.")),
         },
     };
@@ -69,10 +69,10 @@ pub async fn receive_mpesa(app: &App, token: &str, body: &[u8]) -> Result<Option
         (Some(Told::Push { news, event_id }), Addressee::Attempt(payment)) if has_names(payment, &news) => {
             (event_id, Some(payment.id), None)
         }
-        (Some(Told::Reversal { reversal, event_id }), Addressee::Refund(refund, payment))
-            if believe(refund, payment, &reversal) != Believed::No =>
+        (Some(Told::Reversal { reversal, event_id }), Addressee::Refund(whose))
+            if believe(&whose.0, &whose.1, &reversal) != Believed::No =>
         {
-            (event_id, Some(refund.payment_id), Some(refund.id))
+            (event_id, Some(whose.0.payment_id), Some(whose.0.id))
         }
         _ => return Err(refused("mpesa", Kind::Invalid, "This is not what was asked for at this address.")),
     };
@@ -84,7 +84,7 @@ pub async fn receive_mpesa(app: &App, token: &str, body: &[u8]) -> Result<Option
 enum Addressee {
     Attempt(Payment),
     /// And the payment that it is of.
-    Refund(Refund, Payment),
+    Refund(Box<(Refund, Payment)>),
 }
 
 /// Whether both request ids are those of the attempt, as far as they are known yet.

@@ -283,7 +283,7 @@ async fn cancel(
 }
 
 async fn refund(State(desk): State<Arc<Desk>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Asked {
-    shop_step(&desk, &headers, &uri, &body, |book, form| book.refund(form)).await
+    shop_step(&desk, &headers, &uri, &body, super::Book::refund).await
 }
 
 // What they look at --------------------------------------------------------------------------------------------
