@@ -242,7 +242,8 @@ impl Browser {
         let centred = format!(
             "const e = (() => {{ {script} }})(); e.scrollIntoView({{block: 'center', behavior: 'instant'}}); return e;"
         );
-        let element = Driver::element(&self.run(&centred).await);
+        let found = self.run(&centred).await;
+        let element = Driver::element(&found);
         self.driver.tell(&format!("/element/{element}/click"), &json!({})).await;
     }
 
