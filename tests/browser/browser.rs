@@ -243,8 +243,8 @@ impl Browser {
             "const e = (() => {{ {script} }})(); e.scrollIntoView({{block: 'center', behavior: 'instant'}}); return e;"
         );
         let found = self.run(&centred).await;
-        let element = Driver::element(&found);
-        self.driver.tell(&format!("/element/{element}/click"), &json!({})).await;
+        let path = format!("/element/{}/click", Driver::element(&found));
+        self.driver.tell(&path, &json!({})).await;
     }
 
     /// Types into a field, in place of what is there; as people do, since one that a script has emptied would not tell
