@@ -199,16 +199,19 @@ async fn a_file_is_tried_out_then_brought_in_with_its_faults_told() {
         let numbers = "[...document.querySelectorAll('.counts strong')].map((e) => e.innerText).join()";
         let there = async || stage.shop.get("/api/variant/?sku=IMP-1").await.expect(200).json["count"].clone();
 
+        // What is good would be kept, if it were for good.
+        page.press("Keep every other row").await;
         page.press("Try it out").await;
-        page.until("document.querySelector('.job .badge')?.innerText.match(/Succeeded|Failed/)").await;
+        page.until(&format!("document.querySelector('.job .badge')?.innerText === 'Succeeded' && {numbers} === '2,0,1'")).await;
+        page.reads("Nothing was kept: it was tried out.").await;
         page.until("document.querySelector('.job tbody tr')?.innerText.includes('IMP-2')").await;
         page.until("document.querySelector('.job tbody tr').innerText.includes('price') && document.querySelector('.job tbody td').innerText === '2'").await;
         page.demand_accessible("a file with a faulty row").await;
         page.picture("console-import-tried").await;
         assert_eq!(there().await, 0, "nothing was kept");
 
-        page.press("Keep every other row").await;
         page.press("Import for good").await;
+        page.sees("#part-imported").await;
         page.until(&format!("document.querySelector('.job .badge')?.innerText === 'Succeeded' && {numbers} === '2,0,1'")).await;
         assert_eq!(there().await, 1);
         page.press("Products").await;
