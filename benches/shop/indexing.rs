@@ -41,7 +41,7 @@ pub(crate) fn bench(criterion: &mut Criterion, stage: &Stage) {
     let mut writer = engine.writer(HEAP_BYTES).unwrap();
     let mut turn = 0;
     for (name, count) in [("one change", 1), ("100 changes", 100)] {
-        group.throughput(Throughput::Elements(count as u64));
+        group.throughput(Throughput::Elements(count.unsigned_abs().into()));
         group.bench_function(BenchmarkId::new(name, stage.size), |bencher| {
             bencher.iter(|| {
                 for _ in 0..count {

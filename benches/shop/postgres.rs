@@ -110,7 +110,8 @@ impl Relational {
             CategoryKey::Id(id) => Some(*id),
             CategoryKey::Slug(_) => None,
         });
-        let (limit, offset) = (asked.limit as i64, asked.offset as i64);
+        let page = |rows| i64::try_from(rows).unwrap_or(i64::MAX);
+        let (limit, offset) = (page(asked.limit), page(asked.offset));
         let query = match class {
             Class::Newest | Class::DeepPage => sqlx::query(
                 "select (select count(*) from bench.product), array(

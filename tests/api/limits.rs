@@ -40,9 +40,8 @@ async fn clients_that_dawdle_are_left() {
             // A byte a second is not silence, and is not a header in time either.
             while stream.write_all(b"G").await.is_ok() && begun.elapsed() < Duration::from_secs(30) {
                 let mut byte = [0];
-                match timeout(Duration::from_secs(1), stream.read(&mut byte)).await {
-                    Ok(Ok(0) | Err(_)) => break,
-                    Ok(Ok(_)) | Err(_) => {}
+                if let Ok(Ok(0) | Err(_)) = timeout(Duration::from_secs(1), stream.read(&mut byte)).await {
+                    break;
                 }
             }
             begun.elapsed()

@@ -128,7 +128,7 @@ async fn whoever_reached_a_server_that_stops_is_answered() {
     let mut shop = Shop::open(200).await;
     let access = support::admin(&shop).await;
     let ids: Vec<i64> = sqlx::query_scalar("select id from product order by id limit $1")
-        .bind(CLIENTS as i64)
+        .bind(i64::try_from(CLIENTS).unwrap())
         .fetch_all(&shop.db)
         .await
         .unwrap();

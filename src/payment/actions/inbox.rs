@@ -57,7 +57,7 @@ pub async fn receive_mpesa(app: &App, token: &str, body: &[u8]) -> Result<Option
     let which_hash = hash(token);
     let which = Which { token_hash: Some(&which_hash), ..Which::default() };
     let addressee = match store::payment(&app.web, which).await? {
-        Some(payment) => Addressee::Attempt(payment),
+        Some(payment) => Addressee::Attempt(Box::new(payment)),
         None => match heard::of_token(app, token).await? {
             Some(refund) => Addressee::Refund(Box::new(refund)),
             None => return Err(refused("mpesa", Kind::NotFound, "Nobody was given this address.")),
@@ -82,7 +82,7 @@ pub async fn receive_mpesa(app: &App, token: &str, body: &[u8]) -> Result<Option
 
 /// Whose an address of M-Pesa's is.
 enum Addressee {
-    Attempt(Payment),
+    Attempt(Box<Payment>),
     /// And the payment that it is of.
     Refund(Box<(Refund, Payment)>),
 }
