@@ -40,8 +40,8 @@ pub(crate) fn bench(criterion: &mut Criterion, stage: &Stage) {
     let engine = Engine::open_existing(folder.path()).unwrap();
     let mut writer = engine.writer(HEAP_BYTES).unwrap();
     let mut turn = 0;
-    for (name, count) in [("one change", 1), ("100 changes", 100)] {
-        group.throughput(Throughput::Elements(count.unsigned_abs().into()));
+    for (name, count) in [("one change", 1_u32), ("100 changes", 100)] {
+        group.throughput(Throughput::Elements(count.into()));
         group.bench_function(BenchmarkId::new(name, stage.size), |bencher| {
             bencher.iter(|| {
                 for _ in 0..count {

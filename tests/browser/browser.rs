@@ -199,22 +199,13 @@ impl Browser {
     }
 
     /// Waits until there is an element for which this holds: `e` in the expression.
-    #[track_caller]
-    pub fn sees<'a>(&'a self, css: &'a str) -> impl Future<Output = ()> + 'a {
-        let caller = std::panic::Location::caller();
-        async move {
-            let script = format!("document.querySelector({})", json!(css));
-            let _ = caller;
-            self.until(&script).await;
-        }
+    pub async fn sees(&self, css: &str) {
+        self.until(&format!("document.querySelector({})", json!(css))).await;
     }
 
     /// Waits until the page says this somewhere.
-    #[track_caller]
-    pub fn reads<'a>(&'a self, text: &'a str) -> impl Future<Output = ()> + 'a {
-        async move {
-            self.until(&format!("document.body.innerText.includes({})", json!(text))).await;
-        }
+    pub async fn reads(&self, text: &str) {
+        self.until(&format!("document.body.innerText.includes({})", json!(text))).await;
     }
 
     /// Clicks the first element that fits, once it is there.

@@ -329,7 +329,7 @@ async fn every_write_leaves_one_line() {
             by: admin,
             operation: "POST /api/admin/index/rollback/",
             ids: vec![],
-            body: none.clone(),
+            body: json!({}),
             action: "index.rollback",
             entity_id: Which::NoOne,
             before: none.clone(),
