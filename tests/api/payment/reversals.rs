@@ -44,6 +44,29 @@ async fn a_reversal_waits_for_the_receipt() {
 }
 
 #[tokio::test]
+async fn a_receipt_that_never_comes_leaves_the_refund_to_a_person() {
+    with_gateway(async |shop, gateway| {
+        let buyer = Buyer::new(shop, "mpesa").await;
+        buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(201);
+        let push = gateway.push();
+        gateway.answer(&push, "0");
+        hasten(shop).await;
+        buyer.until_order(shop, "paid").await;
+        // The money of an order that is cancelled goes back by itself, as far as it can.
+        shop.post_as(&buyer.admin, &format!("/api/order/{}/cancel/", buyer.order), json!({}))
+            .await
+            .expect(200);
+        refund_is(shop, &buyer, "pending").await;
+        wait_for_results(shop).await;
+        refund_is(shop, &buyer, "manual").await;
+        assert_eq!(gateway.made("reversals"), 0);
+        let told = attention(shop).await.unwrap();
+        assert!(told.contains("receipt"), "{told}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn m_pesa_sends_back_whole_shillings_and_says_so_later() {
     with_gateway(async |shop, gateway| {
         let buyer = paid_by_phone(shop, gateway).await;
