@@ -62,7 +62,13 @@ async fn ask_and_stop(database_url: &str, collector: &str) -> Duration {
     let base = line[line.find("http://").unwrap()..].trim_end_matches('/');
     let request = http_client().build().unwrap().get(format!("{base}/api/product/?q=kettle"));
     let request = request.header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let asked = Instant::now();
     assert_eq!(request.send().await.unwrap().status(), 200);
+    assert!(
+        asked.elapsed() < Duration::from_secs(3),
+        "a request waits for no collector: {:?}",
+        asked.elapsed()
+    );
     let begun = Instant::now();
     kill_process(Pid::from_child(&node.0), Signal::TERM).unwrap();
     let ended = spawn_blocking(move || node.0.wait().unwrap());
