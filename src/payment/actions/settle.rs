@@ -110,6 +110,7 @@ async fn advance(
         Status::Succeeded => {
             store::book(db, payment, Entry::Capture).await?;
             let detail = format!("{} {} by {}.", payment.currency, payment.amount, payment.method.as_str());
+            let was_paid = due.state.payment_status == PaymentStatus::Paid;
             if due.state.payment_status.may_become(PaymentStatus::Paid) {
                 paying::move_paid(db, due, PaymentStatus::Paid, &detail).await?;
             } else {
@@ -117,6 +118,9 @@ async fn advance(
             }
             // Another attempt is not needed any more.
             store::hasten(db, due.id).await?;
+            if was_paid && due.state.payment_method == PaymentMethod::CashOnDelivery {
+                flag_beside_cash(db, due, payment).await?;
+            }
             give_back_surplus(db, due).await
         }
         Status::Failed | Status::Cancelled if payment.status.is_live() => {
@@ -136,6 +140,17 @@ pub(super) async fn came_to_nothing(db: &mut PgConnection, due: &mut Due, detail
         return Ok(());
     }
     paying::move_paid(db, due, PaymentStatus::Failed, detail).await
+}
+
+/// Tells a person of a payment for an order that had been paid already, when there is no other payment: then it was in
+/// cash, which no gateway knows of and no ledger holds.
+async fn flag_beside_cash(db: &mut PgConnection, due: &Due, payment: &Payment) -> Result<()> {
+    let which = store::Which { order_id: Some(due.id), ..Default::default() };
+    let all = store::payments(&mut *db, which).await?;
+    if all.iter().any(|other| other.id != payment.id && other.status == Status::Succeeded) {
+        return Ok(());
+    }
+    flag(db, payment, "The order had been paid in cash, on delivery; send this back.").await
 }
 
 /// Sends back what the shop has no right to: all that was paid for an order that was given up, whatever was paid after

@@ -205,6 +205,23 @@ async fn what_cannot_be_paid_is_refused_before_anybody_is_asked() {
 }
 
 #[tokio::test]
+async fn what_is_paid_beside_cash_is_told_to_a_person() {
+    with_gateway(async |shop, gateway| {
+        let mut buyer = Buyer::new(shop, "card").await;
+        buyer.order = buyer.another(shop, "cash_on_delivery").await;
+        buyer.pay(shop, json!({"payment_method": "card"})).await.expect(201);
+        let intent = gateway.confirm(&gateway.intent(), "succeeded");
+        let parcel = format!("/api/shipments/{}/", buyer.order);
+        shop.post_as(&buyer.admin, &parcel, json!({"status": "delivered"})).await.expect(201);
+        assert_eq!(buyer.look(shop).await["payment_status"], "paid");
+        shop.card_event(&event("evt_1", "payment_intent.succeeded", &intent)).await.expect(200);
+        buyer.until(shop, "succeeded").await;
+        assert!(attention(shop).await.unwrap().contains("in cash"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_method_that_is_not_set_up_is_not_offered() {
     with_shop(async |shop| {
         let buyer = Buyer::new(shop, "card").await;
