@@ -231,19 +231,15 @@ impl Browser {
     /// Clicks what a script returns, in the middle of the window, where nothing lies over it.
     async fn click_what(&self, script: &str) {
         let centred = format!(
-            "const e = (() => {{ {script} }})(); e.scrollIntoView({{block: 'center', behavior: 'instant'}}); return e;"
+            "const e = (() => {{ {script} }})(); e?.scrollIntoView({{block: 'center', behavior: 'instant'}}); return e;"
         );
-        let found = self.run(&centred).await;
-        let path = format!("/element/{}/click", Driver::element(&found));
-        self.driver.tell(&path, &json!({})).await;
+        self.act(&centred, "click", json!({})).await;
     }
 
     /// Types into a field, in place of what is there; as people do, since one that a script has emptied would not tell
     /// its page.
     pub async fn fill(&self, css: &str, text: &str) {
         self.sees(css).await;
-        let found = self.run(&format!("return document.querySelector({})", json!(css))).await;
-        let path = format!("/element/{}/value", Driver::element(&found));
         // What is no text (a date, a choice) cannot be marked, and takes the place of what is there by itself.
         let is_text = "document.activeElement.matches('textarea, input:not([type=date], [type=datetime-local], [type=time])')";
         self.run(&format!("document.querySelector({}).focus()", json!(css))).await;
@@ -251,7 +247,29 @@ impl Browser {
             Value::Bool(true) => format!("{}a{}", key::CONTROL, key::NONE),
             _ => String::new(),
         };
-        self.driver.tell(&path, &json!({"text": format!("{marks_all}{text}")})).await;
+        let find = format!("return document.querySelector({})", json!(css));
+        self.act(&find, "value", json!({"text": format!("{marks_all}{text}")})).await;
+    }
+
+    /// Does something to what a script returns. A page that is being drawn may not show it yet, or put another in its
+    /// place: then nothing was done, and it is looked for again, as people would.
+    async fn act(&self, find: &str, action: &str, body: Value) {
+        const NOT_YET: [&str; 3] =
+            ["element not interactable", "element click intercepted", "stale element reference"];
+        let begun = Instant::now();
+        loop {
+            let found = self.run(find).await;
+            let path = format!("/element/{}/{action}", Driver::element(&found));
+            match self.driver.ask("POST", &path, Some(&body)).await {
+                Ok(_) => return,
+                Err(said)
+                    if begun.elapsed() < PATIENCE && NOT_YET.iter().any(|known| said.starts_with(known)) =>
+                {
+                    tokio::time::sleep(LOOK).await;
+                }
+                Err(said) => panic!("{action}: {said}\n{find}"),
+            }
+        }
     }
 
     /// Chooses a file, as the browser's own window for it would.
