@@ -6,6 +6,7 @@ where the last one was signed out for good.
 
 import json
 import os
+import re
 import subprocess
 import urllib.error
 import urllib.request
@@ -77,3 +78,48 @@ class Bearer:
 
 if ROLE != "nobody":
     schemathesis.auth(refresh_interval=20)(Bearer)
+
+
+# What the document cannot say: that two things contradict each other, what is there already or is not, which characters
+# texts may hold, what everybody's password is, a signature that holds. Nothing else that it allows may be refused.
+EXCUSES = re.compile(
+    "|".join(
+        [
+            r"holds the character U\+",
+            r"must not be empty",
+            r"say two places; give one of them",
+            r"is another name of",
+            r"is one that everybody tries first",
+            r"must not be (the|your) username",
+            r"is not a refresh token of yours",
+            r"is not an e-mail address such as",
+            r"is not the id of (a|an|one of)",
+            r"there is no such",
+            r"is not a field that can be set here",
+            r"must be the id or the slug of a category",
+            r"must be small letters and digits with single hyphens",
+            r"must be a Kenyan mobile number",
+            r"is not a cursor|cursor .* (was|is) ",
+            r"has more than \d decimals",
+            r"leaves no time",
+            r"may hold letters, digits and",
+        ]
+    ),
+    re.IGNORECASE,
+)
+# Refusals whose kind says it.
+KINDS = {"empty-cart", "discount-not-applicable", "idempotency-key-reused", "invalid-signature", "precondition-failed"}
+
+
+@schemathesis.check
+def refused_only_for_what_the_document_cannot_say(ctx, response, case):
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if response.status_code not in (400, 406, 413, 415, 422):
+        return
+    problem = response.json()
+    if problem["type"].rsplit("/", 1)[-1] in KINDS:
+        return
+    said = [fault["detail"] for fault in problem.get("errors", [])] or [problem["detail"]]
+    left = [one for one in said if not EXCUSES.search(one)]
+    assert not left, f"The document allows what was refused with {response.status_code}: {left}"
