@@ -12,6 +12,7 @@ use crate::{
     cache::{Body, Key, Outcome, encoding::Encoding},
     client::Client,
     error::{Error, Kind, Result},
+    gate::Undone,
     indexing::{Tuning, Version},
     throttle::Act,
 };
@@ -163,18 +164,15 @@ async fn coded(app: &App, key: Key, plain: Body, encoding: Encoding) -> Result<B
 
 /// Runs it on a thread of its own, once there is a place.
 async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let Some(place) = app.searches.enter().await else {
-        metrics::counter!("duka_search_refused_total").increment(1);
-        return Err(Error::unavailable("Too many searches are waiting."));
-    };
     let span = tracing::info_span!("search");
-    let working = tokio::task::spawn_blocking(move || {
-        let _entered = span.enter();
-        // The place goes with the work: who hangs up does not free it early.
-        let _held = place;
-        run()
-    });
-    working.await.map_err(Error::internal)?
+    let working = app.searches.run(move || span.in_scope(run));
+    working.await.unwrap_or_else(|undone| match undone {
+        Undone::TurnedAway => {
+            metrics::counter!("duka_search_refused_total").increment(1);
+            Err(Error::unavailable("Too many searches are waiting."))
+        }
+        Undone::Broken => Err(Error::internal(undone)),
+    })
 }
 
 /// How far the index is; `held` are writes that it is known to hold. They may be above the newest version below
