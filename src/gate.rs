@@ -241,7 +241,7 @@ impl Inner {
         if line.waiting.is_empty() {
             line.since = None;
         }
-        if !line.since.is_some_and(|since| since.elapsed() > STANDING) {
+        if line.since.is_none_or(|since| since.elapsed() <= STANDING) {
             return VecDeque::new();
         }
         let most = self.most(line, true);
