@@ -1,5 +1,4 @@
-//! In which forms a word of a text may occur: itself, its other spellings, its synonyms, what it begins; and, where it
-//! is also read as another word, the forms of that one.
+//! In which forms a word of a text may occur: itself, its other spellings, its synonyms, what it begins.
 
 use crate::{
     lookup::Form,
@@ -18,25 +17,18 @@ mod factor {
     pub(super) const SPELLING: f32 = 0.9;
     /// Set by the shop, which knows; still, whoever types a word prefers it.
     pub(super) const SYNONYM: f32 = 0.85;
+    /// `27` for `27"`: most numbers are none of inches.
+    pub(super) const NUMBER: f32 = 0.5;
     /// A word that is only begun may become another one. It counts where the word itself does not stand, and stands
     /// in a name below the whole word in any field.
     pub(super) const BEGUN: f32 = 0.45;
 }
 
-/// Which word stands at a place.
-type View<'v> = dyn Fn(usize) -> Option<&'v str> + 'v;
-
 impl TextReader<'_> {
     /// In which forms the word at a place may occur, best first, each with its factor.
     pub(crate) fn forms(&self, place: usize) -> Vec<(Form, f32)> {
         let mut forms = Vec::new();
-        let readings = match self.also.get(place) {
-            // The commoner word first: a further form is never rarer than those before it, and what is misspelt is
-            // no rarer than what was meant.
-            Some(Some(_)) => [self.meant_forms(place), self.typed_forms(place)],
-            _ => [self.typed_forms(place), self.meant_forms(place)],
-        };
-        for (form, factor) in readings.into_iter().flatten() {
+        for (form, factor) in self.all_forms(place) {
             if !forms.iter().any(|(known, _)| *known == form) {
                 forms.push((form, factor));
             }
@@ -44,29 +36,29 @@ impl TextReader<'_> {
         forms
     }
 
-    /// Without those of what a word is also read as.
-    pub(crate) fn typed_forms(&self, place: usize) -> Vec<(Form, f32)> {
+    fn all_forms(&self, place: usize) -> Vec<(Form, f32)> {
         match (&self.parsed.asked[place], &self.read[place]) {
             (Asked::Phrase(words), None) => vec![(Form::Phrase(words.clone()), 1.0)],
-            _ => self.spellings(place, &|place| self.word(place)),
+            (Asked::Size(inches), None) => self.sizes(inches),
+            _ => self.spellings(place),
         }
     }
 
-    /// Those of what it, or a neighbour that it may be written together with, is also read as.
-    fn meant_forms(&self, place: usize) -> Vec<(Form, f32)> {
-        let around = place.saturating_sub(1)..(place + 2).min(self.also.len());
-        if self.word(place).is_none() || self.also[around].iter().all(Option::is_none) {
-            return Vec::new();
+    /// A size; and the number without its unit, as long as something else says what is wanted.
+    fn sizes(&self, inches: &str) -> Vec<(Form, f32)> {
+        let mut forms = vec![(Form::Size(inches.to_owned()), 1.0)];
+        if self.says_more {
+            forms.push((Form::Phrase(inches.split('.').map(str::to_owned).collect()), factor::NUMBER));
         }
-        self.spellings(place, &|place| self.meant(place))
+        forms
     }
 
-    fn spellings<'v>(&'v self, place: usize, view: &View<'v>) -> Vec<(Form, f32)> {
-        let word = view(place).unwrap_or_default().to_owned();
+    fn spellings(&self, place: usize) -> Vec<(Form, f32)> {
+        let word = self.word(place).unwrap_or_default().to_owned();
         let mut forms = either(&word, 1.0);
         forms.push((Form::Apart(word.clone()), factor::SPELLING));
         for (first, last) in [(place.wrapping_sub(1), place), (place, place + 1)] {
-            if let (Some(head), Some(tail)) = (view(first), view(last)) {
+            if let (Some(head), Some(tail)) = (self.word(first), self.word(last)) {
                 let joined = format!("{head}{tail}");
                 forms.extend(either(&joined, factor::SPELLING));
                 if self.is_begun(last) {
@@ -74,7 +66,7 @@ impl TextReader<'_> {
                 }
             }
         }
-        for synonym in self.synonyms(place, view) {
+        for synonym in self.synonyms(place) {
             match synonym.as_slice() {
                 [word] => {
                     forms.extend(either(word, factor::SYNONYM));
@@ -94,13 +86,13 @@ impl TextReader<'_> {
     }
 
     /// What else the phrases find of which the word at a place is a part.
-    fn synonyms<'v>(&self, place: usize, view: &View<'v>) -> Vec<&Vec<String>> {
+    fn synonyms(&self, place: usize) -> Vec<&Vec<String>> {
         let mut found = Vec::new();
         let longest = self.lexicon.longest;
         for first in (place + 1).saturating_sub(longest)..=place {
             for last in place..first.saturating_add(longest) {
                 let phrase: Option<Vec<String>> =
-                    (first..=last).map(|place| view(place).map(str::to_owned)).collect();
+                    (first..=last).map(|place| self.word(place).map(str::to_owned)).collect();
                 let Some(phrase) = phrase else { break };
                 let others = self.lexicon.synonyms.get(&text::spelling(&phrase)).into_iter().flatten();
                 // Of several spellings, that which was typed.

@@ -19,7 +19,7 @@ use crate::{
     generation::Generation,
     postings,
     schema::TextField,
-    text::{self, STEM_MARK},
+    text::{self, SIZE_MARK, STEM_MARK},
 };
 
 /// The longer words that a prefix may stand for, in each field. More than that is not a search yet, and the most
@@ -71,6 +71,8 @@ pub(crate) enum Form {
     Apart(String),
     /// Words that stand side by side, as they are.
     Phrase(Vec<String>),
+    /// So many inches, in fields that are no names of makers or numbers of articles.
+    Size(String),
     /// Words that begin so, and are longer. One letter is only looked for in what is short: names, brands, numbers,
     /// categories.
     Begun(String),
@@ -101,6 +103,7 @@ impl Form {
                 Self::Stem(word) => look_up.stem(word, &mut found)?,
                 Self::Apart(word) => look_up.apart(word, &mut found)?,
                 Self::Phrase(words) => look_up.phrase(words, &mut found)?,
+                Self::Size(inches) => look_up.term(&format!("{SIZE_MARK}{inches}"), &mut found)?,
                 // Half of all words begin with one of a few letters: in prose that is noise.
                 Self::Begun(word) if word.len() == 1 && field.is_prose() => {}
                 Self::Begun(word) => look_up.begun(word, &mut found)?,

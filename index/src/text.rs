@@ -1,8 +1,9 @@
 //! How text is read: which words it holds and when two of them are the same.
 //!
 //! A word is a run of letters and digits of any script. Case, accents and compatibility forms (`ﬁ`, `Ⅷ`, full
-//! width) are folded away; everything else separates words, so `USB-C` reads as `usb` and `c`. Documents and
-//! queries are read by the same code, which is what makes them meet.
+//! width) are folded away; everything else separates words, so `USB-C` reads as `usb` and `c`. Two signs belong to a
+//! word, since it would be another one without: those behind a single letter (`C++`, `C#`), and an `&` between initials
+//! (`AT&T` is `att`). Documents and queries are read by the same code, which is what makes them meet.
 //!
 //! English words also have a stem, by which `battery` and `batteries` meet. It stands beside the word and never
 //! in its place, so that what is written the same always counts for more, and names of makers and articles are
@@ -17,6 +18,9 @@ use std::{
 
 use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
+
+/// A letter has fewer signs: `A+++` is the best there is.
+const MAX_SIGNS: usize = 3;
 
 /// Longer words are cut here, in documents and queries alike: what looks like one is a serialised blob.
 const MAX_WORD_CHARS: usize = 64;
@@ -74,6 +78,69 @@ pub(crate) fn nouns(name: &str, qualities: &BTreeSet<String>) -> Vec<String> {
 
 /// Stands before a stem in the index, so that no word is ever taken for one.
 pub(crate) const STEM_MARK: char = '\u{1}';
+
+/// Stands before a size in the index, beside the number.
+pub(crate) const SIZE_MARK: char = '\u{2}';
+
+/// A size in inches, as it stands in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// How many, as digits: `27`, `15.6`.
+    pub(crate) inches: String,
+    /// How many words before the last one of the number belong to it: the `15` of `15.6`.
+    pub(crate) before: usize,
+    /// Where the unit ends in the text.
+    pub(crate) end: usize,
+}
+
+/// The signs that mean inches right behind a number, in the shapes that keyboards and editors give them.
+const INCH_SIGNS: [&str; 5] = ["\"", "″", "”", "''", "’’"];
+
+/// The size whose number ends with the word at a place of a text. `27"`, `27 inch`, `27-inch`, `27in` and `27 in` are
+/// the same; behind an `in` comes no further number, since a thing may be two in one.
+pub(crate) fn size_at(text: &str, word: Range<usize>) -> Option<Size> {
+    let (before, behind) = (&text[..word.start], &text[word.start..]);
+    let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
+    if digits == 0 {
+        return None;
+    }
+    let end = word.start + digits;
+    let end = end + unit(&text[end..], word.end > end)?;
+    let number = &behind[..digits];
+    let whole = before.strip_suffix(['.', ',']).unwrap_or_default();
+    let (others, whole) = whole.split_at(whole.trim_end_matches(|c: char| c.is_ascii_digit()).len());
+    let whole = if others.ends_with(char::is_alphanumeric) { "" } else { whole };
+    let fraction = number.trim_end_matches('0');
+    let inches = match (whole, fraction) {
+        ("", _) => number.to_owned(),
+        (whole, "") => whole.to_owned(),
+        (whole, fraction) => format!("{whole}.{fraction}"),
+    };
+    Some(Size { inches, before: usize::from(!whole.is_empty()), end })
+}
+
+/// How long the unit of inches is that a text begins with; `is_word` where it goes on with letters.
+fn unit(text: &str, is_word: bool) -> Option<usize> {
+    if let Some(sign) = INCH_SIGNS.iter().find(|sign| text.starts_with(**sign)) {
+        return Some(sign.len());
+    }
+    let is_between = |c: char| !is_word && (c == ' ' || c == '-' || c == '\u{a0}');
+    let word = text.trim_start_matches(is_between);
+    if !is_word && text.len() == word.len() {
+        return None;
+    }
+    let letters = word.find(|c: char| !c.is_alphanumeric()).unwrap_or(word.len());
+    let (name, behind) = word.split_at(letters);
+    let is_unit = match name.to_ascii_lowercase().as_str() {
+        "inch" | "inches" => true,
+        "in" => {
+            let next = behind.trim_start_matches(['.', ' ', '\u{a0}']);
+            !next.starts_with(|c: char| c.is_numeric() || c == '-')
+        }
+        _ => false,
+    };
+    is_unit.then_some(text.len() - behind.len())
+}
 
 /// Shorter words are their own stems: what would be left of them means nothing.
 const MIN_STEMMED: usize = 4;
@@ -163,6 +230,7 @@ impl Tokenizer for WordTokenizer {
 
 /// The words of a text, one after the other, with their byte ranges in it.
 pub(crate) struct WordStream<'a> {
+    text: &'a str,
     chars: CharIndices<'a>,
     /// What one character stands for, in reverse.
     parts: Vec<char>,
@@ -177,6 +245,7 @@ pub(crate) struct WordStream<'a> {
 impl<'a> WordStream<'a> {
     fn new(text: &'a str) -> Self {
         Self {
+            text,
             chars: text.char_indices(),
             parts: Vec::new(),
             range: (0, 0),
@@ -207,6 +276,31 @@ impl<'a> WordStream<'a> {
 }
 
 impl WordStream<'_> {
+    /// Whether behind an `&` stand one or two letters, and on one side of it a single one.
+    fn is_initial_behind(&self, letters_before: usize) -> bool {
+        let behind = self.chars.as_str();
+        let letters = behind.chars().take_while(|c| c.is_alphanumeric()).count();
+        let is_letter = |c: char| c.is_ascii_alphabetic();
+        (letters == 1 || (letters == 2 && letters_before == 1))
+            && behind.starts_with(is_letter)
+            && self.token.text.chars().all(is_letter)
+    }
+
+    /// Takes the signs that make another word of a single letter, of which the first has been read.
+    fn take_signs(&mut self, letters: usize, sign: char) {
+        if letters != 1 || !matches!(sign, '+' | '#') || !self.token.text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return;
+        }
+        let behind = self.chars.as_str();
+        let more = if sign == '+' { behind.chars().take_while(|c| *c == sign).count() } else { 0 };
+        if more >= MAX_SIGNS || behind[more..].starts_with(|c: char| c.is_alphanumeric() || c == sign) {
+            return;
+        }
+        self.token.text.extend(std::iter::repeat_n(sign, more + 1));
+        self.token.offset_to = self.range.1 + more;
+        self.chars.by_ref().take(more).for_each(drop);
+    }
+
     fn next_word(&mut self) -> bool {
         self.token.text.clear();
         self.token.position = self.token.position.wrapping_add(1);
@@ -223,7 +317,13 @@ impl WordStream<'_> {
                     self.token.offset_to = self.range.1;
                     chars += 1;
                 }
-                Class::Separator if chars > 0 => return true,
+                Class::Separator if chars > 0 => {
+                    if chars <= 2 && part == '&' && self.is_initial_behind(chars) {
+                        continue;
+                    }
+                    self.take_signs(chars, part);
+                    return true;
+                }
                 Class::Separator | Class::Ignored => {}
             }
         }
@@ -239,7 +339,12 @@ impl TokenStream for WordStream<'_> {
         }
         let found = self.next_word();
         if found && self.stems {
-            self.stem = stem(&self.token.text).map(|stem| format!("{STEM_MARK}{stem}"));
+            self.stem = if self.token.text.starts_with(|c: char| c.is_ascii_digit()) {
+                let size = size_at(self.text, self.token.offset_from..self.token.offset_to);
+                size.map(|size| format!("{SIZE_MARK}{}", size.inches))
+            } else {
+                stem(&self.token.text).map(|stem| format!("{STEM_MARK}{stem}"))
+            };
         }
         found
     }
@@ -351,6 +456,34 @@ mod tests {
             ranges.push(&text[stream.token.offset_from..stream.token.offset_to]);
         }
         assert_eq!(ranges, ["Übergröße", "½", "½", "m²"]);
+    }
+
+    #[test]
+    fn signs_that_make_another_word_belong_to_it() {
+        assert_eq!(read("C++ and C# (C), A+++ g+."), ["c++", "and", "c#", "c", "a+++", "g+"]);
+        assert_eq!(read("C#5 a+b c++11 S10+ A++++ +c"), ["c", "5", "a", "b", "c", "11", "s10", "a", "c"]);
+        assert_eq!(read("AT&T H&M PB&J M&Ms"), ["att", "hm", "pbj", "mms"]);
+        assert_eq!(read("Black&Decker AT & T B&amp;W 3&4 a&1"), read("Black Decker AT T B amp W 3 4 a 1"));
+        let ranges = |text| read_with_ranges(text).into_iter().map(|(_, range)| range).collect::<Vec<_>>();
+        assert_eq!(ranges("C++ AT&T x"), [0..3, 4..8, 9..10]);
+    }
+
+    #[test]
+    fn sizes_are_the_same_however_they_are_written() {
+        let sizes = |text: &str| -> Vec<String> {
+            let words = read_with_ranges(text).into_iter();
+            words.filter_map(|(_, range)| size_at(text, range)).map(|size| size.inches).collect()
+        };
+        for text in ["27\"", "27″ x", "27” x", "27''", "27 inch", "27-inch", "27 Inches", "27in", "27inch", "27 in", "27-in. x"] {
+            assert_eq!(sizes(text), ["27"], "{text}");
+        }
+        for text in ["15.6\"", "15,6 inch", "15.60-inch", "15.6in"] {
+            assert_eq!(sizes(text), ["15.6"], "{text}");
+        }
+        assert_eq!(sizes("27.0\" v1.5\" 3.15.6\""), ["27", "5", "15.6"]);
+        for text in ["27", "2 in 1", "2-in-1", "27 \"x\"", "27 inchworms", "27 ink", "inch 27", "½\"", "x27\"", "27 cm"] {
+            assert!(sizes(text).is_empty(), "{text}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tantivy::{
     schema::Term,
 };
 
-use crate::{error::Error, generation::Generation, schema::TextField, text::STEM_MARK};
+use crate::{error::Error, generation::Generation, schema::TextField, text::{SIZE_MARK, STEM_MARK}};
 
 /// How many readings of one word are considered.
 const MAX_CANDIDATES: usize = 8;
@@ -146,7 +146,7 @@ fn accepted(
             let mut terms = terms.into_stream()?;
             while terms.advance() {
                 let Ok(found) = std::str::from_utf8(terms.key()) else { continue };
-                let is_word = !found.starts_with(STEM_MARK) && !found.chars().any(char::is_numeric);
+                let is_word = !found.starts_with([STEM_MARK, SIZE_MARK]) && !found.chars().any(char::is_numeric);
                 if is_word && fits(found) {
                     *here.entry(found.to_owned()).or_default() += u64::from(terms.value().doc_freq);
                 }

@@ -16,8 +16,8 @@ pub(crate) struct Answer {
     /// By id, the score.
     pub(crate) scores: BTreeMap<i64, f32>,
     pub(crate) corrected: Option<String>,
-    /// Whether a word is also read as another one.
-    pub(crate) besides: bool,
+    /// Whether a word that occurs is read as another one.
+    pub(crate) instead: bool,
     /// The forms that may be marked.
     pub(crate) forms: Vec<Form>,
 }
@@ -31,11 +31,10 @@ struct Reading<'a> {
     base: Vec<usize>,
     /// By thing asked for: what it is read as, whether it need not occur, whether it was left out.
     read: Vec<Option<String>>,
-    /// What a rare word is read as besides.
-    also: Vec<Option<String>>,
     optional: Vec<bool>,
     left_out: Vec<bool>,
     words: Vec<Word>,
+    instead: bool,
 }
 
 /// Reads a text for somebody who sees some of the documents.
@@ -54,19 +53,23 @@ pub(crate) fn answer(
         code: text::code(text),
         base: Vec::new(),
         read: vec![None; asked],
-        also: vec![None; asked],
         optional,
         left_out: vec![false; asked],
         words: Vec::new(),
+        instead: false,
         typed,
     };
     let unwanted: BTreeSet<usize> = reading.unwanted();
     let is_seen = |item: &usize| sees(shelf.items[*item].document) && !unwanted.contains(item);
     reading.base = (0..shelf.items.len()).filter(is_seen).collect();
     reading.words = (0..asked).map(|place| reading.look_up(place)).collect();
-    if asked > 0 && !(0..shelf.items.len()).any(|item| is_seen(&item) && reading.is_code(item)) {
-        reading.correct();
-        if reading.matches().is_empty() {
+    let is_found = |reading: &Reading<'_>| !reading.matches().is_empty();
+    if asked > 0 && !is_found(&reading) {
+        let is_resolved = reading.correct();
+        if is_resolved && !is_found(&reading) {
+            reading.replace_one();
+        }
+        if !is_found(&reading) {
             reading.leave_out();
         }
     }
@@ -125,37 +128,22 @@ impl Reading<'_> {
         self.shelf.word(&self.forms(place), None, &self.rules.weights)
     }
 
-    /// The same for those who take a word for what it is also read as.
-    fn meant(&self, place: usize) -> Option<&String> {
-        self.also.get(place)?.as_ref().or_else(|| self.word(place))
-    }
-
     fn forms(&self, place: usize) -> Vec<(Form, f32)> {
-        let mut all = self.forms_of(place, false);
-        let meant = self.forms_of(place, true);
-        let (first, then) = if self.also[place].is_some() { (meant, all) } else { (all, meant) };
-        all = first;
-        for (form, factor) in then {
-            if all.iter().all(|(known, _)| *known != form) {
-                all.push((form, factor));
-            }
-        }
-        all.into_iter().fold(Vec::new(), |mut once: Vec<(Form, f32)>, one| {
+        self.forms_of(place).into_iter().fold(Vec::new(), |mut once: Vec<(Form, f32)>, one| {
             once.extend((!once.iter().any(|(known, _)| *known == one.0)).then_some(one));
             once
         })
     }
 
-    fn forms_of(&self, place: usize, meant: bool) -> Vec<(Form, f32)> {
-        let word_at = |place: usize| if meant { self.meant(place) } else { self.word(place) };
-        let Some(word) = word_at(place) else {
+    fn forms_of(&self, place: usize) -> Vec<(Form, f32)> {
+        let Some(word) = self.word(place) else {
             let Asked::Phrase(words) = &self.typed.asked[place].0 else { unreachable!("it is no word") };
             return vec![(Form::Phrase(words.clone()), 1.0)];
         };
         let mut forms = either(word, 1.0);
         forms.push((Form::Apart(word.clone()), 0.9));
         for last in [place, place + 1].into_iter().filter(|last| *last > 0) {
-            if let (Some(head), Some(tail)) = (word_at(last - 1), word_at(last)) {
+            if let (Some(head), Some(tail)) = (self.word(last - 1), self.word(last)) {
                 let joined = format!("{head}{tail}");
                 forms.extend(either(&joined, 0.9));
                 if self.is_begun(last) {
@@ -163,7 +151,7 @@ impl Reading<'_> {
                 }
             }
         }
-        for synonym in self.synonyms(place, &word_at) {
+        for synonym in self.synonyms(place) {
             match synonym.as_slice() {
                 [word] => {
                     forms.extend(either(word, 0.85));
@@ -184,12 +172,12 @@ impl Reading<'_> {
     }
 
     /// What else the phrases find that the word is a part of.
-    fn synonyms<'w>(&self, place: usize, word_at: &dyn Fn(usize) -> Option<&'w String>) -> Vec<Vec<String>> {
+    fn synonyms(&self, place: usize) -> Vec<Vec<String>> {
         let mut found = Vec::new();
         for first in 0..=place {
             for last in place..self.words_asked() {
                 let words: Option<Vec<String>> =
-                    (first..=last).map(|place| word_at(place).cloned()).collect();
+                    (first..=last).map(|place| self.word(place).cloned()).collect();
                 let Some(words) = words else { break };
                 let others = self.rules.synonyms.get(&text::spelling(&words)).cloned().unwrap_or_default();
                 found.extend(others.into_iter().filter(|other| *other != words));
@@ -219,31 +207,50 @@ impl Reading<'_> {
         self.base.iter().copied().filter(|item| has_all(*item) || self.is_code(*item)).collect()
     }
 
-    fn correct(&mut self) {
-        let found = !self.matches().is_empty();
-        let having = |place: usize| self.base.iter().filter(|item| self.words[place].has(**item)).count();
-        let mut doubtful: Vec<(usize, usize)> = Vec::new();
-        for place in self.required() {
-            let Some(word) = self.word(place) else { continue };
-            let may_be_slip = word.chars().count() >= 5 && !self.words[place].is_given;
-            if having(place) == 0 || (may_be_slip && having(place) <= 5) {
-                doubtful.push((place, having(place)));
-            }
+    fn having(&self, place: usize) -> usize {
+        self.base.iter().filter(|item| self.words[place].has(**item)).count()
+    }
+
+    fn replace(&mut self, place: usize, meant: String) {
+        self.read[place] = Some(meant);
+        for near in place.saturating_sub(1)..(place + 2).min(self.words_asked()) {
+            self.words[near] = self.look_up(near);
         }
+    }
+
+    /// Words that occur nowhere; false when one is near to none.
+    fn correct(&mut self) -> bool {
+        let is_unknown = |place: &usize| self.word(*place).is_some() && self.having(*place) == 0;
+        let unknown: Vec<usize> = self.required().filter(is_unknown).collect();
+        let mut resolved = 0;
         // Those that are read another way count for those that come later.
-        doubtful.iter().for_each(|(place, _)| self.optional[*place] = !found);
-        for (place, having) in &doubtful {
-            let meant = self.read_as(*place, *having, found);
-            let resolved = meant.is_some();
-            if let Some(meant) = meant {
-                (if *having == 0 { &mut self.read } else { &mut self.also })[*place] = Some(meant);
-                for near in place.saturating_sub(1)..(place + 2).min(self.words_asked()) {
-                    self.words[near] = self.look_up(near);
-                }
+        unknown.iter().for_each(|place| self.optional[*place] = true);
+        for place in &unknown {
+            if let Some((_, meant)) = self.nearest(*place, 1) {
+                self.replace(*place, meant);
+                self.optional[*place] = false;
+                resolved += 1;
             }
-            self.optional[*place] = *having == 0 && !resolved;
         }
-        doubtful.iter().for_each(|(place, _)| self.optional[*place] = false);
+        unknown.iter().for_each(|place| self.optional[*place] = false);
+        resolved == unknown.len()
+    }
+
+    /// The first rare word that, read as a far commoner one, goes with the others.
+    fn replace_one(&mut self) {
+        let places: Vec<usize> = self.required().collect();
+        for place in places {
+            let Some(word) = self.word(place) else { continue };
+            let having = self.having(place);
+            let may_be_slip = word.chars().count() >= 5 && !self.words[place].is_given;
+            if !may_be_slip || having > 5 || self.read[place].is_some() {
+                continue;
+            }
+            if let Some((1.., meant)) = self.nearest(place, 50.max(40 * having)) {
+                self.instead = true;
+                return self.replace(place, meant);
+            }
+        }
     }
 
     fn together(&self, place: usize, read: &str) -> usize {
@@ -253,9 +260,8 @@ impl Reading<'_> {
         self.base.iter().filter(|item| fits(**item)).count()
     }
 
-    /// Another word for one that so many have.
-    fn read_as(&self, place: usize, having: usize, found: bool) -> Option<String> {
-        let least = if having == 0 { 1 } else { 50.max(40 * having) };
+    /// Another word for one, that so many have at least; and how many have it with the others.
+    fn nearest(&self, place: usize, least: usize) -> Option<(usize, String)> {
         let is_common = |word: &str| {
             let word = self.shelf.word(&either(word, 1.0), None, &self.rules.weights);
             self.base.iter().filter(|item| word.has(**item)).count() >= least
@@ -268,23 +274,17 @@ impl Reading<'_> {
                 best = Some((count, meant));
             }
         }
-        best.filter(|(count, _)| *count > 0 || !found).map(|(_, meant)| meant)
+        best
     }
 
     /// Neighbours that must both occur, side by side or as one word.
     fn pairs(&self) -> Vec<Word> {
         let mut pairs = Vec::new();
         for place in 1..self.words_asked() {
-            let typed = self.word(place - 1).zip(self.word(place));
-            let meant = self.meant(place - 1).zip(self.meant(place));
-            let (Some(typed), Some(meant)) = (typed, meant) else { continue };
+            let Some((one, other)) = self.word(place - 1).zip(self.word(place)) else { continue };
             if pairs.len() < 6 && !self.optional[place - 1] && !self.optional[place] {
-                let readings = BTreeSet::from([typed, meant]);
-                let apart =
-                    readings.iter().map(|(one, other)| Form::Phrase(vec![(*one).clone(), (*other).clone()]));
-                let apart: Vec<(Form, f32)> = apart.map(|form| (form, 1.0)).collect();
-                let joined = readings.iter().map(|(one, other)| Form::Stem(format!("{one}{other}")));
-                let joined: Vec<(Form, f32)> = joined.map(|form| (form, 1.0)).collect();
+                let apart = vec![(Form::Phrase(vec![one.clone(), other.clone()]), 1.0)];
+                let joined = vec![(Form::Stem(format!("{one}{other}")), 1.0)];
                 let all = [apart.clone(), joined.clone()].concat();
                 let words = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
                 let own = self.shelf.rarity_of_commonest(&all);
@@ -302,17 +302,9 @@ impl Reading<'_> {
         let pairs = self.pairs();
         let typed: Vec<String> =
             (0..self.words_asked()).filter_map(|place| self.word(place).cloned()).collect();
-        let meant: Vec<String> =
-            (0..self.words_asked()).filter_map(|place| self.meant(place).cloned()).collect();
-        let kinds = [text::kind(&typed.join(" ")), text::kind(&meant.join(" "))];
-        let is_called = |kinds_of: &[String]| kinds.iter().flatten().any(|kind| kinds_of.contains(kind));
-        let itself: Vec<Word> = (0..self.words_asked())
-            .map(|place| self.shelf.word(&self.forms_of(place, false), None, &self.rules.weights))
-            .collect();
-        let is_loose = self.left_out.contains(&true) || self.also.iter().any(Option::is_some);
-        let is_as_typed = |item: usize, place: usize| {
-            if self.also[place].is_some() { &itself[place] } else { &self.words[place] }.has(item)
-        };
+        let called = text::kind(&typed.join(" "));
+        let is_called = |kinds_of: &[String]| called.iter().any(|kind| kinds_of.contains(kind));
+        let is_loose = self.left_out.contains(&true);
         let worth: f32 = self.words.iter().map(|word| word.worth).sum();
         let most = (worth + pairs.iter().map(|pair| pair.worth * 0.7).sum::<f32>()) * 1.28;
         let scored: Vec<usize> =
@@ -324,7 +316,7 @@ impl Reading<'_> {
             if is_called(&shelved.kinds) {
                 score *= 1.28;
             }
-            if is_loose && scored.iter().all(|place| is_as_typed(item, *place)) {
+            if is_loose && scored.iter().all(|place| self.words[*place].has(item)) {
                 score += most;
             }
             let doublings = (1.0 + shelved.document.popularity.max(0) as f32).log2().min(20.0);
@@ -336,11 +328,10 @@ impl Reading<'_> {
             by_words + if self.is_code(item) { (2.0 * most * 1.1).ceil() + 1.0 } else { 0.0 }
         };
         let scores = matches.iter().map(|item| (self.shelf.items[*item].document.id, score(*item))).collect();
-        let changed =
-            self.read.iter().chain(&self.also).any(Option::is_some) || self.left_out.contains(&true);
+        let changed = self.read.iter().any(Option::is_some) || self.left_out.contains(&true);
         Answer {
             scores,
-            besides: self.also.iter().any(Option::is_some),
+            instead: self.instead,
             corrected: (changed && !matches.is_empty()).then(|| self.text()),
             forms: scored.iter().flat_map(|place| self.words[*place].forms.clone()).collect(),
         }
@@ -350,7 +341,7 @@ impl Reading<'_> {
         let mut runs: Vec<(usize, String)> = Vec::new();
         for place in (0..self.words_asked()).filter(|place| !self.left_out[*place]) {
             let (asked, run) = &self.typed.asked[place];
-            let shown = match (self.meant(place), asked) {
+            let shown = match (self.word(place), asked) {
                 (None, Asked::Phrase(words)) => format!("\"{}\"", words.join(" ")),
                 (word, _) => word.unwrap().clone(),
             };
