@@ -24,41 +24,39 @@ mod factor {
     pub(super) const BEGUN: f32 = 0.45;
 }
 
+/// Which word stands at a place.
+type View<'v> = dyn Fn(usize) -> Option<&'v str> + 'v;
+
 impl TextReader<'_> {
     /// In which forms the word at a place may occur, best first, each with its factor.
     pub(crate) fn forms(&self, place: usize) -> Vec<(Form, f32)> {
-        let mut forms = Vec::new();
-        for (form, factor) in self.all_forms(place) {
-            if !forms.iter().any(|(known, _)| *known == form) {
-                forms.push((form, factor));
-            }
-        }
-        forms
-    }
-
-    fn all_forms(&self, place: usize) -> Vec<(Form, f32)> {
         match (&self.parsed.asked[place], &self.read[place]) {
             (Asked::Phrase(words), None) => vec![(Form::Phrase(words.clone()), 1.0)],
-            (Asked::Size(inches), None) => self.sizes(inches),
-            _ => self.spellings(place),
+            (Asked::Size(inches), None) => self.sizes(place, inches),
+            _ => self.spellings(place, &|place| self.word(place)),
         }
+    }
+
+    /// The same, if another word stood at the place.
+    pub(crate) fn forms_as(&self, place: usize, word: &str) -> Vec<(Form, f32)> {
+        self.spellings(place, &|other| if other == place { Some(word) } else { self.word(other) })
     }
 
     /// A size; and the number without its unit, as long as something else says what is wanted.
-    fn sizes(&self, inches: &str) -> Vec<(Form, f32)> {
+    fn sizes(&self, place: usize, inches: &str) -> Vec<(Form, f32)> {
         let mut forms = vec![(Form::Size(inches.to_owned()), 1.0)];
-        if self.says_more {
+        if self.says_more(place) {
             forms.push((Form::Phrase(inches.split('.').map(str::to_owned).collect()), factor::NUMBER));
         }
         forms
     }
 
-    fn spellings(&self, place: usize) -> Vec<(Form, f32)> {
-        let word = self.word(place).unwrap_or_default().to_owned();
+    fn spellings<'v>(&self, place: usize, view: &View<'v>) -> Vec<(Form, f32)> {
+        let word = view(place).unwrap_or_default().to_owned();
         let mut forms = either(&word, 1.0);
         forms.push((Form::Apart(word.clone()), factor::SPELLING));
         for (first, last) in [(place.wrapping_sub(1), place), (place, place + 1)] {
-            if let (Some(head), Some(tail)) = (self.word(first), self.word(last)) {
+            if let (Some(head), Some(tail)) = (view(first), view(last)) {
                 let joined = format!("{head}{tail}");
                 forms.extend(either(&joined, factor::SPELLING));
                 if self.is_begun(last) {
@@ -66,7 +64,7 @@ impl TextReader<'_> {
                 }
             }
         }
-        for synonym in self.synonyms(place) {
+        for synonym in self.synonyms(place, view) {
             match synonym.as_slice() {
                 [word] => {
                     forms.extend(either(word, factor::SYNONYM));
@@ -82,17 +80,23 @@ impl TextReader<'_> {
         if self.is_begun(place) {
             forms.push((Form::Begun(word), factor::BEGUN));
         }
-        forms
+        let mut once: Vec<(Form, f32)> = Vec::with_capacity(forms.len());
+        for (form, factor) in forms {
+            if !once.iter().any(|(known, _)| *known == form) {
+                once.push((form, factor));
+            }
+        }
+        once
     }
 
     /// What else the phrases find of which the word at a place is a part.
-    fn synonyms(&self, place: usize) -> Vec<&Vec<String>> {
+    fn synonyms<'v>(&self, place: usize, view: &View<'v>) -> Vec<&Vec<String>> {
         let mut found = Vec::new();
         let longest = self.lexicon.longest;
         for first in (place + 1).saturating_sub(longest)..=place {
             for last in place..first.saturating_add(longest) {
                 let phrase: Option<Vec<String>> =
-                    (first..=last).map(|place| self.word(place).map(str::to_owned)).collect();
+                    (first..=last).map(|place| view(place).map(str::to_owned)).collect();
                 let Some(phrase) = phrase else { break };
                 let others = self.lexicon.synonyms.get(&text::spelling(&phrase)).into_iter().flatten();
                 // Of several spellings, that which was typed.

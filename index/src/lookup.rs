@@ -229,13 +229,13 @@ impl LookUp<'_> {
 }
 
 /// Where a word can be two: between letters and digits anywhere; between letters where both parts are long enough, or
-/// one is a letter that is no word (`tshirt`, `usbc`).
+/// one is a letter that is no word (`tshirt`, `usbc`, `oreilly`).
 pub(crate) fn cuts(word: &str) -> impl Iterator<Item = (&str, &str)> {
     let is_digit = |c: Option<char>| c.is_some_and(char::is_numeric);
     word.char_indices().skip(1).map(|(at, _)| word.split_at(at)).filter(move |(head, tail)| {
         let (before, behind) = (is_digit(head.chars().next_back()), is_digit(tail.chars().next()));
         let letters = |part: &str| part.chars().count();
-        let initial = |part: &str| part.len() == 1 && !matches!(part, "a" | "i" | "o");
+        let initial = |part: &str| part.len() == 1 && !matches!(part, "a" | "i");
         let long = letters(head) >= MIN_PART && letters(tail) >= MIN_PART;
         let beside = (initial(head) && letters(tail) >= MIN_BESIDE_INITIAL)
             || (initial(tail) && letters(head) >= MIN_BESIDE_INITIAL);

@@ -14,6 +14,9 @@ pub(crate) const MAX_WORDS: usize = 32;
 /// Letters of a compound's last part from which on it may be the beginning of a longer one.
 const MIN_TAIL: usize = 3;
 
+/// Signs of a stock keeping unit from which on it is found by its beginning.
+const MIN_CODE_BEGUN: usize = 4;
+
 /// A query's text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parsed {
@@ -25,6 +28,8 @@ pub(crate) struct Parsed {
     pub(crate) excluded: Vec<Vec<String>>,
     /// Whether the last of `asked` is a word that may be the beginning of a longer one: nothing stands behind it.
     pub(crate) begun: bool,
+    /// Where that stands which was said once more at the end, so that it is no beginning.
+    pub(crate) repeated: Option<usize>,
     /// The whole text as a code.
     pub(crate) code: String,
 }
@@ -129,15 +134,15 @@ fn said(text: &str, end: usize) -> (Said, &str) {
 
 impl Parsed {
     fn take(&mut self, said: Said, unwanted: bool) {
-        self.begun = false;
+        (self.begun, self.repeated) = (false, None);
         match said {
             said if said.len() == 0 => {}
             Said::Phrase(words) if unwanted => self.excluded.push(words),
             Said::Phrase(words) => self.asked.push(Asked::Phrase(words)),
             Said::Words(words) => {
                 let is_beginning = match words.as_slice() {
-                    [Asked::Word(_)] => true,
-                    [.., Asked::Word(last)] => !is_short_tail(last),
+                    [Asked::Word(word)] => !text::is_signed(word),
+                    [.., Asked::Word(last)] => !text::is_signed(last) && !is_short_tail(last),
                     _ => false,
                 };
                 let last = words.last().cloned();
@@ -148,7 +153,9 @@ impl Parsed {
                     }
                 }
                 // A last word that was said before stands elsewhere.
-                self.begun = is_beginning && self.asked.last() == last.as_ref();
+                let place = self.asked.iter().position(|asked| Some(asked) == last.as_ref());
+                self.repeated = place.filter(|place| place + 1 < self.asked.len());
+                self.begun = is_beginning && self.repeated.is_none();
             }
         }
         let chunk = self.chunks.last().map_or(0, |last| last + 1);
@@ -158,7 +165,16 @@ impl Parsed {
     /// Whether a word would be the beginning of a longer one if nothing stood behind it.
     pub(crate) fn may_be_begun(&self, place: usize, word: &str) -> bool {
         let is_tail = place > 0 && self.chunks[place - 1] == self.chunks[place] && is_short_tail(word);
-        (self.excluded.is_empty() || self.begun) && !is_tail
+        (self.excluded.is_empty() || self.begun) && !is_tail && !text::is_signed(word)
+    }
+
+    /// The beginning of a code that was not written in full: what stands in one piece, but with signs in it. What is one
+    /// word is looked for as a beginning anyway.
+    pub(crate) fn code_begun(&self) -> Option<&str> {
+        let is_piece = self.chunks.len() > 1 && self.chunks.iter().all(|chunk| *chunk == self.chunks[0]);
+        let is_word = self.asked.iter().all(|asked| matches!(asked, Asked::Word(_)));
+        let is_long = self.code.len() >= MIN_CODE_BEGUN;
+        (is_piece && is_word && is_long && self.excluded.is_empty()).then_some(self.code.as_str())
     }
 
     /// Whether it asks for nothing at all.
@@ -230,6 +246,10 @@ mod tests {
     fn signs_elsewhere_only_separate() {
         assert_eq!(shown("usb-c"), "usb c");
         assert_eq!(shown("usb-cab"), "usb cab*");
+        assert_eq!(
+            (shown("C++"), shown("write C#"), shown("at&t")),
+            ("c++".into(), "write c#".into(), "at&t".into())
+        );
         assert_eq!(shown("a - b"), "a b*");
         assert_eq!(shown("--red"), "red*");
         assert_eq!(shown("\"red shoe"), "red shoe*");
@@ -240,15 +260,27 @@ mod tests {
 
     #[test]
     fn a_number_of_inches_is_one_thing() {
-        for text in ["27\" monitor 24\"", "27 inch monitor 24in", "27-inch monitor 24-inches", "27 in monitor 24″"] {
+        for text in
+            ["27\" monitor 24\"", "27 inch monitor 24in", "27-inch monitor 24-inches", "27 in monitor 24″"]
+        {
             assert_eq!(shown(text), "27\" monitor 24\"", "{text}");
         }
         assert_eq!(shown("27\"-monitor"), "27\" monitor*");
         assert_eq!(shown("sony 15.6\" lap"), "sony 15.6\" lap*");
         assert_eq!(shown("27\" 27 inch 27"), "27\" 27*");
         assert_eq!(shown("2 in 1 laptop"), "2 in 1 laptop*");
-        assert_eq!(shown("\"27 inch\" -27 inch"), "[27 inch] inch* -27");
+        assert_eq!(shown("\"27 inch\" -27 inch"), "[27 inch] inch -27*");
         assert_eq!([parse("27\"").code, parse("27 inch").code, parse("27").code], ["", "27inch", "27"]);
+    }
+
+    #[test]
+    fn a_code_is_begun_where_it_is_in_one_piece() {
+        let begun = |text| parse(text).code_begun().map(str::to_owned);
+        assert_eq!(begun("ZQ-PS"), Some("zqps".to_owned()));
+        assert_eq!(begun("zq/ps-1"), Some("zqps1".to_owned()));
+        for text in ["zqps", "zq ps", "z-q", "zq-ps -x", "\"zq-ps\"", "zq-27\"", "-zq-ps"] {
+            assert_eq!(begun(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -47,8 +47,7 @@ fn even_buckets(sets: &[(&Bits, &PriceColumn)], min: i64, max: i64) -> Vec<Price
         let of_segment = count_in(set, prices, first, width);
         counts.iter_mut().zip(of_segment).for_each(|(count, more)| *count += more);
     }
-    let bounds: Vec<i64> =
-        (0..=BUCKETS).map(|position| saturate(first + width * position as i128)).collect();
+    let bounds: Vec<i64> = (0..=BUCKETS).map(|position| saturate(first + width * position as i128)).collect();
     filled(&bounds, &counts)
 }
 
@@ -203,15 +202,19 @@ fn steps(spread: &Spread, min: i64, max: i64) -> Vec<i64> {
     let inner: Vec<i128> = gaps.filter_map(|(above, upto)| roundest(above, upto, unit)).collect();
     let (Some(first), Some(last)) = (inner.first(), inner.last()) else { return Vec::new() };
     let (min, max) = (i128::from(min), i128::from(max));
-    // Neither end makes a bucket more than twice as wide as it has to be.
+    // Neither end makes a bucket more than twice as wide as it has to be, or goes more than a tenth too far.
     let lowest = roundest((2 * min - first).max(-1), min, unit).unwrap_or(min.div_euclid(unit) * unit);
-    let highest = roundest(max, 2 * max - last, unit).unwrap_or((max.div_euclid(unit) + 1) * unit);
+    let upto = (2 * max - last).max(max + max / 10);
+    let highest = roundest(max, upto, unit).unwrap_or((max.div_euclid(unit) + 1) * unit);
     [lowest].into_iter().chain(inner).chain([highest]).map(saturate).collect()
 }
 
 /// The roundest multiple of a unit above one number and up to another: the last one of the widest steps, of 1, 2 or 5
 /// times a power of ten units. Zero is a multiple of all.
 fn roundest(above: i128, upto: i128, unit: i128) -> Option<i128> {
+    if above < 0 {
+        return Some(0);
+    }
     let mut best = None;
     let mut power = unit;
     while power <= upto.max(unit) {
@@ -285,14 +288,27 @@ mod tests {
         };
         // One to 99 of the currency, and 9,000.
         let usual: Vec<i64> = (1..100).map(|price| price * 100).chain([900_000]).collect();
-        assert_eq!(bounds(&usual), [0, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 50_000, 1_000_000]);
-        assert_eq!(bounds(&[500, 600, 900_000]), []);
-        assert_eq!(bounds(&[1_000, 1_000, 1_000, 900_000]), []);
+        assert_eq!(
+            bounds(&usual),
+            [0, 1_000, 2_000, 3_000, 4_000, 5_000, 7_000, 8_000, 9_000, 50_000, 1_000_000]
+        );
+        assert_eq!(bounds(&[500, 600, 900_000]), [500, 600, 500_000, 900_000, 950_000]);
+        assert_eq!(bounds(&[1_000, 1_000, 1_000, 900_000]), [0, 500_000, 900_000, 950_000]);
+        assert_eq!(bounds(&[1_000; 3]), [0_i64; 0], "there is nothing to choose from");
     }
 
     #[test]
     fn numbers_are_as_round_as_there_is_room() {
-        let all = [(95, 950), (1_000, 1_100), (1_149, 1_320), (99, 99), (100, 199), (0, 100), (-1, 99), (899, 1_000)];
+        let all = [
+            (95, 950),
+            (1_000, 1_100),
+            (1_149, 1_320),
+            (99, 99),
+            (100, 199),
+            (0, 100),
+            (-1, 99),
+            (899, 1_000),
+        ];
         let expected = [Some(500), Some(1_100), Some(1_200), None, None, Some(100), Some(0), Some(1_000)];
         assert_eq!(all.map(|(above, upto)| roundest(above, upto, 100)), expected);
     }

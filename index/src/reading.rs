@@ -3,7 +3,12 @@
 //! Every word must occur, in one of its forms ([`forms`](crate::forms)); stop words need not, unless there are no others. A text that finds something as it was typed is read so; only else words are
 //! read as others, or left out ([`relax`](crate::relax)).
 
-use tantivy::schema::{IndexRecordOption, Term};
+use std::{borrow::Cow, sync::Arc};
+
+use tantivy::{
+    index::InvertedIndexReader,
+    schema::{IndexRecordOption, Term},
+};
 
 use crate::{
     bits::Bits,
@@ -83,8 +88,6 @@ pub(crate) struct TextReader<'a> {
     pub(crate) optional: Vec<bool>,
     pub(crate) dropped: Vec<bool>,
     pub(crate) words: Vec<Word>,
-    /// Whether it asks for more than sizes.
-    pub(crate) says_more: bool,
     /// Neighbours, for scores alone.
     pub(crate) pairs: Vec<Word>,
 }
@@ -108,7 +111,6 @@ impl<'a> TextReader<'a> {
             optional: known.map_or_else(|| stop_words(parsed, lexicon), |known| known.optional.clone()),
             dropped: known.map_or_else(|| vec![false; asked], |known| known.dropped.clone()),
             words: Vec::with_capacity(asked),
-            says_more: parsed.asked.iter().any(|asked| !is_stop_word(asked, lexicon) && !matches!(asked, Asked::Size(_))),
             pairs: Vec::new(),
         };
         for place in 0..asked {
@@ -150,6 +152,14 @@ impl<'a> TextReader<'a> {
         }
     }
 
+    /// Whether anything is asked for beside what stands at a place.
+    pub(crate) fn says_more(&self, place: usize) -> bool {
+        let says = |other: usize| {
+            other != place && !self.dropped[other] && !is_stop_word(&self.parsed.asked[other], self.lexicon)
+        };
+        (0..self.parsed.asked.len()).any(says)
+    }
+
     pub(crate) fn is_size(&self, place: usize) -> bool {
         matches!(self.parsed.asked.get(place), Some(Asked::Size(_)))
     }
@@ -161,8 +171,9 @@ impl<'a> TextReader<'a> {
         if (place + 1..self.dropped.len()).any(|other| is_behind(&other)) || !is_behind(&place) {
             return false;
         }
+        let is_end_dropped = self.parsed.repeated.is_some_and(|repeated| self.dropped[repeated]);
         match self.word(place) {
-            Some(word) if place + 1 < self.dropped.len() || self.is_size(place) => {
+            Some(word) if place + 1 < self.dropped.len() || self.is_size(place) || is_end_dropped => {
                 self.parsed.may_be_begun(place, word)
             }
             _ => self.parsed.begun,
@@ -261,6 +272,7 @@ impl<'a> TextReader<'a> {
             return Ok(());
         }
         let index = self.generation.segments[ordinal].reader.inverted_index(field)?;
+        self.add_codes_begun(&index, ordinal, docs, scores)?;
         let Some(term) = index.get_term_info(&Term::from_field_text(field, &self.parsed.code))? else {
             return Ok(());
         };
@@ -273,6 +285,34 @@ impl<'a> TextReader<'a> {
                 docs.insert(doc);
             }
         })
+    }
+
+    /// What only begins so is found behind everything that has the words.
+    fn add_codes_begun(
+        &self,
+        index: &Arc<InvertedIndexReader>,
+        ordinal: usize,
+        docs: &mut Bits,
+        scores: &mut [f32],
+    ) -> Result<(), Error> {
+        let Some(code) = self.parsed.code_begun() else { return Ok(()) };
+        let mut begun = Bits::none(docs.bound());
+        let mut terms = Vec::new();
+        postings::for_each_term(&[(ordinal, Arc::clone(index))], code.as_bytes(), |_, found| {
+            terms.extend(found.iter().map(|(_, term)| term.clone()));
+        })?;
+        for term in terms {
+            postings::collect(index, &term, &mut begun)?;
+        }
+        begun.and(&self.base[ordinal]);
+        begun.and_not(docs);
+        begun.for_each(|doc| {
+            if let Some(score) = scores.get_mut(doc as usize) {
+                *score = 0.0;
+            }
+        });
+        docs.or(&begun);
+        Ok(())
     }
 
     fn finish(self, matches: Vec<TextMatches>) -> Answer {
@@ -298,6 +338,16 @@ impl<'a> TextReader<'a> {
         }
     }
 
+    /// What is asked for at a place, as somebody would type it.
+    fn shown(&self, place: usize) -> Cow<'_, str> {
+        match (&self.parsed.asked[place], self.word(place)) {
+            (_, Some(word)) => Cow::Borrowed(word),
+            (Asked::Word(word), None) => Cow::Borrowed(word),
+            (Asked::Phrase(words), None) => Cow::Owned(format!("\"{}\"", words.join(" "))),
+            (Asked::Size(inches), None) => Cow::Owned(format!("{inches}\"")),
+        }
+    }
+
     /// The text as it was read, so written that it is read in the same way again: what was written without a space
     /// stays together, and what is not wanted stands where it leaves the last word the last, or not.
     fn text(&self) -> String {
@@ -305,13 +355,17 @@ impl<'a> TextReader<'a> {
         let mut before = None;
         for place in (0..self.words.len()).filter(|&place| !self.dropped[place]) {
             let chunk = Some(self.parsed.chunks[place]);
+            if self.word(place).is_some_and(text::is_unit) && text.ends_with(|c: char| c.is_ascii_digit()) {
+                // It was not typed as a size, and is none.
+                text.push(',');
+            }
             text.push_str(if chunk == before { "-" } else { " " });
             before = chunk;
-            match (&self.parsed.asked[place], self.word(place)) {
-                (Asked::Phrase(words), None) => text.push_str(&format!("\"{}\"", words.join(" "))),
-                (Asked::Size(inches), None) => text.push_str(&format!("{inches}\"")),
-                (_, word) => text.push_str(word.unwrap_or_default()),
-            }
+            text.push_str(&self.shown(place));
+        }
+        let is_kept = |place: &usize| self.parsed.excluded.is_empty() && !self.dropped[*place];
+        if let Some(repeated) = self.parsed.repeated.filter(is_kept) {
+            text.push_str(&format!(" {}", self.shown(repeated)));
         }
         let excluded = self.parsed.excluded.iter().map(|words| match words.as_slice() {
             [word] => format!("-{word}"),

@@ -22,6 +22,7 @@ use crate::{
     forms::either,
     parse::Asked,
     reading::TextReader,
+    settings::Lexicon,
     typo::{self, Wanted},
     word::Word,
 };
@@ -134,10 +135,11 @@ impl TextReader<'_> {
     fn nearest(&self, place: usize, least: usize) -> Result<Option<(u64, String)>, Error> {
         let Some(word) = self.word(place) else { return Ok(None) };
         let is_common = |candidate: &str| -> Result<bool, Error> {
-            let word = self.look_up_alone(candidate)?;
+            let word = self.look_up_as(place, candidate)?;
             Ok(word.count_few(self.generation, &self.base, least - 1)?.is_none())
         };
-        let wanted = Wanted { begun: self.is_begun(place), stop_words: &self.lexicon.stop_words, is_common };
+        let Lexicon { vocabulary, stop_words, .. } = self.lexicon;
+        let wanted = Wanted { begun: self.is_begun(place), vocabulary, stop_words, is_common };
         let mut best: Option<(u64, String)> = None;
         for candidate in typo::candidates(word, &wanted, self.generation)? {
             let together = self.count_with(place, &candidate)?;
@@ -148,13 +150,19 @@ impl TextReader<'_> {
         Ok(best)
     }
 
-    fn look_up_alone(&self, word: &str) -> Result<Word, Error> {
-        Word::new(&either(word, 1.0), None, &self.lexicon.weights, self.generation)
+    /// A word in the place of another one: as it is, and if it has synonyms in all its forms.
+    fn look_up_as(&self, place: usize, word: &str) -> Result<Word, Error> {
+        let forms = if self.lexicon.vocabulary.contains(word) {
+            self.forms_as(place, word)
+        } else {
+            either(word, 1.0)
+        };
+        Word::new(&forms, None, &self.lexicon.weights, self.generation)
     }
 
     /// How many match with a word read as another one, and required.
     fn count_with(&self, place: usize, read: &str) -> Result<u64, Error> {
-        let word = self.look_up_alone(read)?;
+        let word = self.look_up_as(place, read)?;
         let mut count = 0;
         for ordinal in 0..self.base.len() {
             let mut docs = word.docs(self.generation, ordinal, Some(&self.base[ordinal]))?;
@@ -199,7 +207,8 @@ impl TextReader<'_> {
                 self.dropped[place] = true;
             }
         }
-        self.look_up_all()
+        self.look_up_all()?;
+        if self.finds()? { Ok(()) } else { self.read_size_as_number() }
     }
 
     /// Reads a size that nothing else is asked for with, and that nobody wrote as one, as its number.

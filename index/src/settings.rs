@@ -94,6 +94,8 @@ pub struct Lexicon {
     pub(crate) stop_words: BTreeSet<String>,
     /// By [`text::spelling`] of a phrase, what else it finds, as folded words.
     pub(crate) synonyms: BTreeMap<String, Vec<Vec<String>>>,
+    /// Words of phrases that find others: known, whether or not a product has them.
+    pub(crate) vocabulary: BTreeSet<String>,
     /// As how many words a phrase may be typed that finds others: one more than as it was written, since a word may
     /// be typed as two.
     pub(crate) longest: usize,
@@ -136,6 +138,7 @@ impl Default for Lexicon {
             weights: Weights::default(),
             stop_words: BTreeSet::new(),
             synonyms: BTreeMap::new(),
+            vocabulary: BTreeSet::new(),
             longest: 0,
         })
     }
@@ -156,6 +159,7 @@ impl Lexicon {
         let mut faults = Faults(Vec::new());
         let mut synonyms: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
         let mut longest = 0;
+        let mut vocabulary = BTreeSet::new();
         faults.check("/synonyms", settings.synonyms.len() <= MAX_SYNONYMS, || {
             format!("may have at most {MAX_SYNONYMS} rules")
         });
@@ -171,6 +175,7 @@ impl Lexicon {
                 }
                 if fresh {
                     longest = longest.max(from.len() + 1);
+                    vocabulary.extend(from.iter().cloned());
                     known.push(to);
                 }
             }
@@ -179,7 +184,7 @@ impl Lexicon {
         faults.weights(&settings.weights);
         let Faults(faults) = faults;
         if faults.is_empty() {
-            Ok(Self { weights: settings.weights, stop_words, synonyms, longest })
+            Ok(Self { weights: settings.weights, stop_words, synonyms, vocabulary, longest })
         } else {
             Err(faults)
         }
@@ -199,17 +204,23 @@ impl Settings {
                 continue;
             }
             let first = *rules.entry(rule(synonym)).or_insert(place);
-            faults.check(&pointer, first == place, || format!("says what /synonyms/{first} says; leave it out"));
+            faults.check(&pointer, first == place, || {
+                format!("says what /synonyms/{first} says; leave it out")
+            });
         }
         let mut words = BTreeMap::new();
         for (place, word) in self.stop_words.iter().enumerate() {
             let first = *words.entry(text::read(word).concat()).or_insert(word);
-            faults.check(&format!("/stop_words/{place}"), first == word, || format!("is the same word as `{first}`"));
+            faults.check(&format!("/stop_words/{place}"), first == word, || {
+                format!("is the same word as `{first}`")
+            });
         }
         let Weights { name, brand, sku, category, attributes, variants, description } = self.weights;
         let weights = [name, brand, sku, category, attributes, variants, description];
         let weighs = weights.iter().any(|weight| *weight != 0.0);
-        faults.check("/weights", weighs, || "are all 0, so that nothing would be in order; raise one".to_owned());
+        faults.check("/weights", weighs, || {
+            "are all 0, so that nothing would be in order; raise one".to_owned()
+        });
         faults.0
     }
 }
@@ -271,7 +282,8 @@ impl Faults {
             Synonym::TwoWay { phrases } => (None, "phrases", phrases),
             Synonym::OneWay { from, to } => (Some(from), "to", to),
         };
-        let mut known = from.map(|from| (text::read(from).concat(), from)).into_iter().collect::<BTreeMap<_, _>>();
+        let mut known =
+            from.map(|from| (text::read(from).concat(), from)).into_iter().collect::<BTreeMap<_, _>>();
         let mut is_twice = false;
         for (place, phrase) in phrases.iter().enumerate() {
             let first = *known.entry(text::read(phrase).concat()).or_insert(phrase);

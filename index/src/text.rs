@@ -1,9 +1,9 @@
 //! How text is read: which words it holds and when two of them are the same.
 //!
 //! A word is a run of letters and digits of any script. Case, accents and compatibility forms (`ﬁ`, `Ⅷ`, full
-//! width) are folded away; everything else separates words, so `USB-C` reads as `usb` and `c`. Two signs belong to a
+//! width) are folded away; everything else separates words, so `USB-C` reads as `usb` and `c`. Some signs belong to a
 //! word, since it would be another one without: those behind a single letter (`C++`, `C#`), and an `&` between initials
-//! (`AT&T` is `att`). Documents and queries are read by the same code, which is what makes them meet.
+//! (`AT&T`, which documents also hold as `att`). Documents and queries are read by the same code, which is what makes them meet.
 //!
 //! English words also have a stem, by which `battery` and `batteries` meet. It stands beside the word and never
 //! in its place, so that what is written the same always counts for more, and names of makers and articles are
@@ -79,6 +79,11 @@ pub(crate) fn nouns(name: &str, qualities: &BTreeSet<String>) -> Vec<String> {
 /// Stands before a stem in the index, so that no word is ever taken for one.
 pub(crate) const STEM_MARK: char = '\u{1}';
 
+/// Whether signs belong to a word; then it is the beginning of no other one.
+pub(crate) fn is_signed(word: &str) -> bool {
+    word.contains(['&', '+', '#'])
+}
+
 /// Stands before a size in the index, beside the number.
 pub(crate) const SIZE_MARK: char = '\u{2}';
 
@@ -131,15 +136,15 @@ fn unit(text: &str, is_word: bool) -> Option<usize> {
     }
     let letters = word.find(|c: char| !c.is_alphanumeric()).unwrap_or(word.len());
     let (name, behind) = word.split_at(letters);
-    let is_unit = match name.to_ascii_lowercase().as_str() {
-        "inch" | "inches" => true,
-        "in" => {
-            let next = behind.trim_start_matches(['.', ' ', '\u{a0}']);
-            !next.starts_with(|c: char| c.is_numeric() || c == '-')
-        }
-        _ => false,
-    };
-    is_unit.then_some(text.len() - behind.len())
+    let name = name.to_ascii_lowercase();
+    let next = behind.trim_start_matches(['.', ' ', '\u{a0}']);
+    let is_two_in_one = name == "in" && next.starts_with(|c: char| c.is_numeric() || c == '-');
+    (is_unit(&name) && !is_two_in_one).then_some(text.len() - behind.len())
+}
+
+/// Whether a word, behind a number, may be its unit.
+pub(crate) fn is_unit(word: &str) -> bool {
+    matches!(word, "inch" | "inches" | "in")
 }
 
 /// Shorter words are their own stems: what would be left of them means nothing.
@@ -177,7 +182,7 @@ thread_local! {
 /// A stock keeping unit or trade item number as a whole: folded like words are, with what separates them left
 /// out, since people copy them in every shape. Empty when there is nothing to it.
 pub(crate) fn whole_code(code: &str) -> String {
-    let folded = read(code).concat();
+    let folded = read(code).concat().replace('&', "");
     // EAN-13 writes a UPC-12 with a zero before it, GTIN-14 both.
     if is_trade_item_number(&folded) { folded.trim_start_matches('0').to_owned() } else { folded }
 }
@@ -224,7 +229,7 @@ impl Tokenizer for WordTokenizer {
     type TokenStream<'a> = WordStream<'a>;
 
     fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        WordStream { stems: self.stems, ..WordStream::new(text) }
+        WordStream { is_indexed: true, stems: self.stems, ..WordStream::new(text) }
     }
 }
 
@@ -237,8 +242,10 @@ pub(crate) struct WordStream<'a> {
     /// The byte range of the character that `parts` came from.
     range: (usize, usize),
     token: Token,
+    /// Whether it is of a document, which holds some words in several ways.
+    is_indexed: bool,
     stems: bool,
-    /// The stem that comes next.
+    /// What else the word is held as, which comes next.
     stem: Option<String>,
 }
 
@@ -250,6 +257,7 @@ impl<'a> WordStream<'a> {
             parts: Vec::new(),
             range: (0, 0),
             token: Token::default(),
+            is_indexed: false,
             stems: false,
             stem: None,
         }
@@ -288,7 +296,10 @@ impl WordStream<'_> {
 
     /// Takes the signs that make another word of a single letter, of which the first has been read.
     fn take_signs(&mut self, letters: usize, sign: char) {
-        if letters != 1 || !matches!(sign, '+' | '#') || !self.token.text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        if letters != 1
+            || !matches!(sign, '+' | '#')
+            || !self.token.text.starts_with(|c: char| c.is_ascii_alphabetic())
+        {
             return;
         }
         let behind = self.chars.as_str();
@@ -319,6 +330,7 @@ impl WordStream<'_> {
                 }
                 Class::Separator if chars > 0 => {
                     if chars <= 2 && part == '&' && self.is_initial_behind(chars) {
+                        self.token.text.push(part);
                         continue;
                     }
                     self.take_signs(chars, part);
@@ -338,7 +350,9 @@ impl TokenStream for WordStream<'_> {
             return true;
         }
         let found = self.next_word();
-        if found && self.stems {
+        if found && self.is_indexed && self.token.text.contains('&') {
+            self.stem = Some(self.token.text.replace('&', ""));
+        } else if found && self.stems {
             self.stem = if self.token.text.starts_with(|c: char| c.is_ascii_digit()) {
                 let size = size_at(self.text, self.token.offset_from..self.token.offset_to);
                 size.map(|size| format!("{SIZE_MARK}{}", size.inches))
@@ -462,7 +476,7 @@ mod tests {
     fn signs_that_make_another_word_belong_to_it() {
         assert_eq!(read("C++ and C# (C), A+++ g+."), ["c++", "and", "c#", "c", "a+++", "g+"]);
         assert_eq!(read("C#5 a+b c++11 S10+ A++++ +c"), ["c", "5", "a", "b", "c", "11", "s10", "a", "c"]);
-        assert_eq!(read("AT&T H&M PB&J M&Ms"), ["att", "hm", "pbj", "mms"]);
+        assert_eq!(read("AT&T H&M PB&J M&Ms"), ["at&t", "h&m", "pb&j", "m&ms"]);
         assert_eq!(read("Black&Decker AT & T B&amp;W 3&4 a&1"), read("Black Decker AT T B amp W 3 4 a 1"));
         let ranges = |text| read_with_ranges(text).into_iter().map(|(_, range)| range).collect::<Vec<_>>();
         assert_eq!(ranges("C++ AT&T x"), [0..3, 4..8, 9..10]);
@@ -474,14 +488,37 @@ mod tests {
             let words = read_with_ranges(text).into_iter();
             words.filter_map(|(_, range)| size_at(text, range)).map(|size| size.inches).collect()
         };
-        for text in ["27\"", "27″ x", "27” x", "27''", "27 inch", "27-inch", "27 Inches", "27in", "27inch", "27 in", "27-in. x"] {
+        for text in [
+            "27\"",
+            "27″ x",
+            "27” x",
+            "27''",
+            "27 inch",
+            "27-inch",
+            "27 Inches",
+            "27in",
+            "27inch",
+            "27 in",
+            "27-in. x",
+        ] {
             assert_eq!(sizes(text), ["27"], "{text}");
         }
         for text in ["15.6\"", "15,6 inch", "15.60-inch", "15.6in"] {
             assert_eq!(sizes(text), ["15.6"], "{text}");
         }
         assert_eq!(sizes("27.0\" v1.5\" 3.15.6\""), ["27", "5", "15.6"]);
-        for text in ["27", "2 in 1", "2-in-1", "27 \"x\"", "27 inchworms", "27 ink", "inch 27", "½\"", "x27\"", "27 cm"] {
+        for text in [
+            "27",
+            "2 in 1",
+            "2-in-1",
+            "27 \"x\"",
+            "27 inchworms",
+            "27 ink",
+            "inch 27",
+            "½\"",
+            "x27\"",
+            "27 cm",
+        ] {
             assert!(sizes(text).is_empty(), "{text}");
         }
     }
@@ -497,6 +534,19 @@ mod tests {
     #[test]
     fn long_words_are_cut() {
         assert_eq!(read(&"x".repeat(500))[0].len(), MAX_WORD_CHARS);
+    }
+
+    #[test]
+    fn documents_hold_initials_without_the_sign_too() {
+        let mut stream = WordTokenizer { stems: false };
+        let mut stream = stream.token_stream("an AT&T phone");
+        let mut words = Vec::new();
+        while stream.advance() {
+            words.push((stream.token.position, stream.token.text.clone()));
+        }
+        let word = |position, word: &str| (position, word.to_owned());
+        assert_eq!(words, [word(0, "an"), word(1, "at&t"), word(1, "att"), word(2, "phone")]);
+        assert_eq!([whole_code("A&B-1"), whole_code("C++")], ["ab1", "c++"]);
     }
 
     #[test]

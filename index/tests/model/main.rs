@@ -171,7 +171,8 @@ fn check_prices(facet: &PriceFacet, prices: &[i64], context: &str) {
     let (highest, lowest_unit) = (max.abs().max(min.abs()), 100);
     let unit = if highest == 0 || highest >= lowest_unit { lowest_unit } else { 10 };
     let even = even_bounds(min, max, unit);
-    let inside = |bounds: &[i64]| prices.iter().filter(|price| (bounds[0]..bounds[1]).contains(price)).count();
+    let inside =
+        |bounds: &[i64]| prices.iter().filter(|price| (bounds[0]..bounds[1]).contains(price)).count();
     let fullest = even.windows(2).map(inside).max().unwrap();
     let steps = if fullest * 2 > prices.len() { step_bounds(prices, unit) } else { Vec::new() };
     let bounds = if steps.is_empty() { even } else { steps };
@@ -222,11 +223,14 @@ fn step_bounds(prices: &[i64], unit: i64) -> Vec<i64> {
     gaps.push((part(17), max.min(10 * part(17).max(unit))));
     let round = |above: i64, upto: i64| {
         let steps = (0..15).flat_map(|power| [1, 2, 5].map(|digit| digit * unit * 10_i64.pow(power)));
-        steps.filter(|step| *step <= 5 * upto.max(unit)).map(|step| upto / step * step).rfind(|last| *last > above)
+        steps
+            .filter(|step| *step <= 5 * upto.max(unit))
+            .map(|step| upto / step * step)
+            .rfind(|last| *last > above)
     };
     let inner: Vec<i64> = gaps.into_iter().filter_map(|(above, upto)| round(above, upto)).collect();
     let (Some(first), Some(last)) = (inner.first(), inner.last()) else { return Vec::new() };
     let lowest = round((2 * min - first).max(-1), min).unwrap_or(min / unit * unit);
-    let highest = round(max, 2 * max - last).unwrap_or((max / unit + 1) * unit);
+    let highest = round(max, (2 * max - last).max(max + max / 10)).unwrap_or((max / unit + 1) * unit);
     [vec![lowest], inner, vec![highest]].concat()
 }

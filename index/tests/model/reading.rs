@@ -50,7 +50,7 @@ pub(crate) fn answer(
     let mut reading = Reading {
         shelf,
         rules,
-        code: text::code(text),
+        code: code(text, &typed),
         base: Vec::new(),
         read: vec![None; asked],
         optional,
@@ -76,17 +76,18 @@ pub(crate) fn answer(
     reading.finish()
 }
 
-/// Stop words, and inches behind a number, as long as something else is asked for.
+/// Stop words, as long as something else is asked for.
 fn need_not_occur(typed: &Typed, rules: &Rules) -> Vec<bool> {
-    let places = 0..typed.asked.len();
-    let word = |place: usize| typed.word(place).map_or("", String::as_str);
-    let is_stop = |place: usize| rules.stop_words.iter().any(|stop| stop == word(place));
-    let is_number = |place: usize| !word(place).is_empty() && word(place).chars().all(char::is_numeric);
-    let is_inch =
-        |place: usize| place > 0 && is_number(place - 1) && ["in", "inch", "inches"].contains(&word(place));
-    let says_more = places.clone().any(|place| !(is_stop(place) || is_number(place) || is_inch(place)));
-    let only_stops = places.clone().all(is_stop);
-    places.map(|place| !only_stops && (is_stop(place) || (says_more && is_inch(place)))).collect()
+    let is_stop = |place: usize| typed.word(place).is_some_and(|word| rules.stop_words.contains(word));
+    let only_stops = (0..typed.asked.len()).all(is_stop);
+    (0..typed.asked.len()).map(|place| !only_stops && is_stop(place)).collect()
+}
+
+/// What is typed as a code, which no number of inches is.
+fn code(text: &str, typed: &Typed) -> String {
+    let code = text::code(text);
+    let is_size = typed.asked.iter().any(|(asked, _)| matches!(asked, Asked::Inches(_)));
+    if is_size && code.bytes().all(|byte| byte.is_ascii_digit()) { String::new() } else { code }
 }
 
 impl Reading<'_> {
@@ -113,7 +114,9 @@ impl Reading<'_> {
 
     fn is_begun(&self, place: usize) -> bool {
         let kept: Vec<usize> = (0..self.words_asked()).filter(|place| !self.left_out[*place]).collect();
-        if kept.last() != Some(&place) || place + 1 == self.words_asked() {
+        let is_end_left_out = self.typed.again.is_some_and(|place| self.left_out[place]);
+        let is_last = place + 1 == self.words_asked() && self.typed.word(place).is_some() && !is_end_left_out;
+        if kept.last() != Some(&place) || is_last {
             return kept.last() == Some(&place) && self.typed.begun;
         }
         // Something was left out behind it: it is read as if nothing had stood there.
@@ -121,7 +124,9 @@ impl Reading<'_> {
         let run = self.typed.asked[place].1;
         let is_tail = place > 0 && self.typed.asked[place - 1].1 == run;
         let is_short = word.chars().count() < 3 && !text::is_numeric(word);
-        (self.typed.begun || self.typed.excluded.is_empty()) && !(is_tail && is_short)
+        (self.typed.begun || self.typed.excluded.is_empty())
+            && !(is_tail && is_short)
+            && !text::is_signed(word)
     }
 
     fn look_up(&self, place: usize) -> Word {
@@ -137,8 +142,11 @@ impl Reading<'_> {
 
     fn forms_of(&self, place: usize) -> Vec<(Form, f32)> {
         let Some(word) = self.word(place) else {
-            let Asked::Phrase(words) = &self.typed.asked[place].0 else { unreachable!("it is no word") };
-            return vec![(Form::Phrase(words.clone()), 1.0)];
+            return match &self.typed.asked[place].0 {
+                Asked::Phrase(words) => vec![(Form::Phrase(words.clone()), 1.0)],
+                Asked::Inches(inches) => self.inches(place, inches),
+                Asked::Word(_) => unreachable!("it is a word"),
+            };
         };
         let mut forms = either(word, 1.0);
         forms.push((Form::Apart(word.clone()), 0.9));
@@ -171,6 +179,17 @@ impl Reading<'_> {
         forms
     }
 
+    /// A size, or its number where something else is asked for.
+    fn inches(&self, at: usize, inches: &str) -> Vec<(Form, f32)> {
+        let is_stop =
+            |place: usize| self.typed.word(place).is_some_and(|word| self.rules.stop_words.contains(word));
+        let says = |place: usize| place != at && !self.left_out[place] && !is_stop(place);
+        let number = Form::Phrase(inches.split('.').map(str::to_owned).collect());
+        let is_number = (0..self.words_asked()).any(says);
+        let size = (Form::Inches(inches.to_owned()), 1.0);
+        if is_number { vec![size, (number, 0.5)] } else { vec![size] }
+    }
+
     /// What else the phrases find that the word is a part of.
     fn synonyms(&self, place: usize) -> Vec<Vec<String>> {
         let mut found = Vec::new();
@@ -199,12 +218,28 @@ impl Reading<'_> {
         self.shelf.items[item].codes.contains(&self.code)
     }
 
+    /// Whether what is typed, in one piece with signs in it, begins a code of the item.
+    fn begins_code(&self, item: usize) -> bool {
+        let asked = &self.typed.asked;
+        let is_piece = asked.len() > 1 && asked.iter().all(|(_, run)| *run == asked[0].1);
+        let is_words = (0..asked.len()).all(|place| self.typed.word(place).is_some());
+        is_piece
+            && is_words
+            && self.typed.excluded.is_empty()
+            && self.code.len() >= 4
+            && self.shelf.items[item].codes.iter().any(|code| code.starts_with(&self.code))
+    }
+
     fn matches(&self) -> Vec<usize> {
         if self.typed.asked.is_empty() && self.typed.excluded.is_empty() {
             return Vec::new();
         }
         let has_all = |item: usize| self.required().all(|place| self.words[place].has(item));
-        self.base.iter().copied().filter(|item| has_all(*item) || self.is_code(*item)).collect()
+        self.base
+            .iter()
+            .copied()
+            .filter(|item| has_all(*item) || self.is_code(*item) || self.begins_code(*item))
+            .collect()
     }
 
     fn having(&self, place: usize) -> usize {
@@ -253,8 +288,28 @@ impl Reading<'_> {
         }
     }
 
+    /// Another word in the place of one, with its synonyms if it has any.
+    fn word_as(&self, place: usize, word: &str) -> Word {
+        if !self.rules.vocabulary.contains(word) {
+            return self.shelf.word(&either(word, 1.0), None, &self.rules.weights);
+        }
+        let mut read = self.read.clone();
+        read[place] = Some(word.to_owned());
+        let changed = Reading {
+            read,
+            typed: self.typed.clone(),
+            code: String::new(),
+            base: Vec::new(),
+            optional: self.optional.clone(),
+            left_out: self.left_out.clone(),
+            words: Vec::new(),
+            ..*self
+        };
+        self.shelf.word(&changed.forms(place), None, &self.rules.weights)
+    }
+
     fn together(&self, place: usize, read: &str) -> usize {
-        let word = self.shelf.word(&either(read, 1.0), None, &self.rules.weights);
+        let word = self.word_as(place, read);
         let others: Vec<usize> = self.required().filter(|other| *other != place).collect();
         let fits = |item: usize| word.has(item) && others.iter().all(|other| self.words[*other].has(item));
         self.base.iter().filter(|item| fits(**item)).count()
@@ -263,12 +318,12 @@ impl Reading<'_> {
     /// Another word for one, that so many have at least; and how many have it with the others.
     fn nearest(&self, place: usize, least: usize) -> Option<(usize, String)> {
         let is_common = |word: &str| {
-            let word = self.shelf.word(&either(word, 1.0), None, &self.rules.weights);
+            let word = self.word_as(place, word);
             self.base.iter().filter(|item| word.has(**item)).count() >= least
         };
         let word = self.word(place).unwrap();
         let mut best: Option<(usize, String)> = None;
-        for meant in self.shelf.meant(word, self.is_begun(place), &self.rules.stop_words, is_common) {
+        for meant in self.shelf.meant(word, self.is_begun(place), self.rules, is_common) {
             let count = self.together(place, &meant);
             if best.as_ref().is_none_or(|(most, _)| count > *most) {
                 best = Some((count, meant));
@@ -343,14 +398,27 @@ impl Reading<'_> {
             let (asked, run) = &self.typed.asked[place];
             let shown = match (self.word(place), asked) {
                 (None, Asked::Phrase(words)) => format!("\"{}\"", words.join(" ")),
+                (None, Asked::Inches(inches)) => format!("{inches}\""),
                 (word, _) => word.unwrap().clone(),
             };
+            if let Some((_, text)) = runs.last_mut()
+                && text.ends_with(|sign: char| sign.is_ascii_digit())
+                && ["in", "inch", "inches"].contains(&shown.as_str())
+            {
+                text.push(',');
+            }
             match runs.last_mut().filter(|(last, _)| last == run) {
                 Some((_, text)) => text.push_str(&format!("-{shown}")),
                 None => runs.push((*run, shown)),
             }
         }
-        let asked: Vec<String> = runs.into_iter().map(|(_, text)| text).collect();
+        let mut asked: Vec<String> = runs.into_iter().map(|(_, text)| text).collect();
+        if let Some(place) = self.typed.again
+            && self.typed.excluded.is_empty()
+            && !self.left_out[place]
+        {
+            asked.extend(self.word(place).cloned());
+        }
         let excluded = self.typed.excluded.iter().map(|words| {
             if let [word] = words.as_slice() {
                 format!("-{word}")

@@ -18,6 +18,7 @@ fn asked(text: &str) -> Vec<String> {
     let asked = typed(text).asked.into_iter().map(|(asked, _)| match asked {
         Asked::Word(word) => vec![word],
         Asked::Phrase(words) => words,
+        Asked::Inches(inches) => inches.split('.').map(str::to_owned).collect(),
     });
     asked.flatten().collect()
 }

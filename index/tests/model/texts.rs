@@ -10,7 +10,7 @@ use crate::{
     check_answer, naive,
     reading::{self, Answer},
     shelf::{Form, Rules, Shelf, cuts},
-    text::{stem, typed, words_at},
+    text::{inches, stem, typed, words_at},
     typing,
 };
 
@@ -95,8 +95,7 @@ fn ask(
     }
 }
 
-/// The text that is said to have been read is read so again, and finds the same. Not so inches, which must occur where
-/// nothing is left but numbers.
+/// The text that is said to have been read is read so again, and finds the same.
 fn check_again(
     engine: &Engine,
     lexicon: &Lexicon,
@@ -105,9 +104,6 @@ fn check_again(
     hits: &Hits,
     context: &str,
 ) {
-    if corrected.contains("inch") {
-        return;
-    }
     let again = Query { text: Some(corrected.to_owned()), ..query.clone() };
     let again = engine.reader().search(&again, lexicon).unwrap();
     assert_eq!((again.corrected_query, again.total), (None, hits.total), "{corrected}; {context}");
@@ -149,6 +145,15 @@ fn marks(text: &str, forms: &[Form]) -> Vec<Range<usize>> {
                 Form::Phrase(others) => {
                     let here = words[place..].iter().map(|(word, _)| word).take(others.len());
                     if here.eq(others) { others.len() } else { 0 }
+                }
+                Form::Inches(other) => {
+                    let size = inches(text, &words[place].1).filter(|(size, _)| size == other);
+                    let within =
+                        |(_, range): &(String, Range<usize>), size: &Range<usize>| range.start >= size.start;
+                    let first = size
+                        .map(|(_, size)| (0..=place).find(|place| within(&words[*place], &size)).unwrap());
+                    marked.extend(first.unwrap_or(place)..place);
+                    usize::from(first.is_some())
                 }
             };
             marked.extend(place..place + length);

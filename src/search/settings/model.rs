@@ -65,7 +65,13 @@ impl Form for Settings {
 }
 
 /// Names what the engine finds fault with.
-fn name(fields: &mut Fields, faults: Vec<SettingsFault>, code: &'static str, settings: &Settings, sent: &[String]) {
+fn name(
+    fields: &mut Fields,
+    faults: Vec<SettingsFault>,
+    code: &'static str,
+    settings: &Settings,
+    sent: &[String],
+) {
     for fault in faults {
         let pointer = as_sent(&fault.pointer, &settings.stop_words, sent);
         let code = if pointer.starts_with("/weights") { "range" } else { code };
@@ -279,7 +285,8 @@ mod tests {
 
     #[test]
     fn what_is_said_twice_or_weighs_nothing_is_refused_where_it_was_sent() {
-        let nothing: Value = weights().as_object().unwrap().keys().map(|name| (name.clone(), json!(0))).collect();
+        let nothing: Value =
+            weights().as_object().unwrap().keys().map(|name| (name.clone(), json!(0))).collect();
         let synonyms = json!([
             {"type": "two_way", "phrases": ["tv", "television", "TV"]},
             {"type": "one_way", "from": "phone", "to": ["Phone"]},
