@@ -15,7 +15,7 @@
 //! unit. Which documents there are is decided by what the asker may see, not by filters: ticking a brand must not
 //! change what a word means.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::cmp::Ordering;
 
 use crate::{
     error::Error,
@@ -183,23 +183,7 @@ impl TextReader<'_> {
         if chunks.len() < 2 {
             return self.read_size_as_number();
         }
-        // By set of chunks (a bit each), how many documents have just these.
-        let mut having: BTreeMap<u32, u64> = BTreeMap::new();
-        for ordinal in 0..self.base.len() {
-            let mut sets = vec![0_u32; self.base[ordinal].bound() as usize];
-            let mut base = self.base[ordinal].clone();
-            for place in (0..self.words.len()).filter(|&place| self.is_marked(place)) {
-                base = self.words[place].docs(self.generation, ordinal, Some(&base))?;
-            }
-            for (bit, chunk) in chunks.iter().enumerate() {
-                let mut docs = base.clone();
-                for &place in &chunk.places {
-                    docs = self.words[place].docs(self.generation, ordinal, Some(&docs))?;
-                }
-                docs.for_each(|doc| sets[doc as usize] |= 1 << bit);
-            }
-            base.for_each(|doc| *having.entry(sets[doc as usize]).or_default() += 1);
-        }
+        let having = self.having_just(&chunks)?;
         let Some(kept) = worthiest(&chunks, &having) else { return Ok(()) };
         for (_, chunk) in chunks.iter().enumerate().filter(|(bit, _)| kept & (1 << bit) == 0) {
             for &place in &chunk.places {
@@ -209,6 +193,34 @@ impl TextReader<'_> {
         }
         self.look_up_all()?;
         if self.finds()? { Ok(()) } else { self.read_size_as_number() }
+    }
+
+    /// By set of chunks (a bit each), how many documents have just these.
+    fn having_just(&self, chunks: &[Chunk]) -> Result<Vec<(u32, u64)>, Error> {
+        let mut all = Vec::new();
+        for ordinal in 0..self.base.len() {
+            let mut sets = vec![0_u32; self.base[ordinal].bound() as usize];
+            let mut base = self.base[ordinal].clone();
+            for place in (0..self.words.len()).filter(|&place| self.is_marked(place)) {
+                base = self.words[place].docs(self.generation, ordinal, Some(&base))?;
+            }
+            for (bit, chunk) in chunks.iter().enumerate() {
+                let add = |doc: u32| sets[doc as usize] |= 1 << bit;
+                if let [place] = chunk.places[..] {
+                    self.words[place].visit(self.generation, ordinal, add)?;
+                    continue;
+                }
+                let mut docs = base.clone();
+                for &place in &chunk.places {
+                    docs = self.words[place].docs(self.generation, ordinal, Some(&docs))?;
+                }
+                docs.for_each(add);
+            }
+            base.for_each(|doc| all.push(sets[doc as usize]));
+        }
+        // Of many words nearly every document has other ones: sorting them is faster than a map.
+        all.sort_unstable();
+        Ok(all.chunk_by(|one, other| one == other).map(|same| (same[0], same.len() as u64)).collect())
     }
 
     /// Reads a size that nothing else is asked for with, and that nobody wrote as one, as its number.
@@ -275,16 +287,21 @@ impl TextReader<'_> {
 
 /// The set of chunks that is worth most, of those that a document has. Of equal ones that which more have, then that
 /// which keeps what comes first. None of single signs, unless nothing else was asked for.
-fn worthiest(chunks: &[Chunk], having: &BTreeMap<u32, u64>) -> Option<u32> {
-    let kept = |set: u32| {
-        chunks.iter().enumerate().filter(move |(bit, _)| set & (1 << bit) != 0).map(|(_, chunk)| chunk)
+fn worthiest(chunks: &[Chunk], having: &[(u32, u64)]) -> Option<u32> {
+    let chunks_of = |is: &dyn Fn(&Chunk) -> bool| -> u32 {
+        chunks.iter().enumerate().filter(|(_, chunk)| is(chunk)).map(|(bit, _)| 1 << bit).sum()
     };
-    let only_signs = |set: u32| kept(set).all(|chunk| chunk.is_sign);
-    let may_be_signs = only_signs(u32::MAX);
-    let sets = having.keys().copied().filter(|&set| set != 0 && (may_be_signs || !only_signs(set)));
+    let others = chunks_of(&|chunk| !chunk.is_sign);
+    let by_strength = [Strength::Typed, Strength::Corrected, Strength::Weak]
+        .map(|strength| chunks_of(&|chunk| chunk.strength == strength));
     let worth = |set: u32| {
-        [Strength::Typed, Strength::Corrected, Strength::Weak].map(|strength| -> f32 {
-            kept(set).filter(|chunk| chunk.strength == strength).map(|chunk| chunk.worth).sum()
+        by_strength.map(|of| {
+            let (mut left, mut worth) = (set & of, 0.0_f32);
+            while left != 0 {
+                worth += chunks[left.trailing_zeros() as usize].worth;
+                left &= left - 1;
+            }
+            worth
         })
     };
     let count = |set: u32| -> u64 {
@@ -294,6 +311,8 @@ fn worthiest(chunks: &[Chunk], having: &BTreeMap<u32, u64>) -> Option<u32> {
         let compared = one.iter().zip(other).map(|(one, other)| one.total_cmp(other));
         compared.fold(Ordering::Equal, Ordering::then)
     };
+    let sets =
+        having.iter().map(|(set, _)| *set).filter(|set| *set != 0 && (others == 0 || set & others != 0));
     let sets: Vec<([f32; 3], u32)> = sets.map(|set| (worth(set), set)).collect();
     let most = sets.iter().map(|(worth, _)| *worth).max_by(compare)?;
     let best = sets.iter().filter(|(worth, _)| compare(worth, &most).is_eq());
