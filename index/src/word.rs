@@ -264,6 +264,20 @@ impl Known {
         Ok(docs)
     }
 
+    /// Visits the documents of a segment that have it.
+    pub(crate) fn visit(
+        &self,
+        generation: &Generation,
+        ordinal: usize,
+        mut visit: impl FnMut(u32),
+    ) -> Result<(), Error> {
+        match self.about[ordinal].iter().find_map(OnceLock::get) {
+            Some(about) => about.docs().iter().for_each(|&doc| visit(doc)),
+            None => self.docs(generation, ordinal, None)?.for_each(visit),
+        }
+        Ok(())
+    }
+
     /// Of all live documents of a segment.
     fn weigh(
         &self,
