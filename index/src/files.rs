@@ -31,7 +31,7 @@ use crate::error::Error;
 /// The list of a commit's segments.
 pub(crate) const META: &str = "meta.json";
 /// The list of the directory's files.
-const MANAGED: &str = ".managed.json";
+pub(crate) const MANAGED: &str = ".managed.json";
 /// What stands before a list's checksum, behind the list.
 const SEAL: &[u8] = b"\n# crc32 ";
 /// The last bytes of a segment's file: the length of what says its checksum, and a number that says that it does.

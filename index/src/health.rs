@@ -54,11 +54,11 @@ impl Health {
         }
     }
 
-    /// Watches a commit's files from now on, and the list of them; those that are watched already may be among them.
+    /// Watches a commit's files from now on, and the lists of them; those that are watched already may be among them.
     pub(crate) fn watch(&self, files: impl IntoIterator<Item = PathBuf>) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(watch) = watched.watch.as_mut() else { return };
-        for file in files.into_iter().chain([files::META.into()]) {
+        for file in files.into_iter().chain([files::META, files::MANAGED].map(PathBuf::from)) {
             if let Err(error) = watch.add(&self.directory, &file) {
                 tracing::debug!(%error, file = %file.display(), "a file of the index cannot be watched");
             }
@@ -176,7 +176,7 @@ mod linux {
         io::Errno,
     };
 
-    use crate::files::META;
+    use crate::files::{MANAGED, META};
 
     /// Hears of writes to files.
     pub(super) struct Watch {
@@ -195,7 +195,7 @@ mod linux {
 
         pub(super) fn add(&mut self, directory: &Path, file: &Path) -> io::Result<()> {
             // A list is another file after each commit.
-            if self.names.contains(file) && file.as_os_str() != META {
+            if self.names.contains(file) && ![META, MANAGED].contains(&file.to_str().unwrap_or_default()) {
                 return Ok(());
             }
             let path = directory.join(file);

@@ -269,7 +269,9 @@ impl Worker {
         self.door.advance(mirror.applied.clone());
         let mut before = std::mem::replace(&mut self.mirror, mirror);
         // Its merges are of no use any more, but its folder must not change under who goes back to it.
-        before.close().await;
+        if !before.engine.is_damaged() {
+            before.close().await;
+        }
         metrics::counter!("duka_index_rebuilds_total").increment(1);
         Ok(())
     }
