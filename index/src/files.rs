@@ -199,10 +199,27 @@ fn is_damage(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(IO)
 }
 
-/// What the end of a segment's file says of what stands before it.
+/// What the end of a segment's file says of what stands before it, and of who wrote it: the one thing that no checksum
+/// tells, and that nothing depends on but whether the file is opened.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Footer {
+    #[serde(rename = "version")]
+    _version: Version,
     crc: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Version {
+    #[serde(rename = "major")]
+    _major: u32,
+    #[serde(rename = "minor")]
+    _minor: u32,
+    #[serde(rename = "patch")]
+    _patch: u32,
+    #[serde(rename = "index_format_version")]
+    _format: u32,
 }
 
 fn is_whole(path: &Path) -> io::Result<bool> {

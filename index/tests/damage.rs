@@ -100,7 +100,8 @@ fn what_is_damaged_is_named_and_not_opened() {
         let file = find(directory.path(), kind);
         let name = file.file_name().unwrap().to_str().unwrap().to_owned();
         let length = file.metadata().unwrap().len();
-        for place in [0, length / 3, length / 2, length - 1] {
+        // The end of a file says which version wrote it, too: that is not told apart.
+        for place in [0, 10, 20, length / 2 - 50, length - 1] {
             flip(&file, place);
             let damaged = damaged_files(directory.path()).unwrap();
             assert_eq!(damaged, [name.as_str()], "byte {place} of {length}");

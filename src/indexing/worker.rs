@@ -105,7 +105,7 @@ impl Worker {
         self.door.clone()
     }
 
-    /// Follows the log until it is told to stop; then commits nothing more, and notes that all is well.
+    /// Follows the log until it is told to stop; then commits nothing more, and closes the writer.
     pub(super) async fn run(mut self) {
         let teller = tokio::spawn(tell(self.sources.home.clone(), self.door.clone(), self.stop.clone()));
         tokio::spawn(self.door.clone().measure(self.stop.clone()));
@@ -129,9 +129,7 @@ impl Worker {
         if let Err(error) = teller.await {
             tracing::debug!(%error, "the notifier had ended");
         }
-        if self.mirror.close().await {
-            self.folder.leave_clean();
-        }
+        self.mirror.close().await;
     }
 
     /// Reads what changed and applies it, all in one snapshot.
