@@ -129,18 +129,20 @@ impl Health {
         damaged.extend(gone.cloned());
         damaged.sort_unstable();
         damaged.dedup();
+        // What was written to since is not known by this.
+        let is_latest = self.noticed.load(Ordering::Relaxed) == noticed;
+        let words = damaged.iter().any(|file| holds_words(file));
+        if words || is_latest {
+            self.words.store(words, Ordering::Relaxed);
+        }
         if !damaged.is_empty() {
             self.is_damaged.store(true, Ordering::Relaxed);
-            // A file that nobody was seen to write to differs too, unless it is documents, which speak for themselves.
-            let words = damaged.iter().any(|file| holds_words(file));
-            self.words.store(words, Ordering::Relaxed);
-        } else if self.noticed.load(Ordering::Relaxed) == noticed {
+        } else if is_latest {
             watched.touched.clear();
-            for known in [&self.words, &self.documents, &self.is_damaged] {
-                known.store(false, Ordering::Relaxed);
-            }
+            self.documents.store(false, Ordering::Relaxed);
+            self.is_damaged.store(false, Ordering::Relaxed);
         }
-        self.is_suspect.store(self.noticed.load(Ordering::Relaxed) != noticed, Ordering::Relaxed);
+        self.is_suspect.store(!is_latest, Ordering::Relaxed);
         Ok(damaged)
     }
 }
