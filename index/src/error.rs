@@ -33,7 +33,9 @@ pub enum Error {
     Corrupt(String),
     /// Somebody has written to the index's files, and they have not been compared with their checksums since: see
     /// [`Engine::examine`](crate::Engine::examine).
-    #[error("files of the index were written to from outside, and have to be compared with their checksums first")]
+    #[error(
+        "files of the index were written to from outside, and have to be compared with their checksums first"
+    )]
     Suspect,
     /// The directory could not be read or written.
     #[error("the index directory {} cannot be used: {source}", .path.display())]

@@ -270,7 +270,8 @@ mod tests {
             let mut damaged = sealed.clone();
             damaged[place] ^= 1 << bit;
             // What does not look like a checksum any more is not JSON either.
-            let read = unseal(damaged).filter(|list| serde_json::from_slice::<serde_json::Value>(list).is_ok());
+            let read =
+                unseal(damaged).filter(|list| serde_json::from_slice::<serde_json::Value>(list).is_ok());
             assert_eq!(read, None, "bit {bit} of byte {place}");
         }
     }

@@ -41,8 +41,9 @@ struct Watched {
 
 impl Health {
     pub(crate) fn new(directory: &Path) -> Self {
-        let watch = Watch::open()
-            .inspect_err(|error| tracing::warn!(%error, "damage to the index is noticed late: no file can be watched"));
+        let watch = Watch::open().inspect_err(
+            |error| tracing::warn!(%error, "damage to the index is noticed late: no file can be watched"),
+        );
         Self {
             directory: directory.to_owned(),
             watched: Mutex::new(Watched { watch: watch.ok(), touched: BTreeSet::new() }),

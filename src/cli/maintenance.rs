@@ -86,7 +86,9 @@ impl Verify {
         let report = report?;
         say(&serde_json::to_string(&report)?);
         if !report.damaged_files.is_empty() {
-            complain("the index is damaged; `duka verify --repair`, `duka reindex` or `duka serve` builds it anew");
+            complain(
+                "the index is damaged; `duka verify --repair`, `duka reindex` or `duka serve` builds it anew",
+            );
         } else if !report.is_clean() {
             complain("the index differs from the database");
         } else if report.pending > 0 {

@@ -22,7 +22,9 @@ impl Worker {
         if !is_suspected && !engine.is_suspect() && !engine.is_damaged() {
             return Ok(());
         }
-        tracing::warn!("the index's files are compared with their checksums: one was written to, or could not be read");
+        tracing::warn!(
+            "the index's files are compared with their checksums: one was written to, or could not be read"
+        );
         let examined = tokio::task::spawn_blocking(move || engine.examine()?.into_error());
         examined.await??;
         tracing::info!("the index's files are what was written");
@@ -36,7 +38,8 @@ impl Worker {
             IndexingError::Outlived(_) | IndexingError::Index(duka_index::Error::Corrupt(_)) => {
                 self.replace(&error).await;
             }
-            IndexingError::Index(error) => {
+            // A damaged file can make its reader panic.
+            error @ (IndexingError::Index(_) | IndexingError::Panicked | IndexingError::Task(_)) => {
                 tracing::error!(%error, "indexing failed and will be tried again");
                 metrics::counter!("duka_index_errors_total").increment(1);
                 self.failed_turns += 1;

@@ -41,14 +41,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    damage::Verdicts, follow::Mirror, mirror::Folder, rebuild::Successor, reopen::Demand, verify::Report, worker::Order,
-};
 pub use self::{
     damage::Remedy,
     lag::Lag,
     snapshot::{Snapshot, Version},
     tuning::Tuning,
+};
+use self::{
+    damage::Verdicts, follow::Mirror, mirror::Folder, rebuild::Successor, reopen::Demand, verify::Report,
+    worker::Order,
 };
 
 /// Why the mirror cannot be kept.

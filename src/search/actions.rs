@@ -202,7 +202,8 @@ async fn mended(app: &App, engine: &Engine, error: Error, deadline: Instant) -> 
 
 /// Whether an error may be the fault of the index's files. A damaged one can make its reader panic.
 fn is_unread(error: &Error) -> bool {
-    error.cause::<duka_index::Error>().is_some() || error.cause::<JoinError>().is_some_and(JoinError::is_panic)
+    error.cause::<duka_index::Error>().is_some()
+        || error.cause::<JoinError>().is_some_and(JoinError::is_panic)
 }
 
 fn is_suspect(error: &Error) -> bool {

@@ -55,7 +55,8 @@ fn run(shop: &Shop, arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_duka"));
     command.args(arguments).env("DUKA_DATA_DIR", shop.dir.path()).env_remove("DATABASE_URL");
     let output = blocking(|| command.output()).unwrap();
-    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     (output.status.success(), text)
 }
 

@@ -46,7 +46,13 @@ async fn compare(app: &App) {
         Ok(report) => {
             let (missing, stale, surplus) = (report.missing, report.stale, report.surplus);
             let damaged = report.damaged_files.join(", ");
-            tracing::error!(missing, stale, surplus, damaged, "the index differed from the database and was repaired");
+            tracing::error!(
+                missing,
+                stale,
+                surplus,
+                damaged,
+                "the index differed from the database and was repaired"
+            );
         }
         Err(IndexingError::Cancelled) => {}
         Err(error @ (IndexingError::Index(_) | IndexingError::Task(_))) => {

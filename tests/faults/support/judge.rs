@@ -51,7 +51,10 @@ impl Truth {
                 "select count(*) from product where deleted_at is null and attributes->>'size' = 'size 3'",
             ),
             ("brand=Brand+4", "select count(*) from product where deleted_at is null and brand = 'Brand 4'"),
-            ("q=kikoy&brand=Brand+4&sort=price", "select count(*) from product where deleted_at is null and brand = 'Brand 4' and description ~ 'kikoy'"),
+            (
+                "q=kikoy&brand=Brand+4&sort=price",
+                "select count(*) from product where deleted_at is null and brand = 'Brand 4' and description ~ 'kikoy'",
+            ),
         ];
         let mut counts = Vec::new();
         for (question, statement) in questions {
