@@ -1,14 +1,27 @@
-//! The words that were asked of a generation, and what they came to: kept within bounds, and gone with it.
+//! The words and texts that were asked of a generation, and what they came to: kept within bounds, and gone with it.
+//!
+//! How a text is read depends on the text, the generation and the lexicon, not on filters, order or page. Finding out
+//! that a word is a slip, and of what, takes ten times what matching it does: so that is kept as well.
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use crate::{bits::Bits, lookup::Form, rank, schema::TextField, settings::Weights, word::Known};
+use crate::{
+    bits::Bits,
+    cursor::Reading,
+    error::Error,
+    generation::Generation,
+    lookup::{Form, Found, Source},
+    rank,
+    schema::TextField,
+    settings::Weights,
+    word::{Known, Occurring},
+};
 
 /// Looking a document up in a list costs so many times what passing one does.
 const SPARSE: usize = 16;
@@ -17,42 +30,111 @@ const SPARSE: usize = 16;
 /// within moments.
 const MOST_BYTES: usize = 48 << 20;
 
+/// What an entry takes beside what it holds: its letters, and its place.
+const ENTRY_BYTES: usize = 256;
+
 /// The words that were asked of a generation.
 #[derive(Default)]
 pub(crate) struct Words {
-    known: Mutex<HashMap<Asked, Arc<Known>>>,
+    kept: Mutex<Kept>,
     bytes: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Kept {
+    places: HashMap<Form, Arc<Places>>,
+    known: HashMap<Asked, Arc<Known>>,
+    /// How whole texts were read, under which lexicon, and how many places of words that took at most.
+    readings: HashMap<(u64, String), (Arc<Reading>, usize)>,
+}
+
+/// Where a form occurs.
+pub(crate) struct Places {
+    pub(crate) found: Vec<Found>,
+    /// In how many documents, by field.
+    pub(crate) by_field: [u64; TextField::ALL.len()],
 }
 
 /// What a word depends on, beside the generation. Floats as bits.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Asked {
+    /// Those that occur.
     forms: Vec<(Form, u32)>,
-    worths: Option<Vec<u32>>,
     weights: [u32; TextField::ALL.len()],
 }
 
 impl Asked {
-    pub(crate) fn new(forms: &[(Form, f32)], worths: Option<&[f32]>, weights: &Weights) -> Self {
+    pub(crate) fn new(occurring: &[Occurring], weights: &Weights) -> Self {
         Self {
-            forms: forms.iter().map(|(form, factor)| (form.clone(), factor.to_bits())).collect(),
-            worths: worths.map(|worths| worths.iter().map(|worth| worth.to_bits()).collect()),
+            forms: occurring.iter().map(|found| (found.form.clone(), found.worth.to_bits())).collect(),
             weights: TextField::ALL.map(|field| rank::weight(weights, field).to_bits()),
         }
+    }
+
+    fn bytes(&self) -> usize {
+        (self.forms.len() + 1) * ENTRY_BYTES
+    }
+}
+
+impl Places {
+    fn find(form: &Form, generation: &Generation) -> Result<Self, Error> {
+        let found = form.find(generation)?;
+        let mut by_field = [0; TextField::ALL.len()];
+        found.iter().for_each(|found| by_field[found.field as usize] += found.source.documents());
+        Ok(Self { found, by_field })
+    }
+
+    fn bytes(&self) -> usize {
+        let phrases = self.found.iter().map(|found| match &found.source {
+            Source::Term(_) => 0,
+            Source::Docs(docs) => size_of_val::<[u32]>(docs),
+        });
+        ENTRY_BYTES + self.found.len() * size_of::<Found>() + phrases.sum::<usize>()
     }
 }
 
 impl Words {
+    /// Where a form occurs.
+    pub(crate) fn places(&self, form: &Form, generation: &Generation) -> Result<Arc<Places>, Error> {
+        if let Some(places) = self.kept().places.get(form) {
+            return Ok(Arc::clone(places));
+        }
+        // Outside of the lock: two may look it up at once, and nobody waits.
+        let places = Arc::new(Places::find(form, generation)?);
+        if self.take(places.bytes()) {
+            self.kept().places.insert(form.clone(), Arc::clone(&places));
+        }
+        Ok(places)
+    }
+
     /// What is known of a word.
     pub(crate) fn known(&self, asked: &Asked) -> Option<Arc<Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(asked).cloned()
+        self.kept().known.get(asked).cloned()
     }
 
     /// Keeps it for those who ask again.
     pub(crate) fn keep(&self, asked: Asked, known: &Arc<Known>) {
-        if self.take(known.bytes()) {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(asked, Arc::clone(known));
+        if self.take(asked.bytes() + known.bytes()) {
+            self.kept().known.insert(asked, Arc::clone(known));
         }
+    }
+
+    /// How a text was read under a lexicon, by those who see what shoppers see, and how many places of words were looked
+    /// at.
+    pub(crate) fn reading(&self, lexicon: u64, text: &str) -> Option<(Arc<Reading>, usize)> {
+        self.kept().readings.get(&(lexicon, text.to_owned())).cloned()
+    }
+
+    /// Keeps how a text was read.
+    pub(crate) fn keep_reading(&self, lexicon: u64, text: &str, reading: &Reading, steps: usize) {
+        if self.take(ENTRY_BYTES * (2 + reading.read.len()) + text.len()) {
+            let reading = Arc::new(reading.clone());
+            self.kept().readings.insert((lexicon, text.to_owned()), (reading, steps));
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether there is room for so many bytes more; if not, all is forgotten, so that there will be. For what would
@@ -64,7 +146,7 @@ impl Words {
         if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_BYTES {
             return true;
         }
-        let forgotten = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner));
+        let forgotten = std::mem::take(&mut *self.kept());
         self.bytes.store(0, Ordering::Relaxed);
         // Outside of the lock: it may be much.
         drop(forgotten);
