@@ -1,6 +1,13 @@
-//! Asking the index, off the runtime's threads and within limits, and only what it has not been asked before.
+//! Asking the index within limits, and only what it has not been asked before.
+//!
+//! Searches run off the runtime's threads, but for those that the engine says are brief and whose rows are kept: to
+//! hand such a one to another thread, and to be woken by it, takes as long as the search itself, and it keeps others
+//! waiting no longer than writing any answer does. What may touch the disk never runs here.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use duka_index::{Found, Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
 use serde::Serialize;
@@ -12,6 +19,7 @@ use crate::{
     cache::{Body, Key, Outcome, encoding::Encoding},
     client::Client,
     error::{Error, Kind, Result},
+    gate::Place,
     indexing::{Tuning, Version},
     throttle::Act,
 };
@@ -55,8 +63,18 @@ pub async fn search(
     write: impl FnOnce(Found, i64) -> Result<Vec<u8>> + Send + 'static,
 ) -> Result<Answer> {
     let question = ("search", Query { at: 0, ..query.clone() });
-    let ask = move |index: &Reader, tuning: &Tuning, at| {
-        write(index.find(&Query { at, ..query }, &tuning.lexicon)?, at)
+    let ask = |app: App, index: Reader, tuning: Arc<Tuning>, at| async move {
+        let query = Query { at, ..query };
+        let place = enter(&app).await?;
+        if !index.is_brief(&query, &tuning.lexicon) {
+            return on_a_thread(place, move || write(index.find(&query, &tuning.lexicon)?, at)).await;
+        }
+        let found = tracing::info_span!("search").in_scope(|| index.find(&query, &tuning.lexicon))?;
+        // Rows that are not kept are on the disk.
+        if !query.highlight && app.rows.has_all(&found) {
+            return write(found, at);
+        }
+        on_a_thread(place, move || write(found, at)).await
     };
     answer(app, demand, question, ask).await
 }
@@ -74,7 +92,7 @@ pub async fn try_out<T: Send + 'static>(
 ) -> Result<T> {
     let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
     let query = Query { at: app.clock.micros(), ..query };
-    work(app.clone(), move || {
+    work(app, move || {
         // They were checked when they were read.
         let lexicon = Lexicon::new(&settings).map_err(|faults| {
             Error::internal(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
@@ -96,7 +114,9 @@ pub async fn suggest(
     write: impl FnOnce(Suggestions, i64) -> Result<Vec<u8>> + Send + 'static,
 ) -> Result<Answer> {
     let question = ("suggest", query.clone());
-    let ask = move |index: &Reader, tuning: &Tuning, at| write(index.suggest(&query, &tuning.lexicon)?, at);
+    let ask = |app: App, index: Reader, tuning: Arc<Tuning>, at| async move {
+        work(&app, move || write(index.suggest(&query, &tuning.lexicon)?, at)).await
+    };
     answer(app, demand, question, ask).await
 }
 
@@ -111,8 +131,10 @@ pub async fn similar(
     limit: usize,
     write: impl FnOnce(Hits, i64) -> Result<Vec<u8>> + Send + 'static,
 ) -> Result<Answer> {
-    let ask = move |index: &Reader, _: &Tuning, at| {
-        write(index.similar(id, limit)?.ok_or_else(|| Error::not_found("product"))?, at)
+    let ask = |app: App, index: Reader, _: Arc<Tuning>, at| async move {
+        let similar =
+            move || write(index.similar(id, limit)?.ok_or_else(|| Error::not_found("product"))?, at);
+        work(&app, similar).await
     };
     answer(app, demand, ("similar", id, limit), ask).await
 }
@@ -124,11 +146,11 @@ fn key(question: &impl Serialize, index: &Reader, tuning: &Tuning, at: i64) -> R
 }
 
 /// The answer that is kept, else a new one.
-async fn answer(
+async fn answer<A: Future<Output = Result<Vec<u8>>> + Send + 'static>(
     app: &App,
     demand: Demand,
     question: impl Serialize + Send + Sync,
-    ask: impl FnOnce(&Reader, &Tuning, i64) -> Result<Vec<u8>> + Send + 'static,
+    ask: impl FnOnce(App, Reader, Arc<Tuning>, i64) -> A,
 ) -> Result<Answer> {
     app.throttle.count(Act::Search, demand.client)?;
     catch_up(app, demand.versions).await?;
@@ -141,7 +163,8 @@ async fn answer(
     let (body, outcome) = match app.cache.get(&key.coded(demand.encoding)).await {
         Some(body) => (body, Outcome::Hit),
         None => {
-            let asking = work(app.clone(), move || Ok(Body::new(ask(&index, &tuning, at)?)));
+            let asking = ask(app.clone(), index, tuning, at);
+            let asking = async { Ok(Body::new(asking.await?)) };
             let (plain, outcome) = app.cache.get_or_make(key, asking).await?;
             (coded(app, key, plain, demand.encoding).await?, outcome)
         }
@@ -157,16 +180,31 @@ async fn coded(app: &App, key: Key, plain: Body, encoding: Encoding) -> Result<B
     if encoding == Encoding::Plain {
         return Ok(plain);
     }
-    let coding = work(app.clone(), move || plain.coded(encoding));
+    let coding = {
+        let app = app.clone();
+        async move { work(&app, move || plain.coded(encoding)).await }
+    };
     Ok(app.cache.get_or_make(key.coded(encoding), coding).await?.0)
 }
 
 /// Runs it on a thread of its own, once there is a place.
-async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let Some(place) = app.searches.enter().await else {
+async fn work<T: Send + 'static>(app: &App, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    on_a_thread(enter(app).await?, run).await
+}
+
+/// Waits for a place.
+async fn enter(app: &App) -> Result<Place> {
+    let place = app.searches.enter().await;
+    place.ok_or_else(|| {
         metrics::counter!("duka_search_refused_total").increment(1);
-        return Err(Error::unavailable("Too many searches are waiting."));
-    };
+        Error::unavailable("Too many searches are waiting.")
+    })
+}
+
+async fn on_a_thread<T: Send + 'static>(
+    place: Place,
+    run: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     let span = tracing::info_span!("search");
     let working = tokio::task::spawn_blocking(move || {
         let _entered = span.enter();
