@@ -1,19 +1,16 @@
 //! A word in all its forms, looked up in a generation and weighed there.
 //!
 //! Looking a word up takes a hundred searches in dictionaries, and weighing it walks all its postings. People ask for
-//! the same words again and again, together with ever other ones and under ever other filters: so where a form occurs,
-//! and what a word comes to, stay with their generation ([`words`](crate::words)), and a search adds up columns. Most
+//! the same words again and again, together with ever other ones and under ever other filters: so where a form occurs
+//! stays with its generation, and what a word comes to with its segment ([`words`](crate::words)), and a search adds up
+//! columns. A commit leaves most segments, and by how rarities are rounded most worths, as they were. Most
 //! forms of a word occur nowhere (what it would be if it were written together with its neighbour), and say nothing of
 //! it: in whatever company it is asked for, it is the same word.
 //!
 //! Walking one word after the other beats a tree of scorers for a shop's catalog, and gives the set of matches, which
 //! every facet needs, for nothing.
 
-use std::{
-    collections::BTreeSet,
-    ops::Deref,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeSet, ops::Deref, sync::Arc};
 
 use tantivy::schema::IndexRecordOption;
 
@@ -58,8 +55,7 @@ pub(crate) struct Known {
     postings: Vec<Vec<Posting>>,
     /// In how many documents it occurs, at most.
     pub(crate) documents: u64,
-    /// By segment, once somebody has asked: how much documents are about it, and the same if each form were worth 1.
-    about: Vec<[OnceLock<Arc<About>>; 2]>,
+    asked: Arc<Asked>,
 }
 
 struct Posting {
@@ -87,12 +83,12 @@ impl Word {
             valued.add(form, *factor, known, generation)?;
         }
         let Valued { worths, occurring, is_given, is_name, .. } = valued;
-        let asked = Asked::new(&occurring, weights);
+        let asked = Arc::new(Asked::new(&occurring, weights));
         let known = match generation.words.known(&asked) {
             Some(known) => known,
             None => {
-                let known = Arc::new(Known::new(&occurring, weights, generation));
-                generation.words.keep(asked, &known);
+                let known = Arc::new(Known::new(&occurring, Arc::clone(&asked), weights, generation));
+                generation.words.keep(&asked, &known);
                 known
             }
         };
@@ -117,14 +113,12 @@ impl Word {
         ordinal: usize,
         sheet: &mut Sheet,
     ) -> Result<Arc<About>, Error> {
-        let kept = &self.known.about[ordinal][usize::from(self.is_even)];
-        if let Some(about) = kept.get() {
-            return Ok(Arc::clone(about));
+        let weighed = &generation.segments[ordinal].view.weighed;
+        if let Some(about) = weighed.get(&self.asked, self.is_even) {
+            return Ok(about);
         }
         let about = Arc::new(self.known.weigh(generation, ordinal, self.is_even, sheet)?);
-        if generation.words.take(about.bytes()) {
-            let _ = kept.set(Arc::clone(&about));
-        }
+        weighed.keep(&self.asked, self.is_even, &about);
         Ok(about)
     }
 
@@ -208,12 +202,9 @@ impl Valued {
 
 impl Known {
     /// A word by those of its forms that occur.
-    fn new(occurring: &[Occurring], weights: &Weights, generation: &Generation) -> Self {
-        let mut known = Self {
-            postings: generation.segments.iter().map(|_| Vec::new()).collect(),
-            documents: 0,
-            about: generation.segments.iter().map(|_| Default::default()).collect(),
-        };
+    fn new(occurring: &[Occurring], asked: Arc<Asked>, weights: &Weights, generation: &Generation) -> Self {
+        let mut known =
+            Self { postings: generation.segments.iter().map(|_| Vec::new()).collect(), documents: 0, asked };
         for Occurring { form, worth, places } in occurring {
             let (worth, is_longer) = (*worth, matches!(form, Form::Begun(_)));
             for Found { field, ordinal, source } in &places.found {
@@ -229,7 +220,7 @@ impl Known {
         known
     }
 
-    /// What it takes, but for what is kept in [`Known::about`], and for what is its forms'.
+    /// What it takes, but for what is its forms'.
     pub(crate) fn bytes(&self) -> usize {
         self.postings.iter().map(Vec::len).sum::<usize>() * size_of::<Posting>()
     }
@@ -275,7 +266,8 @@ impl Known {
     ) -> Result<Bits, Error> {
         let segment = &generation.segments[ordinal];
         let mut docs = Bits::none(segment.view.documents());
-        match (self.about[ordinal].iter().find_map(OnceLock::get), within) {
+        let weighed = |is_even| segment.view.weighed.get(&self.asked, is_even);
+        match (weighed(false).or_else(|| weighed(true)), within) {
             (Some(about), Some(within)) => about.for_each_in(within, |doc, _| docs.insert(doc)),
             (Some(about), None) => about.docs().iter().for_each(|&doc| docs.insert(doc)),
             (None, _) => {
@@ -288,7 +280,7 @@ impl Known {
         Ok(docs)
     }
 
-    /// Of all live documents of a segment.
+    /// Of all documents of a segment: which ones are deleted is its generation's business.
     fn weigh(
         &self,
         generation: &Generation,
@@ -297,15 +289,16 @@ impl Known {
         sheet: &mut Sheet,
     ) -> Result<About, Error> {
         let segment = &generation.segments[ordinal];
+        let all = Bits::all(segment.view.documents());
         let mut found = Bits::none(segment.view.documents());
         for postings in self.postings[ordinal].chunk_by(|one, other| one.text() == other.text()) {
             let mut here = Bits::none(segment.view.documents());
             let (itself, longer) = postings.split_at(postings.partition_point(|posting| !posting.is_longer));
             for posting in itself {
-                posting.weigh(generation, segment, &segment.live, is_even, &mut here, &mut sheet.here)?;
+                posting.weigh(generation, segment, &all, is_even, &mut here, &mut sheet.here)?;
             }
             if !longer.is_empty() {
-                let mut without = segment.live.clone();
+                let mut without = all.clone();
                 without.and_not(&here);
                 for posting in longer {
                     posting.weigh(generation, segment, &without, is_even, &mut here, &mut sheet.here)?;

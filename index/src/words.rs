@@ -5,8 +5,9 @@
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasher, Hash, Hasher, RandomState},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -28,7 +29,11 @@ const SPARSE: usize = 16;
 
 /// Bytes that a generation's words may take. Beyond that they are forgotten, all at once: the frequent ones are back
 /// within moments.
-const MOST_BYTES: usize = 48 << 20;
+const MOST_BYTES: usize = 24 << 20;
+
+/// And those that what words come to in one segment may take: so many at most; in a small one so many, and more by
+/// document.
+const MOST_WEIGHED: (usize, usize, usize) = (24 << 20, 1 << 20, 256);
 
 /// What an entry takes beside what it holds: its letters, and its place.
 const ENTRY_BYTES: usize = 256;
@@ -43,7 +48,7 @@ pub(crate) struct Words {
 #[derive(Default)]
 struct Kept {
     places: HashMap<Form, Arc<Places>>,
-    known: HashMap<Asked, Arc<Known>>,
+    known: HashMap<Arc<Asked>, Arc<Known>>,
     /// How whole texts were read, under which lexicon, and how many places of words that took at most.
     readings: HashMap<(u64, String), (Arc<Reading>, usize)>,
 }
@@ -55,20 +60,29 @@ pub(crate) struct Places {
     pub(crate) by_field: [u64; TextField::ALL.len()],
 }
 
-/// What a word depends on, beside the generation. Floats as bits.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// What a word depends on, beside what is indexed. Floats as bits.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Asked {
+    /// Of the others, so that they are hashed once.
+    hash: u64,
     /// Those that occur.
     forms: Vec<(Form, u32)>,
     weights: [u32; TextField::ALL.len()],
 }
 
+impl Hash for Asked {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
 impl Asked {
     pub(crate) fn new(occurring: &[Occurring], weights: &Weights) -> Self {
-        Self {
-            forms: occurring.iter().map(|found| (found.form.clone(), found.worth.to_bits())).collect(),
-            weights: TextField::ALL.map(|field| rank::weight(weights, field).to_bits()),
-        }
+        let forms: Vec<_> =
+            occurring.iter().map(|found| (found.form.clone(), found.worth.to_bits())).collect();
+        let weights = TextField::ALL.map(|field| rank::weight(weights, field).to_bits());
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self { hash: KEYS.hash_one((&forms, &weights)), forms, weights }
     }
 
     fn bytes(&self) -> usize {
@@ -113,9 +127,9 @@ impl Words {
     }
 
     /// Keeps it for those who ask again.
-    pub(crate) fn keep(&self, asked: Asked, known: &Arc<Known>) {
+    pub(crate) fn keep(&self, asked: &Arc<Asked>, known: &Arc<Known>) {
         if self.take(asked.bytes() + known.bytes()) {
-            self.kept().known.insert(asked, Arc::clone(known));
+            self.kept().known.insert(Arc::clone(asked), Arc::clone(known));
         }
     }
 
@@ -154,8 +168,58 @@ impl Words {
     }
 }
 
-/// The documents of a segment that have a word, in order, and how much each is about it.
-#[derive(Default)]
+/// What words come to in one segment: it never changes, so that this outlasts the generation. Kept within bounds, like
+/// [`Words`].
+#[derive(Debug)]
+pub(crate) struct Weighed {
+    kept: Mutex<Abouts>,
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Abouts {
+    /// As words are, and if each form were worth 1.
+    by_evenness: [HashMap<Arc<Asked>, Arc<About>>; 2],
+    bytes: usize,
+}
+
+impl Weighed {
+    /// For a segment of so many documents.
+    pub(crate) fn new(documents: u32) -> Self {
+        let (most, least, by_document) = MOST_WEIGHED;
+        Self { kept: Mutex::default(), most: most.min(least + by_document * documents as usize) }
+    }
+
+    /// What a word comes to, if that is known.
+    pub(crate) fn get(&self, asked: &Asked, is_even: bool) -> Option<Arc<About>> {
+        self.kept().by_evenness[usize::from(is_even)].get(asked).cloned()
+    }
+
+    /// Keeps what a word comes to. What would drive out most of the others is not kept.
+    pub(crate) fn keep(&self, asked: &Arc<Asked>, is_even: bool, about: &Arc<About>) {
+        let bytes = asked.bytes() + about.bytes();
+        if bytes > self.most / 2 {
+            return;
+        }
+        let mut kept = self.kept();
+        let is_full = kept.bytes + bytes > self.most;
+        let forgotten = is_full.then(|| std::mem::take(&mut *kept));
+        let same = &mut kept.by_evenness[usize::from(is_even)];
+        if same.insert(Arc::clone(asked), Arc::clone(about)).is_none() {
+            kept.bytes += bytes;
+        }
+        drop(kept);
+        // Outside of the lock: it may be much.
+        drop(forgotten);
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Abouts> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The documents of a segment that have a word, deleted ones included, in order, and how much each is about it.
+#[derive(Debug, Default)]
 pub(crate) struct About {
     docs: Vec<u32>,
     about: Vec<f32>,
@@ -211,6 +275,32 @@ mod tests {
             let expected = (0..1_000).step_by(step).filter(|doc| doc % 3 == 0).map(|doc| (doc, doc as f32));
             assert_eq!(seen, expected.collect::<Vec<_>>(), "{step}");
         }
+    }
+
+    #[test]
+    fn what_words_come_to_is_kept_until_it_is_too_much() {
+        let asked = |word: &str| {
+            let forms = vec![(Form::Whole(word.to_owned()), 0)];
+            Arc::new(Asked { hash: word.len() as u64, forms, weights: [0; TextField::ALL.len()] })
+        };
+        let about = |documents: u32| {
+            let mut about = About::default();
+            (0..documents).for_each(|doc| about.push(doc, 1.0));
+            Arc::new(about)
+        };
+        let weighed = Weighed::new(0);
+        let most = u32::try_from(weighed.most / size_of::<(u32, f32)>()).unwrap();
+        weighed.keep(&asked("one"), false, &about(7));
+        assert_eq!(weighed.get(&asked("one"), false).unwrap().docs().len(), 7);
+        assert!(weighed.get(&asked("one"), true).is_none(), "otherwise valued");
+        assert!(weighed.get(&asked("two"), false).is_none(), "equally hashed");
+        weighed.keep(&asked("large"), false, &about(most));
+        assert!(weighed.get(&asked("large"), false).is_none(), "too large");
+        for word in ["second", "third"] {
+            weighed.keep(&asked(word), true, &about(most / 2 - 70));
+        }
+        assert!(weighed.get(&asked("third"), true).is_some());
+        assert!(weighed.get(&asked("one"), false).is_none(), "all were forgotten at once");
     }
 
     #[test]
