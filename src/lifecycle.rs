@@ -64,6 +64,9 @@ pub enum StartError {
     /// The payment gateways cannot be asked.
     #[error("the payment gateways cannot be asked: {0}")]
     Gateways(#[from] reqwest::Error),
+    /// The system gives no threads.
+    #[error("the threads that search cannot be started: {0}")]
+    Threads(#[source] io::Error),
     /// The system has no randomness or no memory.
     #[error("{0}")]
     Passwords(crate::error::Error),
@@ -142,7 +145,7 @@ impl Shop {
             keys,
             passwords,
             clock,
-            searches: Gate::new(cores),
+            searches: Gate::new(cores).map_err(StartError::Threads)?,
             throttle,
             imports: database.work_pool("duka import"),
             uploads: Arc::new(Semaphore::new(UPLOADS)),

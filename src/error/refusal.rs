@@ -87,6 +87,12 @@ impl Error {
         Self::new(Kind::NotFound, format!("There is no such {what}."))
     }
 
+    /// 404 for the thing that the field at `pointer` names, whether it is not there or not the caller's.
+    pub fn names_nothing(pointer: &'static str, what: &str) -> Self {
+        let fault = Fault::field(pointer, "not-found", format!("no {what} of this id"));
+        Self::not_found(what).with_fault(fault)
+    }
+
     /// 400: what was sent cannot be read.
     pub fn malformed(why: impl fmt::Display) -> Self {
         Self::new(Kind::Malformed, why.to_string())

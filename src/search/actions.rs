@@ -1,8 +1,9 @@
 //! Asking the index within limits, and only what it has not been asked before.
 //!
-//! Searches run off the runtime's threads, but for those that the engine says are brief and whose rows are kept: to
-//! hand such a one to another thread, and to be woken by it, takes as long as the search itself, and it keeps others
-//! waiting no longer than writing any answer does. What may touch the disk never runs here.
+//! Searches have threads of their own and a queue before them, but for those that the engine says are brief and whose
+//! rows are kept: to hand such a one over and to be woken takes as long as the search itself, it keeps others waiting
+//! hardly longer than writing any answer does, and to turn it away would cost as much. What may touch the disk never
+//! runs here.
 
 use std::{
     sync::Arc,
@@ -19,7 +20,7 @@ use crate::{
     cache::{Body, Key, Outcome, encoding::Encoding},
     client::Client,
     error::{Error, Kind, Result},
-    gate::Place,
+    gate::Undone,
     indexing::{Tuning, Version},
     throttle::Act,
 };
@@ -65,16 +66,15 @@ pub async fn search(
     let question = ("search", Query { at: 0, ..query.clone() });
     let ask = |app: App, index: Reader, tuning: Arc<Tuning>, at| async move {
         let query = Query { at, ..query };
-        let place = enter(&app).await?;
         if !index.is_brief(&query, &tuning.lexicon) {
-            return on_a_thread(place, move || write(index.find(&query, &tuning.lexicon)?, at)).await;
+            return work(&app, move || write(index.find(&query, &tuning.lexicon)?, at)).await;
         }
         let found = tracing::info_span!("search").in_scope(|| index.find(&query, &tuning.lexicon))?;
         // Rows that are not kept are on the disk.
         if !query.highlight && app.rows.has_all(&found) {
             return write(found, at);
         }
-        on_a_thread(place, move || write(found, at)).await
+        work(&app, move || write(found, at)).await
     };
     answer(app, demand, question, ask).await
 }
@@ -189,30 +189,15 @@ async fn coded(app: &App, key: Key, plain: Body, encoding: Encoding) -> Result<B
 
 /// Runs it on a thread of its own, once there is a place.
 async fn work<T: Send + 'static>(app: &App, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    on_a_thread(enter(app).await?, run).await
-}
-
-/// Waits for a place.
-async fn enter(app: &App) -> Result<Place> {
-    let place = app.searches.enter().await;
-    place.ok_or_else(|| {
-        metrics::counter!("duka_search_refused_total").increment(1);
-        Error::unavailable("Too many searches are waiting.")
-    })
-}
-
-async fn on_a_thread<T: Send + 'static>(
-    place: Place,
-    run: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
     let span = tracing::info_span!("search");
-    let working = tokio::task::spawn_blocking(move || {
-        let _entered = span.enter();
-        // The place goes with the work: who hangs up does not free it early.
-        let _held = place;
-        run()
-    });
-    working.await.map_err(Error::internal)?
+    let working = app.searches.run(move || span.in_scope(run));
+    working.await.unwrap_or_else(|undone| match undone {
+        Undone::TurnedAway => {
+            metrics::counter!("duka_search_refused_total").increment(1);
+            Err(Error::unavailable("Too many searches are waiting."))
+        }
+        Undone::Broken => Err(Error::internal(undone)),
+    })
 }
 
 /// How far the index is; `held` are writes that it is known to hold. They may be above the newest version below

@@ -22,7 +22,7 @@ use crate::{
     extract::{Id, NoBody, Query},
     indexing::verify::Report,
     job::model::{Job, Kind},
-    openapi::ProblemResponse,
+    openapi::{JobEvent, ProblemResponse},
 };
 
 /// The routes.
@@ -188,7 +188,7 @@ async fn cancel(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Resp
 #[utoipa::path(get, path = "/api/admin/reindex/{id}/events/", tag = "administration", security(("bearer" = [])), params(
     ("id" = i64, Path)
 ), responses(
-    (status = 200, description = "An event for each change, its data a job as above", content_type = "text/event-stream", body = String),
+    (status = 200, description = "An event for each change, its data a job as above", content_type = "text/event-stream", body = JobEvent),
     (status = "4XX", response = ProblemResponse)
 ))]
 async fn events(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Response> {
