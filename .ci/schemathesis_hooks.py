@@ -1,26 +1,125 @@
-"""How schemathesis signs in: anew every few minutes, since tokens live ten."""
+"""How schemathesis signs in, and what of a refusal the document cannot say.
+
+Tokens live ten minutes, and examples end sessions, change roles and delete accounts: each time anew, as somebody new
+where the last one was signed out for good.
+"""
 
 import json
 import os
+import re
+import subprocess
+import urllib.error
 import urllib.request
+import uuid
 
 import schemathesis
 
-if os.environ.get("DUKA_ST_USER"):
+BASE = os.environ["DUKA_ST_BASE"]
+ROLE = os.environ["DUKA_ST_ROLE"]
+PASSWORD = uuid.uuid4().hex
 
-    @schemathesis.auth(refresh_interval=240)
-    class Bearer:
-        def get(self, case, context):
-            request = urllib.request.Request(
-                os.environ["DUKA_ST_BASE"] + "/api/auth/jwt/login/",
-                data=json.dumps(
-                    {"username": os.environ["DUKA_ST_USER"], "password": os.environ["DUKA_ST_PASSWORD"]}
-                ).encode(),
-                headers={"Content-Type": "application/json"},
-            )
-            with urllib.request.urlopen(request) as answer:
-                return json.load(answer)["access"]
 
-        def set(self, case, data, context):
-            case.headers = case.headers or {}
-            case.headers["Authorization"] = f"Bearer {data}"
+def ask(method, path, body, token=None):
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(BASE + path, json.dumps(body).encode(), headers, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def sign_in(username, password):
+    return ask("POST", "/api/auth/jwt/login/", {"username": username, "password": password})["access"]
+
+
+def new_administrator():
+    name = f"st-{uuid.uuid4().hex}"
+    command = [os.environ["DUKA_ST_BIN"], "admin", "create", "--data-dir", os.environ["DUKA_ST_DATA"]]
+    command += ["--username", name, "--email", f"{name}@example.com", "--password-stdin"]
+    subprocess.run(command, input=PASSWORD, text=True, check=True, capture_output=True)
+    return name
+
+
+def new_user():
+    if ROLE == "admin":
+        return new_administrator()
+    name = f"st-{uuid.uuid4().hex}"
+    body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+    user = ask("POST", "/api/auth/register/", body)
+    if ROLE == "vendor":
+        administrator = sign_in(new_administrator(), PASSWORD)
+        ask("PATCH", f"/api/users/{user['id']}/", {"role": "vendor"}, administrator)
+    return name
+
+
+class Bearer:
+    """A token of somebody of the role: of the demo's, who has products and orders, for as long as that one is let in."""
+
+    who = (f"demo-{ROLE}", os.environ.get("DUKA_ST_PASSWORD", ""))
+
+    def get(self, case, context):
+        try:
+            token = sign_in(*Bearer.who)
+            headers = {"Authorization": f"Bearer {token}"}
+            request = urllib.request.Request(BASE + "/api/auth/me/", headers=headers)
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                if json.load(answer)["role"] == ROLE:
+                    return token
+        except urllib.error.HTTPError as error:
+            if error.code != 401:
+                raise
+        Bearer.who = (new_user(), PASSWORD)
+        return sign_in(*Bearer.who)
+
+    def set(self, case, data, context):
+        case.headers = case.headers or {}
+        case.headers["Authorization"] = f"Bearer {data}"
+
+
+if ROLE != "nobody":
+    schemathesis.auth(refresh_interval=20)(Bearer)
+
+
+# What the document cannot say: that two things contradict each other, what is there already or is not, which characters
+# texts may hold, what everybody's password is, a signature that holds. Nothing else that it allows may be refused.
+EXCUSES = re.compile(
+    "|".join(
+        [
+            r"holds the character U\+",
+            r"must not be empty",
+            r"say two places; give one of them",
+            r"is another name of",
+            r"is one that everybody tries first",
+            r"must not be (the|your) username",
+            r"is not a refresh token of yours",
+            r"is not an e-mail address such as",
+            r"is not the id of (a|an|one of)",
+            r"there is no such",
+            r"is not a field that can be set here",
+            r"must be the id or the slug of a category",
+            r"must be small letters and digits with single hyphens",
+            r"must be a Kenyan mobile number",
+            r"is not a cursor|cursor .* (was|is) ",
+            r"has more than \d decimals",
+            r"leaves no time",
+            r"may hold letters, digits and",
+        ]
+    ),
+    re.IGNORECASE,
+)
+# Refusals whose kind says it.
+KINDS = {"empty-cart", "discount-not-applicable", "idempotency-key-reused", "invalid-signature", "precondition-failed"}
+
+
+@schemathesis.check
+def refused_only_for_what_the_document_cannot_say(ctx, response, case):
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    if response.status_code not in (400, 406, 413, 415, 422):
+        return
+    problem = response.json()
+    if problem["type"].rsplit("/", 1)[-1] in KINDS:
+        return
+    said = [fault["detail"] for fault in problem.get("errors", [])] or [problem["detail"]]
+    left = [one for one in said if not EXCUSES.search(one)]
+    assert not left, f"The document allows what was refused with {response.status_code}: {left}"

@@ -289,14 +289,17 @@ pub fn secret(length: RangeInclusive<usize>) -> impl FnOnce(Value) -> Result<Str
     }
 }
 
-/// A whole number in the range.
+/// A whole number in the range, as JSON Schema has it: 2.0 is one.
 pub fn integer(range: RangeInclusive<i64>) -> impl FnOnce(Value) -> Result<i64, Refusal> {
     move |value| {
         let Value::Number(number) = value else { return Err(("type", "must be a whole number".into())) };
-        let whole = number.as_i64();
-        if whole.is_none() && number.as_f64().is_some_and(|float| float.fract() != 0.0) {
+        let float = number.as_f64().filter(|_| number.is_f64());
+        if float.is_some_and(|float| float.fract() != 0.0) {
             return Err(("type", "must be a whole number".into()));
         }
+        // Above, a float may stand for several whole numbers.
+        let exact = float.filter(|float| float.abs() < 2_f64.powi(53));
+        let whole = number.as_i64().or(exact.map(|float| float as i64));
         whole.filter(|whole| range.contains(whole)).ok_or_else(|| {
             ("range", format!("must be a whole number from {} to {}", range.start(), range.end()))
         })

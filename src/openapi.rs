@@ -30,6 +30,14 @@ impl<'r> ToResponse<'r> for ProblemResponse {
     }
 }
 
+/// One of the events of a job's progress, as it stands in the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `job` writes")]
+pub struct JobEvent {
+    /// The job as JSON.
+    data: String,
+}
+
 /// The bearer token, and the one shape of every error.
 pub fn components() -> Components {
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
@@ -135,6 +143,7 @@ fn close(object: &mut Object, names: &mut Vec<String>) {
         }
         if let RefOr::T(schema) = property {
             bound_id(name, schema);
+            shape(name, schema);
         }
     }
     names.extend(object.properties.values().filter_map(|property| match property {
@@ -183,6 +192,45 @@ fn bound_id(name: &str, schema: &mut Schema) {
     }
 }
 
+const AMOUNT: &str = r"^[0-9]{1,10}(\.[0-9]{1,2})?$";
+const VERSION: &str = "^[0-9]{1,18}:[0-9]{1,18}$";
+/// What texts of a name look like wherever they stand.
+const SHAPES: [(&str, &str); 12] = [
+    ("Content-Encoding", "^(gzip|x-gzip|identity)$"),
+    ("Idempotency-Key", "^[!-~]+$"),
+    ("X-Catalog-Min-Version", VERSION),
+    ("amount", AMOUNT),
+    ("discount_value", AMOUNT),
+    ("expected_total", AMOUNT),
+    ("maximum_discount", AMOUNT),
+    ("min_version", VERSION),
+    ("minimum_purchase", AMOUNT),
+    ("price", AMOUNT),
+    ("price_max", AMOUNT),
+    ("price_min", AMOUNT),
+];
+/// Lists whose texts have a length.
+const WORDS: [&str; 3] = ["phrases", "stop_words", "to"];
+const WORD_CHARACTERS: usize = 200;
+
+/// Says what a text looks like, and how long those in a list are, where its name tells.
+fn shape(name: &str, schema: &mut Schema) {
+    match schema {
+        Schema::Object(object) if object.pattern.is_none() => {
+            object.pattern =
+                SHAPES.iter().find(|(known, _)| *known == name).map(|(_, pattern)| (*pattern).to_owned());
+        }
+        Schema::Array(array) if WORDS.contains(&name) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items
+                && let RefOr::T(Schema::Object(object)) = items.as_mut()
+            {
+                (object.min_length, object.max_length) = (Some(1), Some(WORD_CHARACTERS));
+            }
+        }
+        _ => {}
+    }
+}
+
 fn is_integer(object: &Object) -> bool {
     match &object.schema_type {
         SchemaType::Type(of) => *of == Type::Integer,
@@ -191,7 +239,7 @@ fn is_integer(object: &Object) -> bool {
     }
 }
 
-/// What all operations have in common: ids in parameters are numbers from 1, and any request may come when the server
+/// What all operations have in common: parameters look as fields of their names do, and any request may come when the server
 /// has no room for it.
 pub fn tell_what_is_common(document: &mut OpenApi) {
     let operations =
@@ -200,11 +248,17 @@ pub fn tell_what_is_common(document: &mut OpenApi) {
         });
     for operation in operations.flatten() {
         for parameter in operation.parameters.iter_mut().flatten() {
-            if let RefOr::T(parameter) = parameter
-                && parameter.parameter_in == ParameterIn::Query
-                && let Some(RefOr::T(schema)) = &mut parameter.schema
-            {
+            let RefOr::T(parameter) = parameter else { continue };
+            let Some(schema) = &mut parameter.schema else { continue };
+            match parameter.parameter_in {
+                // A header is there or not, and has no null.
+                ParameterIn::Header => refuse_null(schema),
+                ParameterIn::Query | ParameterIn::QueryString => {}
+                ParameterIn::Path | ParameterIn::Cookie => continue,
+            }
+            if let RefOr::T(schema) = schema {
                 bound_id(&parameter.name, schema);
+                shape(&parameter.name, schema);
             }
         }
         let busy = RefOr::Ref(Ref::from_response_name("Problem"));

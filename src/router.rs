@@ -49,6 +49,8 @@ use crate::{
 const BODY_BYTES: usize = 64 * 1024;
 /// How long a request may take, its body's arrival included, until its answer begins.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// The methods that operations have; HEAD is GET without its body.
+static METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE];
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The shop as a service: what the accept loop and tests call.
@@ -269,7 +271,7 @@ async fn refuse_query(with_parameters: Arc<QueryPaths>, request: Request, next: 
     let query = request.uri().query().unwrap_or_default();
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
     // A method that no path has is refused as such, with or without them.
-    let is_none = method_label(method) == "other";
+    let is_none = !METHODS.contains(method) && method != Method::OPTIONS;
     let is_refused = match with_parameters.get(path) {
         Some(methods) => methods.get(method) == Some(&false),
         None => !is_none,
@@ -308,26 +310,22 @@ async fn observe(mut request: Request, next: Next) -> Response<Body> {
     response.headers_mut().insert(REQUEST_ID, value);
 
     let (seconds, status) = (begun.elapsed().as_secs_f64(), response.status().as_u16());
-    metrics::histogram!("duka_http_request_seconds", "route" => route, "method" => method_label(&method))
-        .record(seconds);
+    let (route, method) = labels(route, &method, response.status());
+    metrics::histogram!("duka_http_request_seconds", "route" => route, "method" => method).record(seconds);
     metrics::counter!("duka_http_responses_total", "status" => status.to_string()).increment(1);
     telemetry::end_request(&span, status);
     span.in_scope(|| tracing::debug!(status, seconds, "answered"));
     response
 }
 
-/// The method for a metric's label: clients may send any word for one, and each label is kept for ever.
-fn method_label(method: &Method) -> &'static str {
-    static KNOWN: [Method; 7] = [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PATCH,
-        Method::PUT,
-        Method::DELETE,
-        Method::OPTIONS,
-    ];
-    KNOWN.iter().find(|known| *known == method).map_or("other", Method::as_str)
+/// What a request is counted under: an operation that there is, else nothing in particular. Clients may send any word
+/// for a method, and each pair of labels is kept for ever.
+fn labels(route: String, method: &Method, status: StatusCode) -> (String, &'static str) {
+    let asked = if method == Method::HEAD { &Method::GET } else { method };
+    match METHODS.iter().find(|known| *known == asked) {
+        Some(known) if status != StatusCode::METHOD_NOT_ALLOWED => (route, known.as_str()),
+        _ => ("unmatched".to_owned(), "other"),
+    }
 }
 
 /// The client's own id, when it is one that can stand in a log; else a new one.

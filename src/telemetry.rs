@@ -69,9 +69,10 @@ pub async fn upkeep(stop: CancellationToken) {
 
 /// Counters that are there from the start: what has never happened is zero, and not unknown, so that whoever watches
 /// them sees the first time too.
-const COUNTERS: [(&str, &str); 13] = [
+const COUNTERS: [(&str, &str); 14] = [
     ("duka_connections_refused_total", "Connections beyond the limit"),
     ("duka_index_changes_total", "Products that were indexed anew"),
+    ("duka_index_damaged_total", "Indexes whose files were found to differ from their checksums, or gone"),
     ("duka_index_differences_total", "Documents that were found to differ from the database"),
     ("duka_index_errors_total", "Turns of the indexer that failed"),
     ("duka_index_rebuilds_total", "Indexes that took the place of another"),
@@ -145,8 +146,11 @@ fn install() -> Option<PrometheusHandle> {
         0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
         10.0,
     ];
+    // There is a series of these for each operation: few, and each read for every one of them.
+    const OF_REQUESTS: &[f64] = &[0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0];
     let builder = PrometheusBuilder::new()
-        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+        .set_buckets_for_metric(Matcher::Full("duka_http_request_seconds".to_owned()), OF_REQUESTS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS))
         .and_then(PrometheusBuilder::install_recorder);
     match builder {
         Ok(handle) => {

@@ -35,7 +35,7 @@ pub async fn add(app: &App, user: Customer, added: &Added) -> Result<Cart> {
     let head = store::lock(&mut transaction, user.user_id()).await?;
     let at = app.clock.micros();
     let offered = store::offered(&mut transaction, head.id, added.variant_id, at).await?;
-    let offered = offered.ok_or_else(|| Error::not_found("variant"))?;
+    let offered = offered.ok_or_else(|| Error::names_nothing("/variant_id", "variant"))?;
     let wanted = offered.held.saturating_add(added.quantity);
     demand_stock(wanted, offered.stock)?;
     if i64::from(wanted) > MOST_PIECES {

@@ -106,6 +106,7 @@ struct FilterParams {
     code: Option<String>,
     is_active: Option<bool>,
     /// `code` or `automatic`.
+    #[param(pattern = "^(code|automatic)$")]
     activation: Option<String>,
     /// Linked to this product.
     #[param(minimum = 1)]
@@ -225,6 +226,7 @@ struct ChangesBody {
     end_date: Option<OffsetDateTime>,
     is_active: Option<bool>,
     /// `code` or `automatic`.
+    #[schema(pattern = "^(code|automatic)$")]
     activation: Option<String>,
     /// Null is any number; not below `times_used`.
     #[schema(minimum = 1)]

@@ -87,6 +87,12 @@ impl Error {
         Self::new(Kind::NotFound, format!("There is no such {what}."))
     }
 
+    /// 404 for the thing that the field at `pointer` names, whether it is not there or not the caller's.
+    pub fn names_nothing(pointer: &'static str, what: &str) -> Self {
+        let fault = Fault::field(pointer, "not-found", format!("no {what} of this id"));
+        Self::not_found(what).with_fault(fault)
+    }
+
     /// 400: what was sent cannot be read.
     pub fn malformed(why: impl fmt::Display) -> Self {
         Self::new(Kind::Malformed, why.to_string())
@@ -108,6 +114,11 @@ impl Error {
         &self.detail
     }
 
+    /// What has led to it, if it was this.
+    pub fn cause<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.cause.as_ref()?.downcast_ref()
+    }
+
     /// Which row of the table it is.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -126,7 +137,8 @@ impl Error {
         problem
     }
 
-    fn with_cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    /// The same, led to by this.
+    pub fn with_cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into().into());
         self
     }

@@ -45,7 +45,7 @@ impl QueryForm for Wanted {
 #[expect(dead_code, reason = "describes what `Wanted` reads")]
 struct FormatParams {
     /// `ndjson` or `csv`; when absent, the one that `Accept` names first, and else NDJSON.
-    #[param(default = "ndjson")]
+    #[param(default = "ndjson", pattern = "^(ndjson|csv)$")]
     format: Option<String>,
 }
 

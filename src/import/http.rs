@@ -23,7 +23,7 @@ use crate::{
     error::{Error, Kind as ErrorKind, Result},
     extract::{Id, Query, header_text},
     job::model::{Job, Kind, Part, RowError},
-    openapi::ProblemResponse,
+    openapi::{JobEvent, ProblemResponse},
     page::{DeepList, Links, Place},
 };
 
@@ -86,7 +86,7 @@ struct OptionParams {
     dry_run: Option<bool>,
     /// What becomes of the file when a row is refused: with `reject` nothing of it is kept, with `skip` everything
     /// else.
-    #[param(default = "reject")]
+    #[param(default = "reject", pattern = "^(reject|skip)$")]
     on_error: Option<String>,
 }
 
@@ -236,7 +236,7 @@ async fn cancel(State(app): State<App>, admin: Admin, Id(id): Id) -> Result<Resp
 /// Server-sent events without a name: the job, now and whenever it has changed. The last one is how it ended.
 #[utoipa::path(get, path = "/api/admin/import/{id}/events/", tag = "administration", security(("bearer" = [])),
     params(("id" = i64, Path)), responses(
-    (status = 200, description = "An event for each change, its data a job as above", body = String,
+    (status = 200, description = "An event for each change, its data a job as above", body = JobEvent,
         content_type = "text/event-stream"),
     (status = "4XX", response = ProblemResponse)
 ))]

@@ -112,7 +112,7 @@ impl Asker {
             let now = Instant::now();
             match answer {
                 Ok(reply) if reply.is_success() => self.times.answered(now - due, now - sent),
-                Ok(reply) => self.times.refused(reply.status),
+                Ok(reply) => self.times.refused(reply.status, now - due),
                 Err(_) => {
                     self.wire = None;
                     self.times.failed();

@@ -21,13 +21,21 @@ pub struct Times {
     /// From when it was sent to its answer: what the server has taken for it.
     from_sent: Histogram<u64>,
     refused: BTreeMap<u16, u64>,
+    /// From when it was due to its refusal.
+    until_refused: Histogram<u64>,
     failed: u64,
 }
 
 impl Times {
     /// None yet.
     pub fn new() -> Self {
-        Self { from_due: histogram(), from_sent: histogram(), refused: BTreeMap::new(), failed: 0 }
+        Self {
+            from_due: histogram(),
+            from_sent: histogram(),
+            refused: BTreeMap::new(),
+            until_refused: histogram(),
+            failed: 0,
+        }
     }
 
     /// It was answered as it should be.
@@ -36,9 +44,10 @@ impl Times {
         self.from_sent.saturating_record(micros(from_sent));
     }
 
-    /// It was answered with something else. How quickly one is refused is no merit, and is not counted.
-    pub fn refused(&mut self, status: u16) {
+    /// It was answered with something else. How quickly one is refused is no merit, and stands apart.
+    pub fn refused(&mut self, status: u16, from_due: Duration) {
         *self.refused.entry(status).or_default() += 1;
+        self.until_refused.saturating_record(micros(from_due));
     }
 
     /// It was not answered.
@@ -51,6 +60,7 @@ impl Times {
         // Both have the same range, which is all that could differ.
         let _ = self.from_due.add(&other.from_due);
         let _ = self.from_sent.add(&other.from_sent);
+        let _ = self.until_refused.add(&other.until_refused);
         other.refused.iter().for_each(|(status, count)| *self.refused.entry(*status).or_default() += count);
         self.failed += other.failed;
     }
@@ -80,6 +90,7 @@ impl Times {
             "failed": self.failed,
             "milliseconds_since_due": quantiles(&self.from_due),
             "milliseconds_since_sent": quantiles(&self.from_sent),
+            "milliseconds_until_refused": quantiles(&self.until_refused),
         })
     }
 
@@ -94,7 +105,8 @@ impl Times {
         }
         writeln!(f)?;
         line(f, "since due", &self.from_due)?;
-        line(f, "since sent", &self.from_sent)
+        line(f, "since sent", &self.from_sent)?;
+        if self.refused.is_empty() { Ok(()) } else { line(f, "refused", &self.until_refused) }
     }
 }
 
@@ -204,7 +216,7 @@ mod tests {
             times.answered(Duration::from_millis(number), Duration::from_millis(1));
         }
         let mut more = Times::new();
-        more.refused(503);
+        more.refused(503, Duration::from_millis(7));
         more.failed();
         times.add(&more);
         assert_eq!((times.count(), times.faults()), (100, 2));
@@ -219,6 +231,7 @@ mod tests {
         let json = report.to_json();
         assert_eq!(json["searches"]["per_second"], 10.0);
         assert_eq!(json["searches"]["refused"], json!({"503": 1}));
+        assert_eq!(json["searches"]["milliseconds_until_refused"]["max"], 7.003);
         assert_eq!(json["server_cpu_milliseconds_per_search"], 5.0);
         let text = report.to_string();
         assert!(text.contains("100 answered, 10.0 a second, 1 × 503, 1 without an answer"), "{text}");

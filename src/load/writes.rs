@@ -146,7 +146,7 @@ impl Writer {
                         self.follow(version.clone(), answered).await;
                     }
                 }
-                Ok(reply) => self.outcome.writes.refused(reply.status),
+                Ok(reply) => self.outcome.writes.refused(reply.status, due.elapsed()),
                 Err(_) => self.outcome.writes.failed(),
             }
         }
@@ -192,7 +192,9 @@ impl Writer {
                 Ok(reply) if reply.is_success() => {
                     return self.outcome.visible.answered(since.elapsed(), since.elapsed());
                 }
-                Ok(reply) if since.elapsed() > PATIENCE => return self.outcome.visible.refused(reply.status),
+                Ok(reply) if since.elapsed() > PATIENCE => {
+                    return self.outcome.visible.refused(reply.status, since.elapsed());
+                }
                 Ok(_) => {}
                 Err(_) => return self.outcome.visible.failed(),
             }

@@ -129,7 +129,7 @@ async fn acceptable(
         return Err(Error::new(Kind::EmptyCart, "Put something into the cart first."));
     }
     let address = store::address(db, user_id, new.address_id).await?;
-    let address = address.ok_or_else(|| Error::not_found("address"))?;
+    let address = address.ok_or_else(|| Error::names_nothing("/address_id", "address"))?;
     let short: Vec<&Line> = cart.lines.iter().filter(|line| line.is_short()).collect();
     if !short.is_empty() {
         return Err(out_of_stock(&short));

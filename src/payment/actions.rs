@@ -282,7 +282,7 @@ pub async fn status(app: &App, user: Customer, order_id: i64) -> Result<Standing
     let payment_status = paying::payment_status(&mut snapshot, order_id, owner).await?;
     let which = Which { order_id: Some(order_id), ..Which::default() };
     let attempts = store::payments(&mut *snapshot, which).await?;
-    let refunds = store::refunds(&mut *snapshot, Some(order_id), None, None).await?;
+    let refunds = store::refund::refunds(&mut *snapshot, Some(order_id), None, None).await?;
     snapshot.commit().await?;
     let latest = attempts.first().cloned();
     let flagged = attempts.into_iter().filter(|payment| is_admin && payment.attention.is_some()).collect();
@@ -294,7 +294,7 @@ pub async fn status(app: &App, user: Customer, order_id: i64) -> Result<Standing
 /// # Errors
 /// When the database does not answer.
 pub(super) async fn count(app: &App) -> Result<()> {
-    let (live, attention, waiting) = store::counts(&app.web).await?;
+    let (live, attention, waiting) = store::inbox::counts(&app.web).await?;
     let gauges = [
         ("duka_payments_live", live),
         ("duka_payments_attention", attention),
@@ -313,7 +313,7 @@ pub(super) async fn count(app: &App) -> Result<()> {
 /// When the database does not answer.
 pub async fn forget(db: &mut PgConnection, user_id: i64) -> Result<()> {
     store::forget_phones(db, user_id).await?;
-    store::forget_events(db, user_id).await
+    store::inbox::forget(db, user_id).await
 }
 
 /// The shop's gateways.

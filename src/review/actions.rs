@@ -47,7 +47,7 @@ pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Review> {
 pub async fn create(app: &App, user: Customer, new: &NewReview) -> Result<(Review, Version)> {
     let mut write = CatalogWrite::begin(app, user).await?;
     let id = store::insert(&mut write, user.user_id(), new).await?;
-    let id = id.ok_or_else(|| Error::not_found("product"))?;
+    let id = id.ok_or_else(|| Error::names_nothing("/product_id", "product"))?;
     finish(app, write, user, id).await
 }
 

@@ -1,8 +1,11 @@
 //! Asking the index, off the runtime's threads and within limits, and only what it has not been asked before.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use duka_index::{Found, Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
+use duka_index::{Engine, Found, Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
 use serde::Serialize;
 
 use super::model::Trial;
@@ -12,12 +15,15 @@ use crate::{
     cache::{Body, Key, Outcome, encoding::Encoding},
     client::Client,
     error::{Error, Kind, Result},
-    indexing::{Tuning, Version},
+    gate::Undone,
+    indexing::{Remedy, Tuning, Version},
     throttle::Act,
 };
 
 /// How long a search waits for the write that it must hold.
 const CATCH_UP: Duration = Duration::from_millis(500);
+/// How long a search waits for an index in place of one that it cannot read: as long as a small one takes to build.
+const MENDED: Duration = Duration::from_secs(5);
 
 /// What a client demands of its answer, whatever it asks.
 #[derive(Clone, Copy, Debug)]
@@ -52,11 +58,11 @@ pub async fn search(
     app: &App,
     demand: Demand,
     query: Query,
-    write: impl FnOnce(Found, i64) -> Result<Vec<u8>> + Send + 'static,
+    write: impl Fn(Found, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
     let question = ("search", Query { at: 0, ..query.clone() });
     let ask = move |index: &Reader, tuning: &Tuning, at| {
-        write(index.find(&Query { at, ..query }, &tuning.lexicon)?, at)
+        write(index.find(&Query { at, ..query.clone() }, &tuning.lexicon)?, at)
     };
     answer(app, demand, question, ask).await
 }
@@ -72,17 +78,26 @@ pub async fn try_out<T: Send + 'static>(
     Trial { query, settings }: Trial,
     write: impl FnOnce([Hits; 2], i64) -> T + Send + 'static,
 ) -> Result<T> {
-    let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
-    let query = Query { at: app.clock.micros(), ..query };
-    work(app.clone(), move || {
-        // They were checked when they were read.
-        let lexicon = Lexicon::new(&settings).map_err(|faults| {
-            Error::internal(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-        })?;
-        let (before, after) = (index.search(&query, &tuning.lexicon)?, index.search(&query, &lexicon)?);
-        Ok(write([before, after], query.at))
-    })
-    .await
+    // They were checked when they were read.
+    let lexicon = Lexicon::new(&settings).map_err(|faults| {
+        Error::internal(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    })?;
+    let at = app.clock.micros();
+    let asked = Arc::new((Query { at, ..query }, lexicon));
+    let deadline = Instant::now() + MENDED;
+    let hits = loop {
+        let engine = app.indexing.engine();
+        let (index, tuning, asked) = (engine.reader(), app.indexing.tuning(), Arc::clone(&asked));
+        let asking = work(app.clone(), move || {
+            let (query, lexicon) = asked.as_ref();
+            Ok([index.search(query, &tuning.lexicon)?, index.search(query, lexicon)?])
+        });
+        match asking.await {
+            Ok(hits) => break hits,
+            Err(error) => mended(app, &engine, error, deadline).await?,
+        }
+    };
+    work(app.clone(), move || Ok(write(hits, at))).await
 }
 
 /// Completes what somebody types; see [`search`].
@@ -93,7 +108,7 @@ pub async fn suggest(
     app: &App,
     demand: Demand,
     query: SuggestQuery,
-    write: impl FnOnce(Suggestions, i64) -> Result<Vec<u8>> + Send + 'static,
+    write: impl Fn(Suggestions, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
     let question = ("suggest", query.clone());
     let ask = move |index: &Reader, tuning: &Tuning, at| write(index.suggest(&query, &tuning.lexicon)?, at);
@@ -109,7 +124,7 @@ pub async fn similar(
     demand: Demand,
     id: i64,
     limit: usize,
-    write: impl FnOnce(Hits, i64) -> Result<Vec<u8>> + Send + 'static,
+    write: impl Fn(Hits, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
     let ask = move |index: &Reader, _: &Tuning, at| {
         write(index.similar(id, limit)?.ok_or_else(|| Error::not_found("product"))?, at)
@@ -123,33 +138,76 @@ fn key(question: &impl Serialize, index: &Reader, tuning: &Tuning, at: i64) -> R
     Key::new(&(question, index.generation(), index.price_epoch(at), tuning.version))
 }
 
-/// The answer that is kept, else a new one.
+/// The answer of the index that is current.
 async fn answer(
     app: &App,
     demand: Demand,
     question: impl Serialize + Send + Sync,
-    ask: impl FnOnce(&Reader, &Tuning, i64) -> Result<Vec<u8>> + Send + 'static,
+    ask: impl Fn(&Reader, &Tuning, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
     app.throttle.count(Act::Search, demand.client)?;
     catch_up(app, demand.versions).await?;
     let begun = Instant::now();
-    // Before the index: what answers is never older than what is promised.
-    let version = reached(app, demand.versions);
-    let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
-    let at = app.clock.micros();
-    let key = key(&question, &index, &tuning, at)?;
-    let (body, outcome) = match app.cache.get(&key.coded(demand.encoding)).await {
-        Some(body) => (body, Outcome::Hit),
-        None => {
-            let asking = work(app.clone(), move || Ok(Body::new(ask(&index, &tuning, at)?)));
-            let (plain, outcome) = app.cache.get_or_make(key, asking).await?;
-            (coded(app, key, plain, demand.encoding).await?, outcome)
+    let ask = Arc::new(ask);
+    let (body, version, outcome) = loop {
+        // Before the index: what answers is never older than what is promised.
+        let version = reached(app, demand.versions);
+        let engine = app.indexing.engine();
+        match kept_or_made(app, &engine, demand.encoding, &question, &ask).await {
+            Ok((body, outcome)) => break (body, version, outcome),
+            Err(error) => mended(app, &engine, error, begun + MENDED).await?,
         }
     };
     app.cache.count(outcome);
     let took = begun.elapsed();
     metrics::histogram!("duka_search_seconds", "cache" => outcome.as_str()).record(took.as_secs_f64());
     Ok(Answer { body, version, outcome, took })
+}
+
+/// The answer that is kept, else a new one.
+async fn kept_or_made(
+    app: &App,
+    engine: &Engine,
+    encoding: Encoding,
+    question: &(impl Serialize + Sync),
+    ask: &Arc<impl Fn(&Reader, &Tuning, i64) -> Result<Vec<u8>> + Send + Sync + 'static>,
+) -> Result<(Body, Outcome)> {
+    let (index, tuning) = (engine.reader(), app.indexing.tuning());
+    let at = app.clock.micros();
+    let key = key(question, &index, &tuning, at)?;
+    if let Some(body) = app.cache.get(&key.coded(encoding)).await {
+        return Ok((body, Outcome::Hit));
+    }
+    let ask = Arc::clone(ask);
+    let asking = work(app.clone(), move || Ok(Body::new(ask(&index, &tuning, at)?)));
+    let (plain, outcome) = app.cache.get_or_make(key, asking).await?;
+    Ok((coded(app, key, plain, encoding).await?, outcome))
+}
+
+/// After an error: returns when it is worth asking again, since it was the fault of an index that another one has taken
+/// over from, or of one that is whole after all.
+async fn mended(app: &App, engine: &Engine, error: Error, deadline: Instant) -> Result<()> {
+    if !is_unread(&error) {
+        return Err(error);
+    }
+    match app.indexing.remedy(engine, deadline.into()).await {
+        Remedy::Replaced => Ok(()),
+        Remedy::Whole if is_suspect(&error) && Instant::now() < deadline => Ok(()),
+        Remedy::Whole => Err(error),
+        Remedy::Late => {
+            Err(Error::unavailable("The index is damaged and is being replaced.").with_cause(error))
+        }
+    }
+}
+
+/// Whether an error may be the fault of the index's files. A damaged one can make its reader panic.
+fn is_unread(error: &Error) -> bool {
+    error.cause::<duka_index::Error>().is_some()
+        || error.cause::<Undone>().is_some_and(|undone| *undone == Undone::Broken)
+}
+
+fn is_suspect(error: &Error) -> bool {
+    matches!(error.cause(), Some(duka_index::Error::Suspect))
 }
 
 /// The body in the coding, prepared once.
@@ -163,18 +221,15 @@ async fn coded(app: &App, key: Key, plain: Body, encoding: Encoding) -> Result<B
 
 /// Runs it on a thread of its own, once there is a place.
 async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let Some(place) = app.searches.enter().await else {
-        metrics::counter!("duka_search_refused_total").increment(1);
-        return Err(Error::unavailable("Too many searches are waiting."));
-    };
     let span = tracing::info_span!("search");
-    let working = tokio::task::spawn_blocking(move || {
-        let _entered = span.enter();
-        // The place goes with the work: who hangs up does not free it early.
-        let _held = place;
-        run()
-    });
-    working.await.map_err(Error::internal)?
+    let working = app.searches.run(move || span.in_scope(run));
+    working.await.unwrap_or_else(|undone| match undone {
+        Undone::TurnedAway => {
+            metrics::counter!("duka_search_refused_total").increment(1);
+            Err(Error::unavailable("Too many searches are waiting."))
+        }
+        Undone::Broken => Err(Error::internal(undone)),
+    })
 }
 
 /// How far the index is; `held` are writes that it is known to hold. They may be above the newest version below
@@ -204,7 +259,7 @@ async fn catch_up(app: &App, versions: [Option<Version>; 2]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use duka_index::{Document, Engine, PriceStep};
+    use duka_index::{Document, PriceStep};
 
     use super::*;
 

@@ -48,7 +48,9 @@ pub async fn add(app: &App, user: Customer, new: &NewWish) -> Result<(Wish, i64,
     let (at, owner) = (app.clock.micros(), user.user_id());
     let mut transaction = auth::begin(&app.web, user).await?;
     let product = indexing::documents(&mut transaction, &[new.product_id]).await?.pop();
-    let product = product.filter(|product| product.is_active).ok_or_else(|| Error::not_found("product"))?;
+    let product = product
+        .filter(|product| product.is_active)
+        .ok_or_else(|| Error::names_nothing("/product_id", "product"))?;
     // Before the lock too: whoever says it again need not wait for a turn.
     let (row, is_new) = match store::wish_for(&mut transaction, owner, product.id).await? {
         Some(row) => (row, false),

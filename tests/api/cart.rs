@@ -60,7 +60,7 @@ async fn a_cart_is_filled_changed_and_emptied() {
             let refused = shop.post_as(&ada, "/api/cart/add/", json!({"variant_id": tea, "quantity": quantity}));
             assert_eq!(refused.await.expect(422).faults(), ["/quantity"], "{quantity}");
         }
-        shop.put(&ada, 999, 1).await.expect(404);
+        assert_eq!(shop.put(&ada, 999, 1).await.expect(404).faults(), ["/variant_id"]);
         shop.patch_as(&ada, "/api/cart/update/999/", json!({"quantity": 1})).await.expect(404);
 
         let eve = shop.user("eve", Role::Customer).await;

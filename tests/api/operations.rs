@@ -5,7 +5,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use duka::auth::Role;
 
-use crate::support::with_shop;
+use reqwest::Method;
+
+use crate::{rights::operations, support::with_shop};
 
 fn operating(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ops").join(name)).unwrap()
@@ -67,6 +69,34 @@ async fn alerts_watch_what_is_exported() {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         assert!(missing.is_empty(), "a server that has done nothing wrong does not export {missing:?}");
+    })
+    .await;
+}
+
+/// Each pair of labels is kept for ever: clients make none.
+#[tokio::test]
+async fn only_operations_have_series_of_their_own() {
+    with_shop(async |shop| {
+        for path in ["/api/product/", "/api/order/1/", "/api/nothing/", "/graphql/", "/swagger/", "/"] {
+            for method in ["OPTIONS", "HEAD", "TRACE", "PURGE", "DELETE", "LOOK-AT-ME"] {
+                shop.send(shop.request(method.parse::<Method>().unwrap(), path)).await;
+            }
+        }
+        let known = operations();
+        let metrics = shop.get("/metrics").await.expect(200).text;
+        let counts = metrics.lines().filter_map(|line| line.strip_prefix("duka_http_request_seconds_count{"));
+        let mut seen = 0;
+        for line in counts {
+            let label = |name: &str| line.split(&format!("{name}=\"")).nth(1)?.split('"').next();
+            let (route, method) = (label("route").unwrap(), label("method").unwrap());
+            let is_document = !route.starts_with("/api/") || route == "/api/openapi.json";
+            let is_page = is_document && matches!(method, "GET" | "POST");
+            let is_other = route == "unmatched" && !matches!(method, "TRACE" | "PURGE" | "LOOK-AT-ME");
+            assert!(is_page || is_other || known.contains(&format!("{method} {route}")), "{line}");
+            seen += 1;
+        }
+        assert!(seen > 2, "{seen}");
+        assert!(metrics.len() < 256 * 1024, "{} bytes", metrics.len());
     })
     .await;
 }

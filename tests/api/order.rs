@@ -168,7 +168,7 @@ async fn what_cannot_be_ordered_changes_nothing() {
             body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
             shop.post_as(&ada, "/api/order/", body)
         };
-        with(json!({"address_id": foreign})).await.expect(404);
+        assert_eq!(with(json!({"address_id": foreign})).await.expect(404).faults(), ["/address_id"]);
         with(json!({"address_id": 999})).await.expect(404);
         let told = with(json!({"expected_total": "49.99"})).await.expect(409);
         assert_eq!(

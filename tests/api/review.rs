@@ -269,6 +269,7 @@ async fn only_what_is_on_offer_is_reviewed_and_its_reviews_are_seen() {
         for product in [one, two, 999_999, i64::MAX] {
             for user in [&other, admin] {
                 let refused = shop.post_as(user, "/api/review/", review(product, 4)).await.expect(404);
+                assert_eq!(refused.faults(), ["/product_id"]);
                 assert_eq!(refused.json["type"], "/problems/not-found");
             }
         }

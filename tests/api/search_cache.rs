@@ -252,14 +252,20 @@ async fn what_is_kept_needs_no_place_in_the_queue() {
         generate(shop, 30).await;
         let app = &shop.shop.app;
         shop.get("/api/product/?q=the").await.expect(200);
-        let taken = app.searches.close().await.unwrap();
+        let places = std::thread::available_parallelism().unwrap().get();
+        let (free, taken): (Vec<_>, Vec<_>) = (0..places).map(|_| std::sync::mpsc::channel::<()>()).unzip();
+        for place in taken {
+            let (searches, (begun, is_begun)) = (app.searches.clone(), tokio::sync::oneshot::channel());
+            tokio::spawn(async move { searches.run(move || (begun.send(()), place.recv())).await });
+            is_begun.await.unwrap();
+        }
         assert_eq!(outcome(&shop.get("/api/product/?q=the").await.expect(200)), "hit");
         let busy = shop.get("/api/product/?q=a").await.expect(503);
         assert_eq!(
             (busy.json["type"].as_str(), busy.header("retry-after")),
             (Some("/problems/unavailable"), "1")
         );
-        drop(taken);
+        drop(free);
         assert_eq!(
             outcome(&shop.get("/api/product/?q=a").await.expect(200)),
             "miss",

@@ -65,7 +65,7 @@ async fn ask_and_stop(database_url: &str, collector: &str) -> Duration {
     let asked = Instant::now();
     assert_eq!(request.send().await.unwrap().status(), 200);
     assert!(
-        asked.elapsed() < Duration::from_secs(3),
+        asked.elapsed() < Duration::from_secs(8),
         "a request waits for no collector: {:?}",
         asked.elapsed()
     );

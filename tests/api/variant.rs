@@ -115,7 +115,8 @@ async fn vendors_write_their_own_and_see_no_other_s_drafts() {
         shop.patch_as(&ben, &path, json!({"stock": 9})).await.expect(404);
         shop.delete_as(&ben, &path).await.expect(404);
         let body = json!({"product_id": product.id(), "variant_name": "X", "sku": "X"});
-        shop.post_as(&ben, "/api/variant/", body).await.expect(404);
+        let refused = shop.post_as(&ben, "/api/variant/", body).await.expect(404);
+        assert_eq!(refused.faults(), ["/product_id"]);
         assert_eq!(shop.get("/api/variant/").await.json["count"], 0);
         assert_eq!(shop.get_as(&ann, "/api/variant/").await.json["count"], 1);
     })

@@ -166,7 +166,8 @@ async fn what_cannot_be_wished_for_is_refused_and_changes_nothing() {
         shop.delete_as(admin, &format!("/api/product/{two}/")).await.expect(204);
         for product in [one, two, 999_999, i64::MAX] {
             for user in [ada, admin] {
-                shop.post_as(user, ADD, wish(product)).await.expect(404);
+                let refused = shop.post_as(user, ADD, wish(product)).await.expect(404);
+                assert_eq!(refused.faults(), ["/product_id"]);
             }
         }
         for (body, faults) in [

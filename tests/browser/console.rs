@@ -85,6 +85,8 @@ async fn the_index_is_built_anew_compared_and_gone_back_from() {
         page.reads(&format!("{documents} of {documents} documents")).await;
         let states = page.value("[...states].join()").await;
         assert!(states.as_str().unwrap().contains("Running"), "it was followed, not just waited for: {states}");
+        let streamed = "performance.getEntriesByType('resource').some((e) => e.name.endsWith('/events/'))";
+        assert_eq!(page.value(streamed).await, json!(true), "its events are heard, not asked for");
         let job = page.value("document.querySelector('.job-line').innerText.match(/Job (\\d+)/)[1]").await;
         let job = stage.shop.get_as(&stage.admin, &format!("/api/admin/reindex/{}/", job.as_str().unwrap())).await.expect(200);
         assert_eq!(job.json["status"], "succeeded");

@@ -24,7 +24,10 @@ use crate::{
         },
         judge::{Believed, believe},
         model::{Payment, Refund, RefundStatus, Status},
-        store::{self, Event, Kept, Which},
+        store::{
+            self, Which,
+            inbox::{Event, Kept},
+        },
     },
 };
 
@@ -95,7 +98,7 @@ fn has_names(payment: &Payment, news: &News) -> bool {
 }
 
 async fn receive(app: &App, event: &Event<'_>) -> Result<Option<i64>> {
-    let id = store::receive(&app.web, event).await?;
+    let id = store::inbox::receive(&app.web, event).await?;
     let outcome = if id.is_some() { "kept" } else { "repeated" };
     count(event.provider.to_owned(), outcome);
     Ok(id)
@@ -129,7 +132,7 @@ pub(in crate::payment) async fn look_after(app: &App, most: i64) -> Result<usize
 }
 
 async fn digest_some(app: &App, id: Option<i64>, most: i64) -> Result<usize> {
-    let events = store::lease_events(&app.web, id, most, HOLD).await?;
+    let events = store::inbox::lease(&app.web, id, most, HOLD).await?;
     let done = join_all(events.iter().map(|event| digest(app, event))).await;
     for error in done.into_iter().filter_map(Result::err) {
         tracing::warn!(%error, "a payment event is processed later");
@@ -175,7 +178,7 @@ async fn digest(app: &App, event: &Kept) -> Result<()> {
         Outcome::Later(why) if event.attempts >= MOST_ATTEMPTS => (None, Some(why), None),
         Outcome::Later(why) => (None, Some(why), Some(patience(event.attempts))),
     };
-    store::leave_event(&app.web, event.id, payment_id, error, wait).await
+    store::inbox::leave(&app.web, event.id, payment_id, error, wait).await
 }
 
 /// Two seconds, then longer, up to five minutes.
@@ -201,7 +204,7 @@ async fn digest_card(app: &App, body: &Value) -> Result<Outcome> {
             let which = Which { intent: Some(&intent), ..Which::default() };
             let Some(payment) = store::payment(&app.web, which).await? else { return Ok(Outcome::Stranger) };
             let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
-            store::hasten_refunds(&mut transaction, payment.id, returned.as_deref()).await?;
+            store::refund::hasten(&mut transaction, payment.id, returned.as_deref()).await?;
             if refunded.is_some_and(|refunded| refunded > payment.refunded_amount) {
                 settle::flag(
                     &mut transaction,
@@ -256,7 +259,7 @@ async fn digest_reversal(app: &App, id: i64, told: Reversal, attempts: i32) -> R
 /// # Errors
 /// When the database does not answer.
 pub(in crate::payment) async fn tidy(app: &App) -> Result<()> {
-    let gone = store::forget_strangers(&app.web).await?;
+    let gone = store::inbox::forget_strangers(&app.web).await?;
     tracing::debug!(gone, "events of nobody's payments were forgotten");
     Ok(())
 }

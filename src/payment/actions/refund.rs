@@ -22,7 +22,7 @@ use crate::{
         gateway::{News, RefundNews, Word},
         model::{Payment, Refund, RefundStatus, Status, next_check, whole_shillings},
         request::NewRefund,
-        store::{self, Entry, Record, RefundNames, Which},
+        store::{self, Record, Which, ledger::Entry, refund::RefundNames},
     },
 };
 
@@ -82,7 +82,7 @@ async fn resume(
         let Some(request) = request else { return Ok(None) };
         let Some(claim) = idempotency::unanswered(&mut transaction, request).await? else { return Ok(None) };
         let Some(key_id) = claim.id() else { return Ok(None) };
-        let Some(id) = store::refund_of_key(&mut transaction, key_id).await? else { return Ok(None) };
+        let Some(id) = store::refund::of_key(&mut transaction, key_id).await? else { return Ok(None) };
         let (refund, _) = one_refund(&mut transaction, id).await?;
         if matches!(refund.status, RefundStatus::Pending) {
             return Ok(None);
@@ -161,7 +161,7 @@ async fn opened(
         return Err(Error::field("/amount", "range", "must have no cents: M-Pesa moves none"));
     }
     let id = reserve(db, &mut due, payment, amount, "Asked for by the shop.", Some(admin.user_id())).await?;
-    store::note_key(db, id, claim.id()).await?;
+    store::refund::note_key(db, id, claim.id()).await?;
     Ok(Opened::Begun(claim, id))
 }
 
@@ -174,20 +174,20 @@ pub(super) async fn reserve(
     reason: &str,
     requested_by: Option<i64>,
 ) -> Result<i64> {
-    if !store::reserve(db, payment.id, amount).await? {
+    if !store::refund::reserve(db, payment.id, amount).await? {
         return Err(Error::new(Kind::WrongState, "Not so much is left of the payment."));
     }
     if payment.received.is_some() {
-        let is_new = !store::is_captured(db, payment.id).await?;
+        let is_new = !store::ledger::is_captured(db, payment.id).await?;
         if is_new {
             // It was nobody's until now: what came in is booked as what goes out.
-            store::book(db, payment, Entry::Received).await?;
+            store::ledger::book(db, payment, Entry::Received).await?;
         }
         give_up(db, due, payment).await?;
     }
     // What an administrator asks for is sent by the request's own task.
     let wait = if requested_by.is_some() { HOLD } else { Duration::ZERO };
-    let id = store::insert_refund(db, payment, amount, reason, requested_by, wait).await?;
+    let id = store::refund::insert(db, payment, amount, reason, requested_by, wait).await?;
     let detail = format!("{} {amount}: {reason}", payment.got_in());
     paying::tell(db, payment.order_id, "refund_requested", &detail, requested_by).await?;
     Ok(id)
@@ -267,12 +267,12 @@ pub(super) async fn send(app: &App, id: i64) -> Result<()> {
         let left = Duration::try_from(RESULT - age).unwrap_or_default();
         let wait = Some(next_check(refund.checks, false).min(left));
         let nameless = RefundNames::default();
-        return store::record_refund(&mut connection, id, RefundStatus::Pending, nameless, None, wait).await;
+        return store::refund::record(&mut connection, id, RefundStatus::Pending, nameless, None, wait).await;
     }
     let (token, token_hash) = token();
     // Said before it is sent: after a crash nobody can tell, and nobody sends it again to a gateway without keys.
     let is_mine = refund.status == RefundStatus::Pending
-        && store::sending(&mut *connection, id, &token_hash, HOLD).await?;
+        && store::refund::sending(&mut *connection, id, &token_hash, HOLD).await?;
     drop(connection);
     let news = match gateways.of(payment.method) {
         None => RefundNews::new(RefundStatus::Manual).because("This way of paying is not set up any more."),
@@ -309,7 +309,7 @@ pub(super) async fn send(app: &App, id: i64) -> Result<()> {
 /// # Errors
 /// When the database does not answer.
 pub(in crate::payment) async fn give_back_some(app: &App, most: i64) -> Result<usize> {
-    let owing = store::owing(&app.web, most).await?;
+    let owing = store::refund::owing(&app.web, most).await?;
     let mut begun = 0;
     for order_id in &owing {
         match give_back(app, *order_id).await {
@@ -333,7 +333,7 @@ async fn give_back(app: &App, order_id: i64) -> Result<()> {
 /// # Errors
 /// When the database does not answer.
 pub(in crate::payment) async fn look_after(app: &App, most: i64) -> Result<usize> {
-    let ids = store::lease_refunds(&app.web, most, HOLD).await?;
+    let ids = store::refund::lease(&app.web, most, HOLD).await?;
     let sent = futures_util::future::join_all(ids.iter().map(|id| send(app, *id))).await;
     for error in sent.into_iter().filter_map(Result::err) {
         tracing::warn!(%error, "a refund is looked after later");
@@ -343,7 +343,7 @@ pub(in crate::payment) async fn look_after(app: &App, most: i64) -> Result<usize
 
 /// A refund, and the payment that it is of.
 pub(super) async fn one_refund(db: &mut PgConnection, id: i64) -> Result<(Refund, Payment)> {
-    let refund = store::refunds(&mut *db, None, Some(id), None).await?.into_iter().next();
+    let refund = store::refund::refunds(&mut *db, None, Some(id), None).await?.into_iter().next();
     let refund = refund.ok_or_else(|| Error::not_found("refund"))?;
     let payment = one(db, refund.payment_id).await?;
     Ok((refund, payment))

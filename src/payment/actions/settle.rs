@@ -17,7 +17,7 @@ use crate::{
         gateway::{News, Word},
         judge::{Verdict, judge},
         model::{Payment, Status, next_check},
-        store::{self, Entry, Record},
+        store::{self, Record, ledger::Entry},
     },
 };
 
@@ -108,7 +108,7 @@ async fn advance(
     }
     match status {
         Status::Succeeded => {
-            store::book(db, payment, Entry::Capture).await?;
+            store::ledger::book(db, payment, Entry::Capture).await?;
             let detail = format!("{} {} by {}.", payment.currency, payment.amount, payment.method.as_str());
             let was_paid = due.state.payment_status == PaymentStatus::Paid;
             if due.state.payment_status.may_become(PaymentStatus::Paid) {
@@ -176,7 +176,7 @@ pub(super) async fn give_back_surplus(db: &mut PgConnection, due: &mut Due) -> R
     if waits || strange.is_empty() {
         return Ok(());
     }
-    let refunds = store::refunds(&mut *db, Some(due.id), None, None).await?;
+    let refunds = store::refund::refunds(&mut *db, Some(due.id), None, None).await?;
     for payment in strange {
         if refunds.iter().all(|refund| refund.payment_id != payment.id) {
             refund::reserve(db, due, &payment, payment.left(), reason, None).await?;

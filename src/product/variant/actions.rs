@@ -54,7 +54,7 @@ pub async fn of_products(app: &App, viewer: Viewer, products: &[i64]) -> Result<
 pub async fn create(app: &App, vendor: Vendor, added: AddedVariant) -> Result<(Variant, Version)> {
     let mut write = CatalogWrite::begin(app, vendor).await?;
     let price = store::lock_product(&mut write, added.product_id, vendor.owner()).await?;
-    let price = price.ok_or_else(|| Error::not_found("product"))?;
+    let price = price.ok_or_else(|| Error::names_nothing("/product_id", "product"))?;
     if store::count_of(&mut write, added.product_id).await? >= MAX_VARIANTS {
         let detail = format!("The product has {MAX_VARIANTS} variants; make another product for more.");
         return Err(Error::new(Kind::TooMany, detail));

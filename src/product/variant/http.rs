@@ -120,7 +120,7 @@ pub(in crate::product) struct NewBody {
     /// The product's when absent.
     #[schema(example = "12.50")]
     price: Option<String>,
-    #[schema(minimum = 0, default = 0)]
+    #[schema(minimum = 0, maximum = 1_000_000_000, default = 0)]
     stock: Option<i64>,
     #[schema(format = "uri")]
     image_url: Option<String>,
@@ -143,7 +143,7 @@ struct AddedBody {
     /// The product's when absent.
     #[schema(example = "12.50")]
     price: Option<String>,
-    #[schema(minimum = 0, default = 0)]
+    #[schema(minimum = 0, maximum = 1_000_000_000, default = 0)]
     stock: Option<i64>,
     #[schema(format = "uri")]
     image_url: Option<String>,
@@ -185,7 +185,7 @@ struct ChangesBody {
     sku: Option<String>,
     #[schema(example = "12.50")]
     price: Option<String>,
-    #[schema(minimum = 0)]
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
     stock: Option<i64>,
     /// Null takes it away.
     #[schema(format = "uri")]

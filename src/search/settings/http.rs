@@ -76,7 +76,7 @@ enum SynonymBody {
     },
     /// A query for `from` also finds each of `to`, and not the other way round.
     OneWay {
-        #[schema(max_length = 200, example = "phone")]
+        #[schema(min_length = 1, max_length = 200, example = "phone")]
         from: String,
         #[schema(min_items = 1, max_items = 20, example = json!(["smartphone"]))]
         to: Vec<String>,

@@ -18,7 +18,7 @@ use crate::{
     payment::{
         gateway::RefundNews,
         model::{Payment, Refund, RefundStatus, next_check},
-        store::{self, Entry, RefundNames},
+        store::{self, ledger::Entry, refund::RefundNames},
     },
 };
 
@@ -51,29 +51,30 @@ pub(in crate::payment::actions) async fn apply(
     };
     // It was not sent after all: that is how it began.
     if news.status == RefundStatus::Pending && refund.status == RefundStatus::Processing {
-        return store::record_refund(db, id, RefundStatus::Pending, RefundNames::default(), error, wait)
+        return store::refund::record(db, id, RefundStatus::Pending, RefundNames::default(), error, wait)
             .await;
     }
     if !refund.status.may_become(news.status) {
-        return store::record_refund(db, id, refund.status, named, error, wait).await;
+        return store::refund::record(db, id, refund.status, named, error, wait).await;
     }
     let labels = [("method", payment.method.as_str()), ("status", news.status.as_str())];
     metrics::counter!("duka_refunds_total", &labels).increment(1);
     match news.status {
         RefundStatus::Succeeded => {
-            if refund.status == RefundStatus::Failed && !store::reserve(db, payment.id, refund.amount).await?
+            if refund.status == RefundStatus::Failed
+                && !store::refund::reserve(db, payment.id, refund.amount).await?
             {
                 let why = "A refund that had failed went out after all, after the money had been sent back otherwise.";
                 return settle::flag(db, &payment, why).await;
             }
-            store::record_refund(db, id, news.status, named, None, None).await?;
-            store::book(db, &payment, Entry::Refund(id, refund.amount)).await?;
+            store::refund::record(db, id, news.status, named, None, None).await?;
+            store::ledger::book(db, &payment, Entry::Refund(id, refund.amount)).await?;
             went_back(db, &mut due, &payment, refund.amount).await
         }
         RefundStatus::Failed | RefundStatus::Manual => {
-            store::record_refund(db, id, news.status, named, error, None).await?;
+            store::refund::record(db, id, news.status, named, error, None).await?;
             if news.status == RefundStatus::Failed {
-                store::release(db, payment.id, refund.amount).await?;
+                store::refund::release(db, payment.id, refund.amount).await?;
             }
             let why = error.unwrap_or("The gateway does not say why.");
             let what = match news.status {
@@ -90,7 +91,7 @@ pub(in crate::payment::actions) async fn apply(
             )
             .await
         }
-        status => store::record_refund(db, id, status, named, error, wait).await,
+        status => store::refund::record(db, id, status, named, error, wait).await,
     }
 }
 
@@ -105,13 +106,13 @@ async fn gone_out(
     let nameless = RefundNames::default();
     match news.status {
         RefundStatus::Succeeded => {
-            store::record_refund(db, refund.id, RefundStatus::Succeeded, nameless, None, None).await
+            store::refund::record(db, refund.id, RefundStatus::Succeeded, nameless, None, None).await
         }
         RefundStatus::Failed if payment.method == PaymentMethod::Card => {
             let why = news.error.as_deref().unwrap_or("the gateway does not say why");
-            store::record_refund(db, refund.id, RefundStatus::Failed, nameless, Some(why), None).await?;
-            store::release(db, payment.id, refund.amount).await?;
-            store::book(db, payment, Entry::Return(refund.id, refund.amount)).await?;
+            store::refund::record(db, refund.id, RefundStatus::Failed, nameless, Some(why), None).await?;
+            store::refund::release(db, payment.id, refund.amount).await?;
+            store::ledger::book(db, payment, Entry::Return(refund.id, refund.amount)).await?;
             let why =
                 format!("A refund of {} came back, so that the shop has the money: {why}", refund.amount);
             settle::flag(db, payment, &why).await?;
@@ -119,7 +120,7 @@ async fn gone_out(
             if payment.received.is_some() {
                 return paying::tell(db, due.id, "refund_returned", detail, None).await;
             }
-            let to = PaymentStatus::of_held(store::held(db, due.id).await?, due.total_amount);
+            let to = PaymentStatus::of_held(store::ledger::held(db, due.id).await?, due.total_amount);
             paying::take_back(db, due, to, detail).await
         }
         RefundStatus::Failed => {
@@ -141,7 +142,7 @@ async fn went_back(db: &mut PgConnection, due: &mut Due, payment: &Payment, amou
     if payment.received.is_some() {
         return paying::tell(db, due.id, "wrong_amount_refunded", &detail, None).await;
     }
-    let to = PaymentStatus::of_held(store::held(db, due.id).await?, due.total_amount);
+    let to = PaymentStatus::of_held(store::ledger::held(db, due.id).await?, due.total_amount);
     if to == PaymentStatus::Paid {
         // What was paid too often.
         return paying::tell(db, due.id, "surplus_refunded", &detail, None).await;
@@ -159,7 +160,8 @@ pub(in crate::payment::actions) async fn of_token(
     token: &str,
 ) -> Result<Option<(Refund, Payment)>> {
     let mut connection = app.web.acquire().await?;
-    let refund = store::refunds(&mut *connection, None, None, Some(&hash(token))).await?.into_iter().next();
+    let refund =
+        store::refund::refunds(&mut *connection, None, None, Some(&hash(token))).await?.into_iter().next();
     match refund {
         Some(refund) => one_refund(&mut connection, refund.id).await.map(Some),
         None => Ok(None),

@@ -1,5 +1,5 @@
 /**
- * The components that both pages are made of; `components.css` dresses them.
+ * The components that both pages are made of; `controls.css`, `components.css` and `overlays.css` dress them.
  */
 
 import { html, useEffect, useErrorBoundary, useId, useRef, useState } from "./html.js";
