@@ -134,6 +134,9 @@ impl Generation {
                 && (typed.last.contains(char::is_numeric) || !word.contains(char::is_numeric))
         };
         let mut counts: HashMap<String, u64> = HashMap::new();
+        if within.iter().all(Bits::is_empty) {
+            return Ok(Vec::new());
+        }
         for field in [TextField::Name, TextField::Brand] {
             let indexes = self.indexes(self.fields.text[field as usize], |_| true)?;
             let mut commonest: Vec<(Reverse<u64>, String, Vec<postings::Found>)> = Vec::new();

@@ -18,6 +18,7 @@ use tantivy::schema::IndexRecordOption;
 use crate::{
     bits::Bits,
     error::Error,
+    forms,
     generation::{Generation, Segment},
     lookup::{Form, Source},
     postings, rank,
@@ -63,6 +64,8 @@ pub(crate) struct Known {
     best: f32,
     /// By segment, once somebody has asked: how much documents are about it, and the same if each form were worth 1.
     about: Vec<[OnceLock<Arc<About>>; 2]>,
+    /// By segment, once somebody has asked, the documents that have it, where those are many.
+    all: Vec<OnceLock<Bits>>,
 }
 
 struct Posting {
@@ -148,6 +151,7 @@ impl Known {
             worths: Vec::with_capacity(forms.len()),
             best: 0.0,
             about: generation.segments.iter().map(|_| Default::default()).collect(),
+            all: generation.segments.iter().map(|_| OnceLock::new()).collect(),
         };
         let mut common = 0;
         let mut is_name = false;
@@ -187,7 +191,7 @@ impl Known {
                 word.postings[found.ordinal].push(posting);
             }
         }
-        word.best = most(forms, &word.worths);
+        word.best = forms::most(forms, &word.worths);
         // What stands in one text is weighed together.
         word.postings
             .iter_mut()
@@ -249,16 +253,40 @@ impl Known {
         ordinal: usize,
         within: Option<&Bits>,
     ) -> Result<Bits, Error> {
+        if let Some(all) = self.all[ordinal].get() {
+            let mut docs = all.clone();
+            within.into_iter().for_each(|within| docs.and(within));
+            return Ok(docs);
+        }
+        let bound = generation.segments[ordinal].view.documents();
+        let about = self.about[ordinal].iter().find_map(OnceLock::get);
+        if let (Some(about), Some(within), false) = (about, within, self.is_common(generation)) {
+            let mut docs = Bits::none(bound);
+            about.for_each_in(within, |doc, _| docs.insert(doc));
+            return Ok(docs);
+        }
+        let mut docs = self.collect(generation, ordinal)?;
+        if self.is_common(generation) && generation.words.take(bound as usize / 8) {
+            let _ = self.all[ordinal].set(docs.clone());
+        }
+        within.into_iter().for_each(|within| docs.and(within));
+        Ok(docs)
+    }
+
+    /// Whether a set of the documents that have it takes less than a list.
+    fn is_common(&self, generation: &Generation) -> bool {
+        self.documents > indexed(generation) / 32
+    }
+
+    fn collect(&self, generation: &Generation, ordinal: usize) -> Result<Bits, Error> {
         let segment = &generation.segments[ordinal];
         let mut docs = Bits::none(segment.view.documents());
-        match (self.about[ordinal].iter().find_map(OnceLock::get), within) {
-            (Some(about), Some(within)) => about.for_each_in(within, |doc, _| docs.insert(doc)),
-            (Some(about), None) => about.docs().iter().for_each(|&doc| docs.insert(doc)),
-            (None, _) => {
+        match self.about[ordinal].iter().find_map(OnceLock::get) {
+            Some(about) => about.docs().iter().for_each(|&doc| docs.insert(doc)),
+            None => {
                 for posting in &self.postings[ordinal] {
                     posting.collect(generation, segment, &mut docs)?;
                 }
-                within.into_iter().for_each(|within| docs.and(within));
             }
         }
         Ok(docs)
@@ -362,19 +390,6 @@ impl Posting {
             }
         }
     }
-}
-
-/// The worth of the best form.
-fn most(forms: &[(Form, f32)], worths: &[f32]) -> f32 {
-    let mut most = 0.0_f32;
-    for (place, worth) in worths.iter().enumerate() {
-        let same = match (&forms[place].0, place.checked_sub(1).map(|before| &forms[before].0)) {
-            (Form::Stem(word), Some(Form::Whole(whole))) if word == whole => worths[place - 1].abs(),
-            _ => 0.0,
-        };
-        most = most.max(worth.abs() + same);
-    }
-    most
 }
 
 fn indexed(generation: &Generation) -> u64 {
