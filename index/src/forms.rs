@@ -115,3 +115,16 @@ pub(crate) fn either(word: &str, factor: f32) -> Vec<(Form, f32)> {
     let (whole, stem) = (factor * factor::WHOLE, factor * factor::STEM);
     vec![(Form::Whole(word.to_owned()), whole), (Form::Stem(word.to_owned()), stem)]
 }
+
+/// The worth of the best form.
+pub(crate) fn most(forms: &[(Form, f32)], worths: &[f32]) -> f32 {
+    let mut most = 0.0_f32;
+    for (place, worth) in worths.iter().enumerate() {
+        let same = match (&forms[place].0, place.checked_sub(1).map(|before| &forms[before].0)) {
+            (Form::Stem(word), Some(Form::Whole(whole))) if word == whole => worths[place - 1].abs(),
+            _ => 0.0,
+        };
+        most = most.max(worth.abs() + same);
+    }
+    most
+}

@@ -18,6 +18,7 @@
 use std::cmp::Ordering;
 
 use crate::{
+    bits::Bits,
     error::Error,
     forms::either,
     parse::Asked,
@@ -140,9 +141,11 @@ impl TextReader<'_> {
         };
         let Lexicon { vocabulary, stop_words, .. } = self.lexicon;
         let wanted = Wanted { begun: self.is_begun(place), vocabulary, stop_words, is_common };
+        let candidates = typo::candidates(word, &wanted, self.generation)?;
+        let others = if candidates.is_empty() { Vec::new() } else { self.having_others(place)? };
         let mut best: Option<(u64, String)> = None;
-        for candidate in typo::candidates(word, &wanted, self.generation)? {
-            let together = self.count_with(place, &candidate)?;
+        for candidate in candidates {
+            let together = self.count_among(&others, &self.look_up_as(place, &candidate)?)?;
             if best.as_ref().is_none_or(|(most, _)| together > *most) {
                 best = Some((together, candidate));
             }
@@ -160,19 +163,30 @@ impl TextReader<'_> {
         Word::new(&forms, None, &self.lexicon.weights, self.generation)
     }
 
-    /// How many match with a word read as another one, and required.
-    fn count_with(&self, place: usize, read: &str) -> Result<u64, Error> {
-        let word = self.look_up_as(place, read)?;
-        let mut count = 0;
-        for ordinal in 0..self.base.len() {
-            let mut docs = word.docs(self.generation, ordinal, Some(&self.base[ordinal]))?;
-            for other in (0..self.words.len()).filter(|&other| other != place && !self.optional[other]) {
+    /// By segment, what has all that must occur but for what stands at a place.
+    fn having_others(&self, place: usize) -> Result<Vec<Bits>, Error> {
+        let is_other = |other: &usize| *other != place && !self.optional[*other];
+        let mut others: Vec<usize> = (0..self.words.len()).filter(is_other).collect();
+        others.sort_by_key(|&other| self.words[other].documents);
+        let mut having = self.base.clone();
+        for (ordinal, docs) in having.iter_mut().enumerate() {
+            for &other in &others {
                 if docs.is_empty() {
                     break;
                 }
-                docs = self.words[other].docs(self.generation, ordinal, Some(&docs))?;
+                *docs = self.words[other].docs(self.generation, ordinal, Some(docs))?;
             }
-            count += docs.count();
+        }
+        Ok(having)
+    }
+
+    /// How many of the documents, which are by segment, have a word.
+    fn count_among(&self, documents: &[Bits], word: &Word) -> Result<u64, Error> {
+        let mut count = 0;
+        for (ordinal, documents) in
+            documents.iter().enumerate().filter(|(_, documents)| !documents.is_empty())
+        {
+            count += word.docs(self.generation, ordinal, Some(documents))?.count();
         }
         Ok(count)
     }

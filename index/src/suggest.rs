@@ -134,6 +134,9 @@ impl Generation {
                 && (typed.last.contains(char::is_numeric) || !word.contains(char::is_numeric))
         };
         let mut counts: HashMap<String, u64> = HashMap::new();
+        if within.iter().all(Bits::is_empty) {
+            return Ok(Vec::new());
+        }
         for field in [TextField::Name, TextField::Brand] {
             let indexes = self.indexes(self.fields.text[field as usize], |_| true)?;
             let mut commonest: Vec<(Reverse<u64>, String, Vec<postings::Found>)> = Vec::new();
@@ -168,6 +171,9 @@ impl Generation {
     fn having(&self, words: &[String], fields: &[TextField]) -> Result<Vec<Bits>, Error> {
         let mut having: Vec<Bits> = self.segments.iter().map(|segment| segment.offered.clone()).collect();
         for word in words {
+            if having.iter().all(Bits::is_empty) {
+                break;
+            }
             let has = self.holding(&[Form::Whole(word.clone()), Form::Stem(word.clone())], fields)?;
             having.iter_mut().zip(&has).for_each(|(having, has)| having.and(has));
         }
@@ -201,6 +207,9 @@ impl Generation {
         let last = [Form::Whole(typed.last.clone()), Form::Begun(typed.last.clone())];
         let mut called = self.holding(&last, fields)?;
         for word in &typed.whole {
+            if called.iter().all(Bits::is_empty) {
+                break;
+            }
             let form = if stems { Form::Stem(word.clone()) } else { Form::Whole(word.clone()) };
             let has = self.holding(&[Form::Whole(word.clone()), form], fields)?;
             called.iter_mut().zip(&has).for_each(|(called, has)| called.and(has));

@@ -10,13 +10,18 @@
 //! Walking one word after the other beats a tree of scorers for a shop's catalog, and gives the set of matches, which
 //! every facet needs, for nothing.
 
-use std::{collections::BTreeSet, ops::Deref, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    ops::Deref,
+    sync::{Arc, OnceLock},
+};
 
 use tantivy::schema::IndexRecordOption;
 
 use crate::{
     bits::Bits,
     error::Error,
+    forms,
     generation::{Generation, Segment},
     lookup::{Form, Found, Source},
     postings, rank,
@@ -56,6 +61,8 @@ pub(crate) struct Known {
     /// In how many documents it occurs, at most.
     pub(crate) documents: u64,
     asked: Arc<Asked>,
+    /// By segment, once somebody has asked, the documents that have it, where those are many.
+    all: Vec<OnceLock<Bits>>,
 }
 
 struct Posting {
@@ -92,7 +99,7 @@ impl Word {
                 known
             }
         };
-        Ok(Self { worth: most(forms, &worths), worths, is_given, is_name, is_even: false, known })
+        Ok(Self { worth: forms::most(forms, &worths), worths, is_given, is_name, is_even: false, known })
     }
 
     /// What its commonest form is worth, where all have the same factor; 0 where it does not occur.
@@ -203,8 +210,12 @@ impl Valued {
 impl Known {
     /// A word by those of its forms that occur.
     fn new(occurring: &[Occurring], asked: Arc<Asked>, weights: &Weights, generation: &Generation) -> Self {
-        let mut known =
-            Self { postings: generation.segments.iter().map(|_| Vec::new()).collect(), documents: 0, asked };
+        let mut known = Self {
+            postings: generation.segments.iter().map(|_| Vec::new()).collect(),
+            documents: 0,
+            asked,
+            all: generation.segments.iter().map(|_| OnceLock::new()).collect(),
+        };
         for Occurring { form, worth, places } in occurring {
             let (worth, is_longer) = (*worth, matches!(form, Form::Begun(_)));
             for Found { field, ordinal, source } in &places.found {
@@ -264,16 +275,40 @@ impl Known {
         ordinal: usize,
         within: Option<&Bits>,
     ) -> Result<Bits, Error> {
+        if let Some(all) = self.all[ordinal].get() {
+            let mut docs = all.clone();
+            within.into_iter().for_each(|within| docs.and(within));
+            return Ok(docs);
+        }
+        let bound = generation.segments[ordinal].view.documents();
+        let about = self.weighed(generation, ordinal);
+        if let (Some(about), Some(within), false) = (about, within, self.is_common(generation)) {
+            let mut docs = Bits::none(bound);
+            about.for_each_in(within, |doc, _| docs.insert(doc));
+            return Ok(docs);
+        }
+        let mut docs = self.collect(generation, ordinal)?;
+        if self.is_common(generation) && generation.words.take(bound as usize / 8) {
+            let _ = self.all[ordinal].set(docs.clone());
+        }
+        within.into_iter().for_each(|within| docs.and(within));
+        Ok(docs)
+    }
+
+    /// Whether a set of the documents that have it takes less than a list.
+    fn is_common(&self, generation: &Generation) -> bool {
+        self.documents > indexed(generation) / 32
+    }
+
+    fn collect(&self, generation: &Generation, ordinal: usize) -> Result<Bits, Error> {
         let segment = &generation.segments[ordinal];
         let mut docs = Bits::none(segment.view.documents());
-        match (self.about(generation, ordinal), within) {
-            (Some(about), Some(within)) => about.for_each_in(within, |doc, _| docs.insert(doc)),
-            (Some(about), None) => about.docs().iter().for_each(|&doc| docs.insert(doc)),
-            (None, _) => {
+        match self.weighed(generation, ordinal) {
+            Some(about) => about.docs().iter().for_each(|&doc| docs.insert(doc)),
+            None => {
                 for posting in &self.postings[ordinal] {
                     posting.collect(generation, segment, &mut docs)?;
                 }
-                within.into_iter().for_each(|within| docs.and(within));
             }
         }
         Ok(docs)
@@ -286,7 +321,7 @@ impl Known {
         ordinal: usize,
         mut visit: impl FnMut(u32),
     ) -> Result<(), Error> {
-        match self.about(generation, ordinal) {
+        match self.weighed(generation, ordinal) {
             Some(about) => about.docs().iter().for_each(|&doc| visit(doc)),
             None => self.docs(generation, ordinal, None)?.for_each(visit),
         }
@@ -294,7 +329,7 @@ impl Known {
     }
 
     /// What it comes to in a segment, valued either way, if that is known.
-    fn about(&self, generation: &Generation, ordinal: usize) -> Option<Arc<About>> {
+    fn weighed(&self, generation: &Generation, ordinal: usize) -> Option<Arc<About>> {
         let weighed = &generation.segments[ordinal].view.weighed;
         weighed.get(&self.asked, false).or_else(|| weighed.get(&self.asked, true))
     }
@@ -384,19 +419,6 @@ impl Posting {
             }
         }
     }
-}
-
-/// The worth of the best form.
-fn most(forms: &[(Form, f32)], worths: &[f32]) -> f32 {
-    let mut most = 0.0_f32;
-    for (place, worth) in worths.iter().enumerate() {
-        let same = match (&forms[place].0, place.checked_sub(1).map(|before| &forms[before].0)) {
-            (Form::Stem(word), Some(Form::Whole(whole))) if word == whole => worths[place - 1].abs(),
-            _ => 0.0,
-        };
-        most = most.max(worth.abs() + same);
-    }
-    most
 }
 
 fn indexed(generation: &Generation) -> u64 {
