@@ -41,7 +41,7 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<us
     let is_filtered = filters > 0 || query.text.is_some() || query.in_stock.is_some() || query.on_sale;
     let is_passed = query.sort.len() > 1 || (query.offset > DEEP && is_filtered);
     let halves = filters + query.facets.len() + 2 * (usize::from(vendors) + usize::from(is_passed));
-    let browsed = documents / 8 + documents / 2 * halves + query.limit;
+    let browsed = documents / 32 + documents / 2 * halves + query.limit;
     let Some(text) = &query.text else { return Some(browsed) };
     let (_, steps) = generation.words.reading(lexicon.number, text)?;
     Some(browsed.saturating_add(steps))

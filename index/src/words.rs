@@ -78,10 +78,10 @@ impl Hash for Asked {
 
 impl Asked {
     pub(crate) fn new(occurring: &[Occurring], weights: &Weights) -> Self {
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         let forms: Vec<_> =
             occurring.iter().map(|found| (found.form.clone(), found.worth.to_bits())).collect();
         let weights = TextField::ALL.map(|field| rank::weight(weights, field).to_bits());
-        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         Self { hash: KEYS.hash_one((&forms, &weights)), forms, weights }
     }
 
