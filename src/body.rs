@@ -215,6 +215,11 @@ impl Fields {
         self.fault_at(&[name], code, detail);
     }
 
+    /// Whether there is no fault so far.
+    pub fn is_sound(&self) -> bool {
+        self.faults.is_empty()
+    }
+
     /// [`fault`](Self::fault) of whatever is at the end of the path of names and positions.
     pub fn fault_at(&mut self, path: &[&str], code: &'static str, detail: impl Into<String>) {
         let mut pointer = self.pointer.clone();

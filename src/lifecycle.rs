@@ -98,8 +98,7 @@ impl Shop {
     /// See [`StartError`]; what had been started is stopped again.
     pub async fn open(config: Config, listen: &str, clock: Clock) -> Result<Self, StartError> {
         telemetry::metrics();
-        let listener =
-            TcpListener::bind(listen).await.map_err(|e| StartError::Listen(listen.to_owned(), e))?;
+        let listener = server::listen(listen).await.map_err(|e| StartError::Listen(listen.to_owned(), e))?;
         let address = listener.local_addr().map_err(|e| StartError::Listen(listen.to_owned(), e))?;
         let database = Database::open(&config).await?;
         match Self::open_on(config, listener, clock, &database).await {
@@ -124,7 +123,7 @@ impl Shop {
         database.price_in(config.currency).await?;
         database.level().await?;
         let cores = available_parallelism().map_or(2, usize::from);
-        let passwords = Passwords::new(cores).map_err(StartError::Passwords)?;
+        let passwords = Passwords::new(cores.div_ceil(2)).map_err(StartError::Passwords)?;
         let stop_indexing = CancellationToken::new();
         let sources = database.index_pools();
         let (indexing, indexer) =

@@ -30,7 +30,7 @@ use hyper_util::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream, lookup_host},
     sync::Semaphore,
     time::{Instant, sleep, timeout, timeout_at},
 };
@@ -38,6 +38,9 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
+/// How many connections the system keeps for the accept loop while it is busy, where it allows as many. Beyond them it
+/// lets a client try again, after a second.
+const BACKLOG: u32 = 4096;
 /// How long a client may take to send a request's header.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest header: 16 KiB, as most servers have it.
@@ -55,6 +58,29 @@ const QUIET: Duration = Duration::from_millis(50);
 /// How long requests that have begun may go on after that: in all less than the ten seconds after which container
 /// runtimes kill.
 const DRAIN: Duration = Duration::from_secs(7);
+
+/// Listens at the first address that the text stands for and that can be had.
+///
+/// # Errors
+/// Why the last one cannot.
+pub async fn listen(address: &str) -> io::Result<TcpListener> {
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "it stands for no address");
+    for address in lookup_host(address).await? {
+        match listen_at(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Or a server that is started again would wait for the connections of the one before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Serves until `stop` is cancelled, at most so many connections at a time, then lets the requests that have begun
 /// come to their end. A service that fails has its connection closed without an answer.
@@ -263,6 +289,22 @@ mod tests {
             sleep(Duration::from_millis(20)).await;
         }
         assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_rush_of_connections_is_kept_until_it_is_taken() {
+        let listener = listen("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        // Nobody takes them: beyond the system's queue the next one would wait for a second at least.
+        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |text| {
+            let most: usize = text.trim().parse().unwrap();
+            most.min(BACKLOG as usize)
+        });
+        let mut kept = Vec::new();
+        for number in 0..most.min(512) {
+            let opening = timeout(Duration::from_millis(900), TcpStream::connect(address)).await;
+            kept.push(opening.unwrap_or_else(|_| panic!("the {number}th has to wait")).unwrap());
+        }
     }
 
     #[test]

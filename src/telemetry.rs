@@ -69,9 +69,10 @@ pub async fn upkeep(stop: CancellationToken) {
 
 /// Counters that are there from the start: what has never happened is zero, and not unknown, so that whoever watches
 /// them sees the first time too.
-const COUNTERS: [(&str, &str); 13] = [
+const COUNTERS: [(&str, &str); 14] = [
     ("duka_connections_refused_total", "Connections beyond the limit"),
     ("duka_index_changes_total", "Products that were indexed anew"),
+    ("duka_index_damaged_total", "Indexes whose files were found to differ from their checksums, or gone"),
     ("duka_index_differences_total", "Documents that were found to differ from the database"),
     ("duka_index_errors_total", "Turns of the indexer that failed"),
     ("duka_index_rebuilds_total", "Indexes that took the place of another"),

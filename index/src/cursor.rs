@@ -32,8 +32,6 @@ pub(crate) enum Place {
 pub(crate) struct Reading {
     /// By word asked for: what it was read as, where that differs from what was written.
     pub(crate) read: Vec<Option<String>>,
-    /// By word asked for: what it was read as besides.
-    pub(crate) also: Vec<Option<String>>,
     /// The words that need not occur: stop words, and those in `dropped`.
     pub(crate) optional: Vec<bool>,
     /// The words without which more was found.

@@ -5,19 +5,20 @@ use std::{
     ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
+    thread,
     time::SystemTime,
 };
 
-use tantivy::{
-    Index, IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyDocument, directory::MmapDirectory,
-};
+use tantivy::{Index, IndexMeta, IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyDocument};
 
 use crate::{
     bulk::Bulk,
     collation::Collation,
     document::Document,
     error::Error,
-    generation::Generation,
+    files::{self, Files},
+    generation::{Generation, Segment},
+    health::Health,
     hits::{Hits, Status},
     query::Query,
     reader::Reader,
@@ -37,12 +38,32 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
+/// What was found to differ from its checksum.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// The files, in order; empty when all is as it was written.
+    pub files: Vec<String>,
+    /// The ids of the documents in segments with such files, in order.
+    pub documents: Vec<i64>,
+}
+
+impl Damage {
+    /// As an error, if there is any.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] names the files.
+    pub fn into_error(self) -> Result<(), Error> {
+        if self.files.is_empty() { Ok(()) } else { Err(differ(&self.files)) }
+    }
+}
+
 /// What engines and their writer share.
 pub(crate) struct Shared {
     pub(crate) directory: PathBuf,
     pub(crate) index: Index,
     pub(crate) fields: Arc<Fields>,
     pub(crate) collation: Collation,
+    health: Arc<Health>,
     reader: IndexReader,
     current: RwLock<Arc<Generation>>,
 }
@@ -58,9 +79,9 @@ impl Engine {
         let fields = Fields::new();
         let index = match find_index(directory)? {
             Some(index) => index,
-            None => Index::create(files(directory)?, fields.schema.clone(), IndexSettings::default())?,
+            None => Index::create(open_files(directory)?, fields.schema.clone(), IndexSettings::default())?,
         };
-        Self::of(directory, index, fields)
+        Self::of(directory, index, fields, Health::new(directory))
     }
 
     /// Opens the index in a directory that must hold one.
@@ -73,10 +94,32 @@ impl Engine {
             false => None,
         };
         let missing = || Error::Corrupt(format!("{} holds no index", directory.display()));
-        Self::of(directory, index.ok_or_else(missing)?, Fields::new())
+        Self::of(directory, index.ok_or_else(missing)?, Fields::new(), Health::new(directory))
     }
 
-    fn of(directory: &Path, index: Index, fields: Fields) -> Result<Self, Error> {
+    /// As [`open_existing`](Self::open_existing), once each of its files was compared with its checksum: what has
+    /// passed is watched from then on (see [`is_suspect`](Self::is_suspect)).
+    ///
+    /// # Errors
+    /// As [`open_existing`](Self::open_existing); [`Error::Corrupt`] names the files that differ.
+    pub fn open_checked(directory: &Path) -> Result<Self, Error> {
+        let health = Health::new(directory);
+        if directory.is_dir() {
+            // First, so that nothing is written unseen after it was compared.
+            if let Ok(listed) = files::listed(directory)? {
+                health.watch(listed);
+            }
+            let damaged = health.examine(threads())?;
+            if !damaged.is_empty() {
+                return Err(differ(&names(&damaged)));
+            }
+        }
+        let missing = || Error::Corrupt(format!("{} holds no index", directory.display()));
+        let index = if directory.is_dir() { find_index(directory)? } else { None };
+        Self::of(directory, index.ok_or_else(missing)?, Fields::new(), health)
+    }
+
+    fn of(directory: &Path, index: Index, fields: Fields, health: Health) -> Result<Self, Error> {
         if index.schema() != fields.schema {
             return Err(Error::Schema {
                 found: schema::fingerprint_of(&index.schema()),
@@ -86,17 +129,25 @@ impl Engine {
         schema::register_tokenizers(index.tokenizers());
         let fields = Arc::new(fields);
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        let (searcher, payload) = last_commit(&index, &reader)?;
-        let generation = Generation::new(searcher, payload, Arc::clone(&fields), None)?;
+        let (searcher, meta) = last_commit(&index, &reader)?;
+        let health = Arc::new(health);
+        health.watch(meta.segments.iter().flat_map(files::files_of));
+        let generation = Generation::new(searcher, meta.payload, Arc::clone(&fields), &health, None)?;
         let shared = Shared {
             directory: directory.to_owned(),
             index,
             fields,
             collation: Collation::new()?,
+            health,
             reader,
             current: RwLock::new(Arc::new(generation)),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Whether the two are one: clones of what was opened once.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// Holds the current generation, for several questions that must be answered alike.
@@ -140,7 +191,7 @@ impl Engine {
     /// When the index cannot be read.
     pub fn get(&self, id: i64) -> Result<Option<Document>, Error> {
         let generation = self.shared.current();
-        let found = generation.find(id)?;
+        let found = generation.find(id);
         found.map(|(segment, doc)| generation.document(segment, doc)).transpose()
     }
 
@@ -152,6 +203,7 @@ impl Engine {
     pub fn for_each(&self, mut visit: impl FnMut(Document) -> ControlFlow<()>) -> Result<(), Error> {
         let generation = self.shared.current();
         for segment in &generation.segments {
+            self.shared.health.trust_documents()?;
             // One block at a time is all that reading in order needs.
             let store = segment.reader.get_store_reader(1)?;
             for stored in store.iter::<TantivyDocument>(segment.reader.alive_bitset()) {
@@ -179,18 +231,44 @@ impl Engine {
         }
     }
 
+    /// Whether somebody has written to the files of a commit since they were compared with their checksums. Until
+    /// [`examine`](Self::examine) has done so, words are not searched for, and answers that were being made of them do not
+    /// count ([`Error::Suspect`]). Known on Linux; elsewhere never.
+    pub fn is_suspect(&self) -> bool {
+        self.shared.health.is_suspect()
+    }
+
+    /// Whether files were found that differ from their checksums. It does not recover: open another index. Until then it
+    /// answers what it can answer rightly: everything that columns in memory answer, with documents that agree
+    /// with checksums of their own.
+    pub fn is_damaged(&self) -> bool {
+        self.shared.health.is_damaged()
+    }
+
     /// Reads every file of the last commit and compares it with the checksum it was written with.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] names the files that differ.
-    pub fn validate_checksums(&self) -> Result<(), Error> {
-        let damaged = self.shared.index.validate_checksum()?;
-        if damaged.is_empty() {
-            return Ok(());
+    /// When the directory cannot be read.
+    pub fn examine(&self) -> Result<Damage, Error> {
+        let files = self.shared.health.examine(1)?;
+        Ok(self.damage(&files))
+    }
+
+    fn damage(&self, files: &[PathBuf]) -> Damage {
+        let generation = self.shared.current();
+        let is_of = |file: &PathBuf, segment: &Segment| {
+            file.to_string_lossy().starts_with(&segment.reader.segment_id().uuid_string())
+        };
+        // A list that is damaged, or a segment that has become part of another: then it may be any document.
+        let all = files.iter().any(|file| !generation.segments.iter().any(|segment| is_of(file, segment)));
+        let is_damaged = |segment: &&Segment| all || files.iter().any(|file| is_of(file, segment));
+        let damaged = generation.segments.iter().filter(is_damaged);
+        let mut documents = Vec::new();
+        for segment in damaged {
+            segment.live.for_each(|doc| documents.push(segment.view.ids[doc as usize]));
         }
-        let mut names: Vec<String> = damaged.iter().map(|path| path.display().to_string()).collect();
-        names.sort_unstable();
-        Err(Error::Corrupt(format!("these files differ from their checksums: {}", names.join(", "))))
+        documents.sort_unstable();
+        Damage { files: names(files), documents }
     }
 
     /// Opens the writer, of which there is one at a time.
@@ -235,9 +313,11 @@ impl Shared {
     /// Makes the last commit what searches see, and returns its generation's number. Everything slow happens
     /// before the swap.
     pub(crate) fn publish(&self) -> Result<u64, Error> {
-        let (searcher, payload) = last_commit(&self.index, &self.reader)?;
+        let (searcher, meta) = last_commit(&self.index, &self.reader)?;
+        self.health.watch(meta.segments.iter().flat_map(files::files_of));
         let before = self.current();
-        let generation = Generation::new(searcher, payload, Arc::clone(&self.fields), Some(&before))?;
+        let fields = Arc::clone(&self.fields);
+        let generation = Generation::new(searcher, meta.payload, fields, &self.health, Some(&before))?;
         let number = generation.number;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
         Ok(number)
@@ -246,27 +326,49 @@ impl Shared {
 
 /// The segments and the payload of one and the same commit, also while another engine on this directory commits:
 /// a payload that is ahead of its segments would claim changes that are not there.
-fn last_commit(index: &Index, reader: &IndexReader) -> Result<(Searcher, Option<String>), Error> {
+fn last_commit(index: &Index, reader: &IndexReader) -> Result<(Searcher, IndexMeta), Error> {
     let mut before = index.load_metas()?;
     loop {
         reader.reload()?;
         let after = index.load_metas()?;
         if after.opstamp == before.opstamp && after.payload == before.payload {
-            return Ok((reader.searcher(), after.payload));
+            return Ok((reader.searcher(), after));
         }
         before = after;
     }
 }
 
 /// A directory's files; it is made when it is missing.
-fn files(directory: &Path) -> Result<MmapDirectory, Error> {
+fn open_files(directory: &Path) -> Result<Files, Error> {
     fs::create_dir_all(directory)
         .map_err(|source| Error::Directory { path: directory.to_owned(), source })?;
-    Ok(MmapDirectory::open(directory).map_err(tantivy::TantivyError::from)?)
+    Files::open(directory)
 }
 
 fn find_index(directory: &Path) -> Result<Option<Index>, Error> {
-    let files = files(directory)?;
+    let files = open_files(directory)?;
     let exists = Index::exists(&files).map_err(tantivy::TantivyError::from)?;
     Ok(exists.then(|| Index::open(files)).transpose()?)
+}
+
+/// As many threads as there are cores: nothing else goes on before an index is open.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The files of the last commit in a directory that are missing, or differ from their checksums, in order. Whoever
+/// writes there meanwhile does not mind.
+///
+/// # Errors
+/// [`Error::Corrupt`] when it holds no index; [`Error::Directory`] when it cannot be read.
+pub fn damaged_files(directory: &Path) -> Result<Vec<String>, Error> {
+    Ok(names(&files::damaged(directory, threads())?))
+}
+
+fn names(files: &[PathBuf]) -> Vec<String> {
+    files.iter().map(|file| file.display().to_string()).collect()
+}
+
+fn differ(files: &[String]) -> Error {
+    Error::Corrupt(format!("these files differ from their checksums: {}", files.join(", ")))
 }

@@ -31,6 +31,12 @@ pub enum Error {
     /// The index on disk is not what was written: build a new one.
     #[error("the index is damaged: {0}; build the index anew")]
     Corrupt(String),
+    /// Somebody has written to the index's files, and they have not been compared with their checksums since: see
+    /// [`Engine::examine`](crate::Engine::examine).
+    #[error(
+        "files of the index were written to from outside, and have to be compared with their checksums first"
+    )]
+    Suspect,
     /// The directory could not be read or written.
     #[error("the index directory {} cannot be used: {source}", .path.display())]
     Directory {

@@ -1,5 +1,4 @@
-//! In which forms a word of a text may occur: itself, its other spellings, its synonyms, what it begins; and, where it
-//! is also read as another word, the forms of that one.
+//! In which forms a word of a text may occur: itself, its other spellings, its synonyms, what it begins.
 
 use crate::{
     lookup::Form,
@@ -18,6 +17,8 @@ mod factor {
     pub(super) const SPELLING: f32 = 0.9;
     /// Set by the shop, which knows; still, whoever types a word prefers it.
     pub(super) const SYNONYM: f32 = 0.85;
+    /// `27` for `27"`: most numbers are none of inches.
+    pub(super) const NUMBER: f32 = 0.5;
     /// A word that is only begun may become another one. It counts where the word itself does not stand, and stands
     /// in a name below the whole word in any field.
     pub(super) const BEGUN: f32 = 0.45;
@@ -29,39 +30,28 @@ type View<'v> = dyn Fn(usize) -> Option<&'v str> + 'v;
 impl TextReader<'_> {
     /// In which forms the word at a place may occur, best first, each with its factor.
     pub(crate) fn forms(&self, place: usize) -> Vec<(Form, f32)> {
-        let mut forms = Vec::new();
-        let readings = match self.also.get(place) {
-            // The commoner word first: a further form is never rarer than those before it, and what is misspelt is
-            // no rarer than what was meant.
-            Some(Some(_)) => [self.meant_forms(place), self.typed_forms(place)],
-            _ => [self.typed_forms(place), self.meant_forms(place)],
-        };
-        for (form, factor) in readings.into_iter().flatten() {
-            if !forms.iter().any(|(known, _)| *known == form) {
-                forms.push((form, factor));
-            }
-        }
-        forms
-    }
-
-    /// Without those of what a word is also read as.
-    pub(crate) fn typed_forms(&self, place: usize) -> Vec<(Form, f32)> {
         match (&self.parsed.asked[place], &self.read[place]) {
             (Asked::Phrase(words), None) => vec![(Form::Phrase(words.clone()), 1.0)],
+            (Asked::Size(inches), None) => self.sizes(place, inches),
             _ => self.spellings(place, &|place| self.word(place)),
         }
     }
 
-    /// Those of what it, or a neighbour that it may be written together with, is also read as.
-    fn meant_forms(&self, place: usize) -> Vec<(Form, f32)> {
-        let around = place.saturating_sub(1)..(place + 2).min(self.also.len());
-        if self.word(place).is_none() || self.also[around].iter().all(Option::is_none) {
-            return Vec::new();
-        }
-        self.spellings(place, &|place| self.meant(place))
+    /// The same, if another word stood at the place.
+    pub(crate) fn forms_as(&self, place: usize, word: &str) -> Vec<(Form, f32)> {
+        self.spellings(place, &|other| if other == place { Some(word) } else { self.word(other) })
     }
 
-    fn spellings<'v>(&'v self, place: usize, view: &View<'v>) -> Vec<(Form, f32)> {
+    /// A size; and the number without its unit, as long as something else says what is wanted.
+    fn sizes(&self, place: usize, inches: &str) -> Vec<(Form, f32)> {
+        let mut forms = vec![(Form::Size(inches.to_owned()), 1.0)];
+        if self.says_more(place) {
+            forms.push((Form::Phrase(inches.split('.').map(str::to_owned).collect()), factor::NUMBER));
+        }
+        forms
+    }
+
+    fn spellings<'v>(&self, place: usize, view: &View<'v>) -> Vec<(Form, f32)> {
         let word = view(place).unwrap_or_default().to_owned();
         let mut forms = either(&word, 1.0);
         forms.push((Form::Apart(word.clone()), factor::SPELLING));
@@ -90,7 +80,13 @@ impl TextReader<'_> {
         if self.is_begun(place) {
             forms.push((Form::Begun(word), factor::BEGUN));
         }
-        forms
+        let mut once: Vec<(Form, f32)> = Vec::with_capacity(forms.len());
+        for (form, factor) in forms {
+            if !once.iter().any(|(known, _)| *known == form) {
+                once.push((form, factor));
+            }
+        }
+        once
     }
 
     /// What else the phrases find of which the word at a place is a part.

@@ -10,11 +10,11 @@ use std::sync::{
 use tantivy::{
     DocAddress, Searcher, SegmentReader, TantivyDocument,
     index::{InvertedIndexReader, SegmentId},
-    schema::{Field, IndexRecordOption, Term},
+    schema::Field,
 };
 
 use crate::{
-    bits::Bits, document::Document, error::Error, postings, ranks::Leafed, record, schema::Fields,
+    bits::Bits, document::Document, error::Error, health::Health, ranks::Leafed, record, schema::Fields,
     segment::SegmentView, words::Words,
 };
 
@@ -28,6 +28,8 @@ pub(crate) struct Generation {
     pub(crate) segments: Vec<Segment>,
     /// Those that were asked for.
     pub(crate) words: Words,
+    /// Of the files that all of this was read from.
+    pub(crate) health: Arc<Health>,
     searcher: Searcher,
 }
 
@@ -43,6 +45,8 @@ pub(crate) struct Segment {
     pub(crate) offered_count: u64,
     /// Where pages of them begin that lie far down.
     pub(crate) leafed: Leafed,
+    /// On disk.
+    bytes: u64,
     pub(crate) reader: SegmentReader,
 }
 
@@ -52,6 +56,7 @@ impl Generation {
         searcher: Searcher,
         payload: Option<String>,
         fields: Arc<Fields>,
+        health: &Arc<Health>,
         before: Option<&Self>,
     ) -> Result<Self, Error> {
         static LATEST: AtomicU64 = AtomicU64::new(0);
@@ -62,7 +67,8 @@ impl Generation {
             .map(|reader| Segment::new(reader, known))
             .collect::<Result<_, _>>()?;
         let number = LATEST.fetch_add(1, Ordering::Relaxed) + 1;
-        Ok(Self { number, payload, fields, segments, words: Words::default(), searcher })
+        let health = Arc::clone(health);
+        Ok(Self { number, payload, fields, segments, words: Words::default(), health, searcher })
     }
 
     /// How many live documents.
@@ -80,42 +86,45 @@ impl Generation {
         segments.map(|(ordinal, segment)| Ok((ordinal, segment.reader.inverted_index(field)?))).collect()
     }
 
+    /// Whether what was just read of words may be kept: nobody has written to their files.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.health.trust_words().is_ok()
+    }
+
     /// How many bytes its segments take on disk.
     pub(crate) fn bytes(&self) -> u64 {
-        let sizes = self.segments.iter().filter_map(|segment| segment.reader.space_usage().ok());
-        sizes.map(|usage| usage.total().get_bytes()).sum()
+        self.segments.iter().map(|segment| segment.bytes).sum()
     }
 
     /// Where the document of an id is: its segment, and its number there.
-    pub(crate) fn find(&self, id: i64) -> Result<Option<(u32, u32)>, Error> {
-        let term = Term::from_field_i64(self.fields.id, id);
-        for (ordinal, segment) in (0..).zip(&self.segments) {
-            let index = segment.reader.inverted_index(self.fields.id)?;
-            let Some(term) = index.get_term_info(&term)? else { continue };
-            let mut found = None;
-            postings::for_each_block(&index, &term, IndexRecordOption::Basic, |docs, _| {
-                found = found.or_else(|| docs.iter().copied().find(|&doc| segment.live.contains(doc)));
-            })?;
-            if let Some(doc) = found {
-                return Ok(Some((ordinal, doc)));
-            }
-        }
-        Ok(None)
+    pub(crate) fn find(&self, id: i64) -> Option<(u32, u32)> {
+        (0..).zip(&self.segments).find_map(|(ordinal, segment)| {
+            let SegmentView { ids, by_id, .. } = segment.view.as_ref();
+            let first = by_id.partition_point(|&doc| ids[doc as usize] < id);
+            let mut same = by_id[first..].iter().take_while(|&&doc| ids[doc as usize] == id);
+            Some((ordinal, *same.find(|&&doc| segment.live.contains(doc))?))
+        })
     }
 
     /// Reads a document from the store.
     pub(crate) fn document(&self, segment: u32, doc: u32) -> Result<Document, Error> {
+        self.health.trust_documents()?;
         let record: TantivyDocument = self.searcher.doc(DocAddress::new(segment, doc))?;
-        record::decode(&record, &self.fields)
+        let document = record::decode(&record, &self.fields)?;
+        let expected = self.segments[segment as usize].view.ids[doc as usize];
+        if document.id == expected {
+            return Ok(document);
+        }
+        Err(Error::Corrupt(format!("document {} is stored in place of {expected}", document.id)))
     }
 }
 
 impl Segment {
     fn new(reader: &SegmentReader, known: &[Self]) -> Result<Self, Error> {
         let id = reader.segment_id();
-        let view = match known.iter().find(|segment| segment.id == id) {
-            Some(segment) => Arc::clone(&segment.view),
-            None => Arc::new(SegmentView::load(reader)?),
+        let (view, bytes) = match known.iter().find(|segment| segment.id == id) {
+            Some(segment) => (Arc::clone(&segment.view), segment.bytes),
+            None => (Arc::new(SegmentView::load(reader)?), reader.space_usage()?.total().get_bytes()),
         };
         let mut live = Bits::all(reader.max_doc());
         if let Some(alive) = reader.alive_bitset() {
@@ -125,6 +134,6 @@ impl Segment {
         let mut offered = live.clone();
         offered.and(&view.active);
         let (offered_count, leafed) = (offered.count(), Leafed::default());
-        Ok(Self { id, view, live, offered, offered_count, leafed, reader: reader.clone() })
+        Ok(Self { id, view, live, offered, offered_count, leafed, bytes, reader: reader.clone() })
     }
 }

@@ -16,6 +16,7 @@ use crate::{
 pub(crate) struct Highlighter<'a> {
     words: HashSet<&'a str>,
     stems: HashSet<String>,
+    sizes: HashSet<&'a str>,
     beginnings: Vec<&'a str>,
     /// By first word, the words that must follow.
     phrases: HashMap<&'a str, Vec<&'a [String]>>,
@@ -28,6 +29,7 @@ impl<'a> Highlighter<'a> {
         let mut all = Self {
             words: HashSet::new(),
             stems: HashSet::new(),
+            sizes: HashSet::new(),
             beginnings: Vec::new(),
             phrases: HashMap::new(),
             parts: HashMap::new(),
@@ -37,6 +39,7 @@ impl<'a> Highlighter<'a> {
                 Form::Whole(word) => drop(all.words.insert(word)),
                 Form::Stem(word) => drop(all.stems.insert(stem(word))),
                 Form::Begun(word) => all.beginnings.push(word),
+                Form::Size(inches) => drop(all.sizes.insert(inches)),
                 Form::Phrase(words) => {
                     if let Some((first, rest)) = words.split_first() {
                         all.phrases.entry(first).or_default().push(rest);
@@ -64,6 +67,9 @@ impl<'a> Highlighter<'a> {
             let (word, _) = &words[place];
             let count = self.length(word, &words[place + 1..]);
             marked[place..place + count].fill(true);
+            if let Some(before) = self.size_at(text, words[place].1.clone()) {
+                marked[place.saturating_sub(before)..=place].fill(true);
+            }
         }
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for ((_, range), _) in words.into_iter().zip(marked).filter(|(_, marked)| *marked) {
@@ -74,6 +80,12 @@ impl<'a> Highlighter<'a> {
             }
         }
         ranges
+    }
+
+    /// How many words before one that ends a size belong to it.
+    fn size_at(&self, text: &str, word: Range<usize>) -> Option<usize> {
+        let size = if self.sizes.is_empty() { None } else { text::size_at(text, word) }?;
+        self.sizes.contains(size.inches.as_str()).then_some(size.before)
     }
 
     /// How many words, from this one on, are a match.
@@ -113,6 +125,9 @@ mod tests {
         assert_eq!(marked(&[Form::Apart(word("powerbank"))], "Power banks; power"), ["Power", "banks"]);
         let phrase = Form::Phrase(vec![word("usb"), word("c")]);
         assert_eq!(marked(&[phrase], "USB-C, USB A"), ["USB", "C"]);
+        let size = |inches| Form::Size(word(inches));
+        assert_eq!(marked(&[size("27")], "27-inch, 27 W, 27\""), ["27", "27"]);
+        assert_eq!(marked(&[size("15.6")], "15 and 15.6\""), ["15", "6"]);
         assert!(marked(&[], "anything").is_empty());
         let half = [Form::Whole(word("1")), Form::Whole(word("2"))];
         assert_eq!(marked(&half, "½ 2"), ["½", "2"]);

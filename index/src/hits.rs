@@ -118,15 +118,18 @@ pub struct PriceFacet {
     pub min: Option<i64>,
     /// The highest price; none without a match.
     pub max: Option<i64>,
-    /// At most ten consecutive ranges of one round width (1, 2 or 5 times a power of ten) that cover `min` to
-    /// `max`, without those that hold nothing; as narrow as that allows, but no narrower than 100 hundredths, or
-    /// 10 where every price is below 100. Prices that all fall into one such range are in one with bounds of two
-    /// digits: 1,234.56 from 1,200 to 1,300. Empty without a match.
+    /// At most ten consecutive ranges with round bounds that cover `min` to `max`, without those that hold nothing.
+    ///
+    /// They have one width (1, 2 or 5 times a power of ten), as narrow as ten of them allow, but no narrower than 100
+    /// hundredths, or 10 where every price is below 100. Prices that all fall into one such range are in one with
+    /// bounds of two digits: 1,234.56 from 1,200 to 1,300. Where more than half of the documents would be in one
+    /// range, since a few cost far more, bounds are the roundest numbers that split the documents into about equal parts.
+    /// Empty without a match.
     pub buckets: Vec<PriceBucket>,
 }
 
-/// A range of prices and its count. Both bounds are multiples of the common width, also in the last bucket:
-/// its `to` lies above the highest price.
+/// A range of prices and its count. Both bounds are round, also in the last bucket: its `to` lies above the highest
+/// price.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PriceBucket {
     /// The lowest price in it, in hundredths.

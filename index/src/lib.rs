@@ -41,6 +41,7 @@
 //! - **One price.** What is filtered, sorted and counted is [`Document::price_at`] the query's instant, to the
 //!   microsecond.
 //! - **All or nothing.** A commit shows wholly or not at all, also after a crash, and remembers a payload.
+//! - **Nothing false from damaged files.** What somebody has written to is not read on; see [`Engine::is_suspect`].
 //! - **Any depth.** A page behind a [`Cursor`] costs what the first one does, and in all pages together nothing that
 //!   stays comes twice or not at all, whatever is committed meanwhile.
 //! - **No surprise.** No query is an error: but for quotation marks and a leading minus, signs are just separators.
@@ -74,8 +75,10 @@ mod text;
 mod bulk;
 mod engine;
 mod error;
+mod files;
 mod found;
 mod generation;
+mod health;
 mod reader;
 mod search;
 mod writer;
@@ -116,7 +119,7 @@ mod suggest;
 pub use bulk::Bulk;
 pub use cursor::Cursor;
 pub use document::{AttributeValue, Category, Discount, Document, PriceStep, Variant};
-pub use engine::Engine;
+pub use engine::{Damage, Engine, damaged_files};
 pub use error::Error;
 pub use found::{Edition, Found, Row};
 pub use hits::{

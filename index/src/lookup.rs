@@ -19,7 +19,7 @@ use crate::{
     generation::Generation,
     postings,
     schema::TextField,
-    text::{self, STEM_MARK},
+    text::{self, SIZE_MARK, STEM_MARK},
 };
 
 /// The longer words that a prefix may stand for, in each field. More than that is not a search yet, and the most
@@ -71,6 +71,8 @@ pub(crate) enum Form {
     Apart(String),
     /// Words that stand side by side, as they are.
     Phrase(Vec<String>),
+    /// So many inches, in fields that are no names of makers or numbers of articles.
+    Size(String),
     /// Words that begin so, and are longer. One letter is only looked for in what is short: names, brands, numbers,
     /// categories.
     Begun(String),
@@ -101,6 +103,7 @@ impl Form {
                 Self::Stem(word) => look_up.stem(word, &mut found)?,
                 Self::Apart(word) => look_up.apart(word, &mut found)?,
                 Self::Phrase(words) => look_up.phrase(words, &mut found)?,
+                Self::Size(inches) => look_up.term(&format!("{SIZE_MARK}{inches}"), &mut found)?,
                 // Half of all words begin with one of a few letters: in prose that is noise.
                 Self::Begun(word) if word.len() == 1 && field.is_prose() => {}
                 Self::Begun(word) => look_up.begun(word, &mut found)?,
@@ -226,13 +229,13 @@ impl LookUp<'_> {
 }
 
 /// Where a word can be two: between letters and digits anywhere; between letters where both parts are long enough, or
-/// one is a letter that is no word (`tshirt`, `usbc`).
+/// one is a letter that is no word (`tshirt`, `usbc`, `oreilly`).
 pub(crate) fn cuts(word: &str) -> impl Iterator<Item = (&str, &str)> {
     let is_digit = |c: Option<char>| c.is_some_and(char::is_numeric);
     word.char_indices().skip(1).map(|(at, _)| word.split_at(at)).filter(move |(head, tail)| {
         let (before, behind) = (is_digit(head.chars().next_back()), is_digit(tail.chars().next()));
         let letters = |part: &str| part.chars().count();
-        let initial = |part: &str| part.len() == 1 && !matches!(part, "a" | "i" | "o");
+        let initial = |part: &str| part.len() == 1 && !matches!(part, "a" | "i");
         let long = letters(head) >= MIN_PART && letters(tail) >= MIN_PART;
         let beside = (initial(head) && letters(tail) >= MIN_BESIDE_INITIAL)
             || (initial(tail) && letters(head) >= MIN_BESIDE_INITIAL);

@@ -28,25 +28,20 @@ impl TextReader<'_> {
     /// word (`PS4`), and that in all its spellings is far rarer than they are, it is what was asked for, and worth that.
     fn pair_at(&self, place: usize, known: Option<f32>) -> Result<Word, Error> {
         let look_up = |forms: &[(Form, f32)]| Word::new(forms, None, &self.lexicon.weights, self.generation);
-        let (mut phrases, mut joined) = (Vec::new(), Vec::new());
-        let both = |view: fn(&Self, usize) -> Option<&str>| view(self, place - 1).zip(view(self, place));
-        for (one, other) in [both(Self::word), both(Self::meant)].into_iter().flatten() {
-            let phrase = (Form::Phrase(vec![one.to_owned(), other.to_owned()]), 1.0);
-            if !phrases.contains(&phrase) {
-                phrases.push(phrase);
-                joined.push((Form::Stem(format!("{one}{other}")), 1.0));
-            }
-        }
+        let at = |place| self.word(place).unwrap_or_default();
+        let (one, other) = (at(place - 1), at(place));
+        let phrase = (Form::Phrase(vec![one.to_owned(), other.to_owned()]), 1.0);
+        let joined = (Form::Stem(format!("{one}{other}")), 1.0);
         let words = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
-        if look_up(&joined)?.documents > 0 {
-            let mut word = look_up(&[phrases.clone(), joined].concat())?;
+        if look_up(std::slice::from_ref(&joined))?.documents > 0 {
+            let mut word = look_up(&[phrase.clone(), joined])?;
             let is_far_rarer = word.least() > words + FAR_RARER;
             if known.map_or(is_far_rarer, |known| known > words) {
                 word.revalue(known.unwrap_or_else(|| word.least()));
                 return Ok(word);
             }
         }
-        let mut phrase = look_up(&phrases)?;
+        let mut phrase = look_up(&[phrase])?;
         phrase.revalue(words);
         Ok(phrase)
     }

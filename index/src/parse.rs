@@ -1,8 +1,9 @@
 //! What a shopper typed, taken apart: words, quoted phrases, and what is not wanted.
 //!
 //! The only signs with a meaning are quotation marks around a phrase and a minus before a word or phrase, both
-//! only where a word begins, so that `27"` stays a size and `usb-c` one thing. Nothing is ever a syntax error:
-//! brackets, colons, operators and marks without a partner just separate words.
+//! only where a word begins, so that `27"` is a size and `usb-c` one thing. Nothing is ever a syntax error:
+//! brackets, colons, operators and marks without a partner just separate words. A number with its unit of inches is one
+//! thing, however it is written.
 
 use crate::text;
 
@@ -12,6 +13,9 @@ pub(crate) const MAX_WORDS: usize = 32;
 
 /// Letters of a compound's last part from which on it may be the beginning of a longer one.
 const MIN_TAIL: usize = 3;
+
+/// Signs of a stock keeping unit from which on it is found by its beginning.
+const MIN_CODE_BEGUN: usize = 4;
 
 /// A query's text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub(crate) struct Parsed {
     pub(crate) excluded: Vec<Vec<String>>,
     /// Whether the last of `asked` is a word that may be the beginning of a longer one: nothing stands behind it.
     pub(crate) begun: bool,
+    /// Where that stands which was said once more at the end, so that it is no beginning.
+    pub(crate) repeated: Option<usize>,
     /// The whole text as a code.
     pub(crate) code: String,
 }
@@ -35,6 +41,8 @@ pub(crate) enum Asked {
     Word(String),
     /// Words that must stand side by side, as they are.
     Phrase(Vec<String>),
+    /// So many inches, as digits.
+    Size(String),
 }
 
 /// Takes a text apart.
@@ -45,50 +53,109 @@ pub(crate) fn parse(text: &str) -> Parsed {
     loop {
         rest = rest.trim_start();
         if rest.is_empty() {
+            // A number of inches is no number of an article.
+            let is_sized = parsed.asked.iter().any(|asked| matches!(asked, Asked::Size(_)));
+            if is_sized && parsed.code.bytes().all(|byte| byte.is_ascii_digit()) {
+                parsed.code.clear();
+            }
             return parsed;
         }
         let unwanted = rest.strip_prefix('-').filter(|behind| behind.starts_with(is_beginning));
         let chunk = unwanted.unwrap_or(rest);
-        let (words, quoted, behind) = match quoted(chunk) {
-            Some((inside, behind)) => (text::read(inside), true, behind),
+        let (mut said, behind) = match quoted(chunk) {
+            Some((inside, behind)) => (Said::Phrase(text::read(inside)), behind),
             None => {
                 let end = chunk.find(char::is_whitespace).unwrap_or(chunk.len());
-                (text::read(&chunk[..end]), false, &chunk[end..])
+                match unwanted {
+                    Some(_) => (Said::Phrase(text::read(&chunk[..end])), &chunk[end..]),
+                    None => said(chunk, end),
+                }
             }
         };
         rest = behind;
-        if words.is_empty() {
+        if said.len() == 0 {
             continue;
         }
-        parsed.begun = false;
-        if words.len() > left {
+        let is_cut = said.len() > left;
+        said.truncate(left);
+        left -= said.len();
+        parsed.take(said, unwanted.is_some());
+        if is_cut {
             // Behind a cut nothing is the last word.
-            parsed.take(words[..left].to_vec(), unwanted.is_some(), quoted);
+            parsed.begun = false;
             return parsed;
         }
-        left -= words.len();
-        let last = words.last().cloned().unwrap_or_default();
-        let is_tail = words.len() > 1 && is_short_tail(&last);
-        parsed.take(words, unwanted.is_some(), quoted);
-        parsed.begun = unwanted.is_none() && !quoted && !is_tail && ends_with(&parsed.asked, &last);
     }
 }
 
-impl Parsed {
-    fn take(&mut self, words: Vec<String>, unwanted: bool, quoted: bool) {
-        if words.is_empty() {
-            return;
+/// What stands between two blanks, or in quotation marks.
+enum Said {
+    Phrase(Vec<String>),
+    Words(Vec<Asked>),
+}
+
+impl Said {
+    fn len(&self) -> usize {
+        match self {
+            Self::Phrase(words) => words.len(),
+            Self::Words(words) => words.len(),
         }
-        if unwanted {
-            self.excluded.push(words);
-        } else if quoted {
-            self.asked.push(Asked::Phrase(words));
-        } else {
-            // Said twice is asked for once.
-            for word in words.into_iter().map(Asked::Word) {
-                if !self.asked.contains(&word) {
-                    self.asked.push(word);
+    }
+
+    fn truncate(&mut self, most: usize) {
+        match self {
+            Self::Phrase(words) => words.truncate(most),
+            Self::Words(words) => words.truncate(most),
+        }
+    }
+}
+
+/// The words and sizes of a text up to a blank, and what comes behind: a size's unit may stand behind the blank.
+fn said(text: &str, end: usize) -> (Said, &str) {
+    let mut said = Vec::new();
+    let mut behind = end;
+    let mut passed = 0;
+    for (word, range) in text::read_with_ranges(&text[..end]) {
+        if range.start < passed {
+            continue;
+        }
+        match text::size_at(text, range) {
+            Some(size) => {
+                said.truncate(said.len().saturating_sub(size.before));
+                said.push(Asked::Size(size.inches));
+                passed = size.end;
+                behind = behind.max(size.end);
+            }
+            None => said.push(Asked::Word(word)),
+        }
+    }
+    (Said::Words(said), &text[behind..])
+}
+
+impl Parsed {
+    fn take(&mut self, said: Said, unwanted: bool) {
+        (self.begun, self.repeated) = (false, None);
+        match said {
+            said if said.len() == 0 => {}
+            Said::Phrase(words) if unwanted => self.excluded.push(words),
+            Said::Phrase(words) => self.asked.push(Asked::Phrase(words)),
+            Said::Words(words) => {
+                let is_beginning = match words.as_slice() {
+                    [Asked::Word(word)] => !text::is_signed(word),
+                    [.., Asked::Word(last)] => !text::is_signed(last) && !is_short_tail(last),
+                    _ => false,
+                };
+                let last = words.last().cloned();
+                // Said twice is asked for once.
+                for word in words {
+                    if !self.asked.contains(&word) {
+                        self.asked.push(word);
+                    }
                 }
+                // A last word that was said before stands elsewhere.
+                let place = self.asked.iter().position(|asked| Some(asked) == last.as_ref());
+                self.repeated = place.filter(|place| place + 1 < self.asked.len());
+                self.begun = is_beginning && self.repeated.is_none();
             }
         }
         let chunk = self.chunks.last().map_or(0, |last| last + 1);
@@ -98,7 +165,16 @@ impl Parsed {
     /// Whether a word would be the beginning of a longer one if nothing stood behind it.
     pub(crate) fn may_be_begun(&self, place: usize, word: &str) -> bool {
         let is_tail = place > 0 && self.chunks[place - 1] == self.chunks[place] && is_short_tail(word);
-        (self.excluded.is_empty() || self.begun) && !is_tail
+        (self.excluded.is_empty() || self.begun) && !is_tail && !text::is_signed(word)
+    }
+
+    /// The beginning of a code that was not written in full: what stands in one piece, but with signs in it. What is one
+    /// word is looked for as a beginning anyway.
+    pub(crate) fn code_begun(&self) -> Option<&str> {
+        let is_piece = self.chunks.len() > 1 && self.chunks.iter().all(|chunk| *chunk == self.chunks[0]);
+        let is_word = self.asked.iter().all(|asked| matches!(asked, Asked::Word(_)));
+        let is_long = self.code.len() >= MIN_CODE_BEGUN;
+        (is_piece && is_word && is_long && self.excluded.is_empty()).then_some(self.code.as_str())
     }
 
     /// Whether it asks for nothing at all.
@@ -128,11 +204,6 @@ fn quoted(chunk: &str) -> Option<(&str, &str)> {
     Some((&inside[..end], &inside[behind..]))
 }
 
-/// A last word that was said before stands elsewhere.
-fn ends_with(asked: &[Asked], word: &str) -> bool {
-    matches!(asked.last(), Some(Asked::Word(last)) if last == word)
-}
-
 /// The `c` of `usb-c` is no beginning.
 fn is_short_tail(word: &str) -> bool {
     word.chars().count() < MIN_TAIL && !word.contains(char::is_numeric)
@@ -151,6 +222,7 @@ mod tests {
         let asked = parsed.asked.iter().map(|asked| match asked {
             Asked::Word(word) => word.clone(),
             Asked::Phrase(words) => format!("[{}]", words.join(" ")),
+            Asked::Size(inches) => format!("{inches}\""),
         });
         let excluded = parsed.excluded.iter().map(|words| format!("-{}", words.join("+")));
         let all: Vec<String> = asked.chain(excluded).collect();
@@ -172,15 +244,43 @@ mod tests {
 
     #[test]
     fn signs_elsewhere_only_separate() {
-        assert_eq!(shown("27\" monitor 24\""), "27 monitor 24*");
         assert_eq!(shown("usb-c"), "usb c");
         assert_eq!(shown("usb-cab"), "usb cab*");
+        assert_eq!(
+            (shown("C++"), shown("write C#"), shown("at&t")),
+            ("c++".into(), "write c#".into(), "at&t".into())
+        );
         assert_eq!(shown("a - b"), "a b*");
         assert_eq!(shown("--red"), "red*");
         assert_eq!(shown("\"red shoe"), "red shoe*");
         assert_eq!(shown("name:(red OR blue)^2 [a TO b] *"), "name red or blue 2 a to b*");
         assert_eq!(shown(".*[a-z]+\\w{2}"), "a z w 2*");
         assert!(parse("!? -- \" \"").is_empty());
+    }
+
+    #[test]
+    fn a_number_of_inches_is_one_thing() {
+        for text in
+            ["27\" monitor 24\"", "27 inch monitor 24in", "27-inch monitor 24-inches", "27 in monitor 24″"]
+        {
+            assert_eq!(shown(text), "27\" monitor 24\"", "{text}");
+        }
+        assert_eq!(shown("27\"-monitor"), "27\" monitor*");
+        assert_eq!(shown("sony 15.6\" lap"), "sony 15.6\" lap*");
+        assert_eq!(shown("27\" 27 inch 27"), "27\" 27*");
+        assert_eq!(shown("2 in 1 laptop"), "2 in 1 laptop*");
+        assert_eq!(shown("\"27 inch\" -27 inch"), "[27 inch] inch -27*");
+        assert_eq!([parse("27\"").code, parse("27 inch").code, parse("27").code], ["", "27inch", "27"]);
+    }
+
+    #[test]
+    fn a_code_is_begun_where_it_is_in_one_piece() {
+        let begun = |text| parse(text).code_begun().map(str::to_owned);
+        assert_eq!(begun("ZQ-PS"), Some("zqps".to_owned()));
+        assert_eq!(begun("zq/ps-1"), Some("zqps1".to_owned()));
+        for text in ["zqps", "zq ps", "z-q", "zq-ps -x", "\"zq-ps\"", "zq-27\"", "-zq-ps"] {
+            assert_eq!(begun(text), None, "{text}");
+        }
     }
 
     #[test]

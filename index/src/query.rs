@@ -59,6 +59,14 @@ pub struct Query {
     pub at: i64,
 }
 
+impl Query {
+    /// Whether it takes more than columns to answer it.
+    pub(crate) fn reads_words(&self) -> bool {
+        let counts_attributes = || self.facets.iter().any(|facet| matches!(facet, Facet::Attribute(_)));
+        self.text.is_some() || !self.attributes.is_empty() || counts_attributes()
+    }
+}
+
 /// A category as a query names it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

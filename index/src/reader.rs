@@ -44,7 +44,19 @@ impl Reader {
     /// # Errors
     /// As [`search`](Self::search).
     pub fn find(&self, query: &Query, lexicon: &Lexicon) -> Result<Found, Error> {
+        if query.reads_words() {
+            return self.trusting_words(|| search::find(&self.0, query, lexicon));
+        }
+        self.0.health.look();
         search::find(&self.0, query, lexicon)
+    }
+
+    /// Only what was whole before and is whole afterwards has been read rightly.
+    fn trusting_words<T>(&self, read: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        self.0.health.trust_words()?;
+        let answer = read();
+        self.0.health.trust_words()?;
+        answer
     }
 
     /// Whether a query is found within some hundred microseconds, whatever is in the index, without reading what is not in
@@ -59,7 +71,7 @@ impl Reader {
     /// # Errors
     /// Only when the index below cannot be read.
     pub fn suggest(&self, query: &SuggestQuery, lexicon: &Lexicon) -> Result<Suggestions, Error> {
-        self.0.suggest(query, lexicon)
+        self.trusting_words(|| self.0.suggest(query, lexicon))
     }
 
     /// Active documents like the one of this id, most alike first, never itself; `None` when there is none of
@@ -69,6 +81,6 @@ impl Reader {
     /// # Errors
     /// Only when the index below cannot be read.
     pub fn similar(&self, id: i64, limit: usize) -> Result<Option<Hits>, Error> {
-        self.0.similar(id, limit)
+        self.trusting_words(|| self.0.similar(id, limit))
     }
 }

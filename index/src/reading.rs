@@ -1,10 +1,14 @@
 //! How a text is read, and which documents match it.
 //!
-//! Every word must occur, in one of its forms ([`forms`](crate::forms)); stop words need not, and no `inch` behind a
-//! number, unless there are no others. What next to nobody wrote may be meant as another word, and if nothing matches,
-//! words are left out ([`relax`](crate::relax)).
+//! Every word must occur, in one of its forms ([`forms`](crate::forms)); stop words need not, unless there are no others. A text that finds something as it was typed is read so; only else words are
+//! read as others, or left out ([`relax`](crate::relax)).
 
-use tantivy::schema::{IndexRecordOption, Term};
+use std::{borrow::Cow, sync::Arc};
+
+use tantivy::{
+    index::InvertedIndexReader,
+    schema::{IndexRecordOption, Term},
+};
 
 use crate::{
     bits::Bits,
@@ -29,9 +33,6 @@ const CALLED_SO: f32 = 1.28;
 
 /// The largest prior; see [`rank::prior`](crate::rank::prior).
 const MAX_PRIOR: f32 = 1.1;
-
-/// People write `32 inch`, makers `32"`: behind a number it need not occur.
-const INCHES: [&str; 3] = ["inch", "inches", "in"];
 
 /// What a text matches in one segment.
 pub(crate) struct TextMatches {
@@ -64,14 +65,13 @@ pub(crate) fn answer(
 ) -> Result<Answer, Error> {
     let parsed = parse(text);
     let mut reader = TextReader::new(&parsed, lexicon, generation, visible, known)?;
-    if known.is_none() && !parsed.asked.is_empty() && !reader.is_code()? {
-        reader.correct()?;
+    if known.is_none() && !parsed.asked.is_empty() {
         reader.pair(None)?;
         let matches = reader.matches(scored)?;
         if matches.iter().any(|found| !found.docs.is_empty()) {
             return Ok(reader.finish(matches));
         }
-        reader.leave_out()?;
+        reader.relax()?;
     }
     reader.pair(known.map(|known| known.pairs.as_slice()))?;
     let matches = reader.matches(scored)?;
@@ -85,15 +85,11 @@ pub(crate) struct TextReader<'a> {
     pub(crate) generation: &'a Generation,
     /// What may match: visible, and holding nothing that is not wanted.
     pub(crate) base: Vec<Bits>,
-    /// By thing asked for: what a word that nobody wrote is read as, and what one that hardly anybody wrote is read as
-    /// besides.
+    /// By thing asked for: what a word is read as that is not what was meant.
     pub(crate) read: Vec<Option<String>>,
-    pub(crate) also: Vec<Option<String>>,
     pub(crate) optional: Vec<bool>,
     pub(crate) dropped: Vec<bool>,
     pub(crate) words: Vec<Word>,
-    /// Of words that are also read as another one: as they were typed.
-    typed: Vec<Option<Word>>,
     /// Neighbours, for scores alone.
     pub(crate) pairs: Vec<Word>,
 }
@@ -114,36 +110,30 @@ impl<'a> TextReader<'a> {
             generation,
             base: visible.to_vec(),
             read: known.map_or_else(|| vec![None; asked], |known| known.read.clone()),
-            also: known.map_or_else(|| vec![None; asked], |known| known.also.clone()),
             optional: known.map_or_else(|| stop_words(parsed, lexicon), |known| known.optional.clone()),
             dropped: known.map_or_else(|| vec![false; asked], |known| known.dropped.clone()),
             words: Vec::with_capacity(asked),
-            typed: Vec::with_capacity(asked),
             pairs: Vec::new(),
         };
         for place in 0..asked {
             let worths: Option<Vec<f32>> =
                 known.map(|known| known.worths[place].iter().copied().map(f32::from_bits).collect());
-            let (word, typed) = reader.look_up(place, worths.as_deref())?;
+            let word = reader.look_up(place, worths.as_deref())?;
             reader.words.push(word);
-            reader.typed.push(typed);
         }
         reader.exclude()?;
         Ok(reader)
     }
 
-    /// A word in all its forms; and in those of the typed one alone, where it is also read as another one.
-    fn look_up(&self, place: usize, worths: Option<&[f32]>) -> Result<(Word, Option<Word>), Error> {
-        let look_up =
-            |forms: &[(Form, f32)], worths| Word::new(forms, worths, &self.lexicon.weights, self.generation);
-        let typed = self.also[place].is_some().then(|| look_up(&self.typed_forms(place), None));
-        Ok((look_up(&self.forms(place), worths)?, typed.transpose()?))
+    /// A word in all its forms.
+    fn look_up(&self, place: usize, worths: Option<&[f32]>) -> Result<Word, Error> {
+        Word::new(&self.forms(place), worths, &self.lexicon.weights, self.generation)
     }
 
     /// After it, or a neighbour that it may be written together with, was read as another word.
     pub(crate) fn look_up_again(&mut self, place: usize) -> Result<(), Error> {
         for place in place.saturating_sub(1)..(place + 2).min(self.words.len()) {
-            (self.words[place], self.typed[place]) = self.look_up(place, None)?;
+            self.words[place] = self.look_up(place, None)?;
         }
         Ok(())
     }
@@ -151,7 +141,7 @@ impl<'a> TextReader<'a> {
     /// After words were left out: another one may be the last now.
     pub(crate) fn look_up_all(&mut self) -> Result<(), Error> {
         for place in 0..self.words.len() {
-            (self.words[place], self.typed[place]) = self.look_up(place, None)?;
+            self.words[place] = self.look_up(place, None)?;
         }
         Ok(())
     }
@@ -160,13 +150,20 @@ impl<'a> TextReader<'a> {
         match (&self.read.get(place)?, self.parsed.asked.get(place)?) {
             (Some(read), _) => Some(read),
             (None, Asked::Word(word)) => Some(word),
-            (None, Asked::Phrase(_)) => None,
+            (None, Asked::Phrase(_) | Asked::Size(_)) => None,
         }
     }
 
-    /// What the word at a place is taken to mean.
-    pub(crate) fn meant(&self, place: usize) -> Option<&str> {
-        self.also.get(place)?.as_deref().or_else(|| self.word(place))
+    /// Whether anything is asked for beside what stands at a place.
+    pub(crate) fn says_more(&self, place: usize) -> bool {
+        let says = |other: usize| {
+            other != place && !self.dropped[other] && !is_stop_word(&self.parsed.asked[other], self.lexicon)
+        };
+        (0..self.parsed.asked.len()).any(says)
+    }
+
+    pub(crate) fn is_size(&self, place: usize) -> bool {
+        matches!(self.parsed.asked.get(place), Some(Asked::Size(_)))
     }
 
     /// Whether a word may be the beginning of a longer one: the last one may. Where what stood behind it is left out,
@@ -176,8 +173,11 @@ impl<'a> TextReader<'a> {
         if (place + 1..self.dropped.len()).any(|other| is_behind(&other)) || !is_behind(&place) {
             return false;
         }
+        let is_end_dropped = self.parsed.repeated.is_some_and(|repeated| self.dropped[repeated]);
         match self.word(place) {
-            Some(word) if place + 1 < self.dropped.len() => self.parsed.may_be_begun(place, word),
+            Some(word) if place + 1 < self.dropped.len() || self.is_size(place) || is_end_dropped => {
+                self.parsed.may_be_begun(place, word)
+            }
             _ => self.parsed.begun,
         }
     }
@@ -219,16 +219,12 @@ impl<'a> TextReader<'a> {
             return Ok(TextMatches { docs, sheet: None });
         }
         let mut sheet = self.generation.segments[ordinal].view.sheets.lend();
-        // Those that have everything as it was typed, where something was left out or is also read as another word.
-        let is_loose = self.dropped.contains(&true) || self.also.iter().any(Option::is_some);
-        let mut complete = is_loose.then(|| docs.clone());
+        // Those that have everything, where something was left out.
+        let mut complete = self.dropped.contains(&true).then(|| docs.clone());
         for &place in places.iter().filter(|&&place| !self.optional[place] || self.dropped[place]) {
             let found = sheet.add(&self.words[place], 1.0, self.generation, ordinal, &docs)?;
             if let Some(complete) = &mut complete {
-                match &self.typed[place] {
-                    Some(typed) => *complete = typed.docs(self.generation, ordinal, Some(complete))?,
-                    None => complete.and(&found),
-                }
+                complete.and(&found);
             }
             if !self.optional[place] {
                 docs = found;
@@ -259,16 +255,12 @@ impl<'a> TextReader<'a> {
 
     fn prefer_called(&self, ordinal: usize, docs: &Bits, scores: &mut [f32]) -> Result<(), Error> {
         let field = self.generation.fields.kind;
-        let kind = |view: fn(&Self, usize) -> Option<&str>| {
-            let words: Vec<&str> = (0..self.words.len()).filter_map(|place| view(self, place)).collect();
-            text::whole_phrase(&words.join(" "))
-        };
+        let words: Vec<&str> = (0..self.words.len()).filter_map(|place| self.word(place)).collect();
+        let kind = text::whole_phrase(&words.join(" "));
         let index = self.generation.segments[ordinal].reader.inverted_index(field)?;
         let mut called = Bits::none(docs.bound());
-        for kind in [kind(Self::word), kind(Self::meant)] {
-            if let Some(term) = index.get_term_info(&Term::from_field_text(field, &kind))? {
-                postings::collect(&index, &term, &mut called)?;
-            }
+        if let Some(term) = index.get_term_info(&Term::from_field_text(field, &kind))? {
+            postings::collect(&index, &term, &mut called)?;
         }
         called.and(docs);
         called.for_each(|doc| scores[doc as usize] *= CALLED_SO);
@@ -282,6 +274,7 @@ impl<'a> TextReader<'a> {
             return Ok(());
         }
         let index = self.generation.segments[ordinal].reader.inverted_index(field)?;
+        self.add_codes_begun(&index, ordinal, docs, scores)?;
         let Some(term) = index.get_term_info(&Term::from_field_text(field, &self.parsed.code))? else {
             return Ok(());
         };
@@ -296,25 +289,37 @@ impl<'a> TextReader<'a> {
         })
     }
 
-    /// Whether the text as a whole is a stock keeping unit or the like: then it is no words that could be misspelt.
-    fn is_code(&self) -> Result<bool, Error> {
-        for ordinal in 0..self.base.len() {
-            let mut docs = Bits::none(self.base[ordinal].bound());
-            self.add_codes(ordinal, &mut docs, &mut [])?;
-            if !docs.is_empty() {
-                return Ok(true);
-            }
+    /// What only begins so is found behind everything that has the words.
+    fn add_codes_begun(
+        &self,
+        index: &Arc<InvertedIndexReader>,
+        ordinal: usize,
+        docs: &mut Bits,
+        scores: &mut [f32],
+    ) -> Result<(), Error> {
+        let Some(code) = self.parsed.code_begun() else { return Ok(()) };
+        let mut begun = Bits::none(docs.bound());
+        let mut terms = Vec::new();
+        postings::for_each_term(&[(ordinal, Arc::clone(index))], code.as_bytes(), |_, found| {
+            terms.extend(found.iter().map(|(_, term)| term.clone()));
+        })?;
+        for term in terms {
+            postings::collect(index, &term, &mut begun)?;
         }
-        Ok(false)
-    }
-
-    pub(crate) fn count(&self) -> Result<u64, Error> {
-        Ok(self.matches(false)?.iter().map(|found| found.docs.count()).sum())
+        begun.and(&self.base[ordinal]);
+        begun.and_not(docs);
+        begun.for_each(|doc| {
+            if let Some(score) = scores.get_mut(doc as usize) {
+                *score = 0.0;
+            }
+        });
+        docs.or(&begun);
+        Ok(())
     }
 
     fn finish(self, matches: Vec<TextMatches>) -> Answer {
         let bits = |worths: &Vec<f32>| worths.iter().map(|worth| worth.to_bits()).collect();
-        let changed = self.read.iter().chain(&self.also).any(Option::is_some) || self.dropped.contains(&true);
+        let changed = self.read.iter().any(Option::is_some) || self.dropped.contains(&true);
         let found = matches.iter().any(|found| !found.docs.is_empty());
         let is_meant = |place: &usize| !self.optional[*place] || self.dropped[*place];
         let forms = (0..self.words.len()).filter(is_meant).flat_map(|place| {
@@ -329,11 +334,20 @@ impl<'a> TextReader<'a> {
                 worths: self.words.iter().map(|word| bits(&word.worths)).collect(),
                 pairs: self.pairs.iter().map(|pair| pair.worth.to_bits()).collect(),
                 read: self.read,
-                also: self.also,
                 optional: self.optional,
                 dropped: self.dropped,
             },
             matches,
+        }
+    }
+
+    /// What is asked for at a place, as somebody would type it.
+    fn shown(&self, place: usize) -> Cow<'_, str> {
+        match (&self.parsed.asked[place], self.word(place)) {
+            (_, Some(word)) => Cow::Borrowed(word),
+            (Asked::Word(word), None) => Cow::Borrowed(word),
+            (Asked::Phrase(words), None) => Cow::Owned(format!("\"{}\"", words.join(" "))),
+            (Asked::Size(inches), None) => Cow::Owned(format!("{inches}\"")),
         }
     }
 
@@ -344,12 +358,17 @@ impl<'a> TextReader<'a> {
         let mut before = None;
         for place in (0..self.words.len()).filter(|&place| !self.dropped[place]) {
             let chunk = Some(self.parsed.chunks[place]);
+            if self.word(place).is_some_and(text::is_unit) && text.ends_with(|c: char| c.is_ascii_digit()) {
+                // It was not typed as a size, and is none.
+                text.push(',');
+            }
             text.push_str(if chunk == before { "-" } else { " " });
             before = chunk;
-            match (&self.parsed.asked[place], self.meant(place)) {
-                (Asked::Phrase(words), None) => text.push_str(&format!("\"{}\"", words.join(" "))),
-                (_, word) => text.push_str(word.unwrap_or_default()),
-            }
+            text.push_str(&self.shown(place));
+        }
+        let is_kept = |place: &usize| self.parsed.excluded.is_empty() && !self.dropped[*place];
+        if let Some(repeated) = self.parsed.repeated.filter(is_kept) {
+            text.push_str(&format!(" {}", self.shown(repeated)));
         }
         let excluded = self.parsed.excluded.iter().map(|words| match words.as_slice() {
             [word] => format!("-{word}"),
@@ -361,31 +380,20 @@ impl<'a> TextReader<'a> {
     }
 }
 
-/// The words that need not occur: stop words, and inches behind a number, unless there are no others. A number alone
-/// is none.
+/// The words that need not occur: stop words, unless there are no others.
 fn stop_words(parsed: &Parsed, lexicon: &Lexicon) -> Vec<bool> {
-    let is_number = |asked: &Asked| matches!(asked, Asked::Word(word) if word.chars().all(char::is_numeric));
-    let is_stop_word =
-        |asked: &Asked| matches!(asked, Asked::Word(word) if lexicon.stop_words.contains(word));
-    let is_inch = |asked: &Asked| matches!(asked, Asked::Word(word) if INCHES.contains(&word.as_str()));
-    let asked = &parsed.asked;
-    let behind_a_number = |place: usize| place > 0 && is_number(&asked[place - 1]) && is_inch(&asked[place]);
-    let is_other = |place: &usize| {
-        !is_stop_word(&asked[*place]) && !is_number(&asked[*place]) && !behind_a_number(*place)
-    };
-    let has_others = (0..asked.len()).any(|place| is_other(&place));
-    if asked.iter().all(is_stop_word) {
-        return vec![false; asked.len()];
-    }
-    (0..asked.len())
-        .map(|place| is_stop_word(&asked[place]) || (has_others && behind_a_number(place)))
-        .collect()
+    let are: Vec<bool> = parsed.asked.iter().map(|asked| is_stop_word(asked, lexicon)).collect();
+    if are.contains(&false) { are } else { vec![false; are.len()] }
+}
+
+fn is_stop_word(asked: &Asked, lexicon: &Lexicon) -> bool {
+    matches!(asked, Asked::Word(word) if lexicon.stop_words.contains(word))
 }
 
 impl Reading {
     /// Whether it can be of a text that asks for so many things.
     fn fits(&self, asked: usize) -> bool {
-        let Self { read, also, optional, dropped, worths, .. } = self;
-        [read.len(), also.len(), optional.len(), dropped.len(), worths.len()] == [asked; 5]
+        let Self { read, optional, dropped, worths, .. } = self;
+        [read.len(), optional.len(), dropped.len(), worths.len()] == [asked; 4]
     }
 }

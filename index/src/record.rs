@@ -32,7 +32,8 @@ pub(crate) fn encode(
 ) -> Result<TantivyDocument, Error> {
     let unfit = |reason| Error::Document { id: document.id, reason };
     check(document).map_err(unfit)?;
-    let stored = serde_json::to_vec(document).map_err(|_| unfit("it cannot be written as JSON"))?;
+    let mut stored = serde_json::to_vec(document).map_err(|_| unfit("it cannot be written as JSON"))?;
+    stored.extend(crc32fast::hash(&stored).to_le_bytes());
     let mut record = TantivyDocument::with_capacity(stored.len() * 3);
     record.add_bytes(fields.document, &stored);
     add_texts(&mut record, document, fields);
@@ -41,12 +42,16 @@ pub(crate) fn encode(
     Ok(record)
 }
 
-/// The document that was stored.
+/// The document that was stored, if it is as it was: behind it stands its checksum.
 pub(crate) fn decode(record: &TantivyDocument, fields: &Fields) -> Result<Document, Error> {
     let stored = record
         .get_first(fields.document)
         .and_then(|value| value.as_bytes())
         .ok_or_else(|| Error::Corrupt("a record holds no document".to_owned()))?;
+    let (stored, _) = stored
+        .split_last_chunk::<4>()
+        .filter(|(stored, checksum)| crc32fast::hash(stored).to_le_bytes() == **checksum)
+        .ok_or_else(|| Error::Corrupt("a stored document differs from its checksum".to_owned()))?;
     let mut json = serde_json::Deserializer::from_slice(stored);
     Document::deserialize(&mut json)
         .and_then(|document| json.end().map(|()| document))

@@ -1,10 +1,11 @@
-//! Another way to read a text.
+//! Another way to read a text that finds nothing as it was typed. The first that finds something holds:
 //!
 //! 1. Words that occur nowhere are read as the nearest words that do ([`typo`](crate::typo)): among the commonest of
 //!    those, the one that most documents have together with the other words.
-//! 2. Words that hardly any document has, and that are as near to far commoner ones, are read as those *besides*: one
-//!    misspelt product must not hide all others. What has the words as they were typed comes first.
-//! 3. If nothing matches then, words are left out, what was written without a space as one. Kept are, of all that some
+//! 2. One word that hardly any document has, and none together with the others, is read as a near one that is far
+//!    commoner and that goes with them. So it is only when there is nothing else to show: a word that occurs is
+//!    what was meant, however near it is to a commoner one, and totals count what was asked for.
+//! 3. Words are left out, what was written without a space as one. Kept are, of all that some
 //!    document has together, those that are worth most by their rarity: first the words that were typed as they occur,
 //!    then the corrected ones, then those that say little alone (short words; numbers without the brand that was
 //!    typed with them). One sign alone is never kept. What is left out still counts for a document that has it. What is
@@ -14,12 +15,14 @@
 //! unit. Which documents there are is decided by what the asker may see, not by filters: ticking a brand must not
 //! change what a word means.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::cmp::Ordering;
 
 use crate::{
     error::Error,
     forms::either,
+    parse::Asked,
     reading::TextReader,
+    settings::Lexicon,
     typo::{self, Wanted},
     word::Word,
 };
@@ -63,74 +66,103 @@ struct Chunk {
 }
 
 impl TextReader<'_> {
-    /// Reads words that nobody, or hardly anybody, wrote as others.
-    pub(crate) fn correct(&mut self) -> Result<(), Error> {
-        let mut doubtful = Vec::new();
-        for place in 0..self.words.len() {
-            if let Some(having) = self.doubt(place)? {
-                doubtful.push((place, having));
-            }
-        }
-        if doubtful.is_empty() {
+    /// Reads a text that finds nothing another way.
+    pub(crate) fn relax(&mut self) -> Result<(), Error> {
+        if self.correct_unknown()? && (self.finds()? || self.correct_rare()?) {
             return Ok(());
         }
-        let is_found = doubtful.iter().all(|(_, having)| *having > 0) && self.count()? > 0;
-        // Those that are read another way count for those that come later.
-        for &(place, _) in &doubtful {
-            self.optional[place] = !is_found;
-        }
-        for &(place, having) in &doubtful {
-            let resolved = self.read_as_another(place, having, is_found)?;
-            self.optional[place] = having == 0 && !resolved;
-        }
-        for &(place, _) in &doubtful {
-            self.optional[place] = false;
-        }
-        Ok(())
+        self.leave_out()
     }
 
-    /// How many documents have a word that may be a slip; what is deleted or hidden must not tell.
-    fn doubt(&self, place: usize) -> Result<Option<usize>, Error> {
-        let Some(word) = self.word(place).filter(|_| !self.optional[place]) else { return Ok(None) };
-        let may_be_slip = word.chars().count() >= LETTERS && !self.words[place].is_given;
-        let most = if may_be_slip { FEW } else { 0 };
+    fn finds(&self) -> Result<bool, Error> {
+        Ok(self.matches(false)?.iter().any(|found| !found.docs.is_empty()))
+    }
+
+    /// Reads words that nobody wrote as others. False when there is one that is near to none.
+    fn correct_unknown(&mut self) -> Result<bool, Error> {
+        let mut unknown = Vec::new();
+        for place in 0..self.words.len() {
+            if self.having(place, 0)?.is_some() {
+                unknown.push(place);
+            }
+        }
+        // Those that are read another way count for those that come later.
+        unknown.iter().for_each(|&place| self.optional[place] = true);
+        let mut is_resolved = true;
+        for &place in &unknown {
+            match self.nearest(place, 1)? {
+                Some((_, nearest)) => {
+                    self.read[place] = Some(nearest);
+                    self.look_up_again(place)?;
+                    self.optional[place] = false;
+                }
+                None => is_resolved = false,
+            }
+        }
+        unknown.iter().for_each(|&place| self.optional[place] = false);
+        Ok(is_resolved)
+    }
+
+    /// Reads one word that hardly anybody wrote as another one with which the text finds something.
+    fn correct_rare(&mut self) -> Result<bool, Error> {
+        for place in 0..self.words.len() {
+            let letters = self.word(place).map_or(0, |word| word.chars().count());
+            if letters < LETTERS || self.words[place].is_given || self.read[place].is_some() {
+                continue;
+            }
+            let Some(having) = self.having(place, FEW)? else { continue };
+            let nearest = self.nearest(place, FAR_COMMONER.max(TIMES * having))?;
+            if let Some((_, nearest)) = nearest.filter(|(together, _)| *together > 0) {
+                self.read[place] = Some(nearest);
+                self.look_up_again(place)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// How many documents have a word that must occur, if those are no more than so many; what is deleted or hidden must
+    /// not tell.
+    fn having(&self, place: usize, most: usize) -> Result<Option<usize>, Error> {
+        if self.word(place).is_none() || self.optional[place] {
+            return Ok(None);
+        }
         self.words[place].count_few(self.generation, &self.base, most)
     }
 
-    /// Reads a word that `having` documents have as another one, or also as another one: that which goes best with
-    /// those that must occur. False when there is none; where the text finds something already, none that does not
-    /// go with the others.
-    fn read_as_another(&mut self, place: usize, having: usize, is_found: bool) -> Result<bool, Error> {
-        let Some(word) = self.word(place) else { return Ok(false) };
-        let least = if having == 0 { 1 } else { FAR_COMMONER.max(TIMES * having) };
+    /// The word near to that at a place, of those that at least so many documents have, which goes best with those that
+    /// must occur, and how many documents have them together.
+    fn nearest(&self, place: usize, least: usize) -> Result<Option<(u64, String)>, Error> {
+        let Some(word) = self.word(place) else { return Ok(None) };
         let is_common = |candidate: &str| -> Result<bool, Error> {
-            let word = self.look_up_alone(candidate)?;
+            let word = self.look_up_as(place, candidate)?;
             Ok(word.count_few(self.generation, &self.base, least - 1)?.is_none())
         };
-        let wanted = Wanted { begun: self.is_begun(place), stop_words: &self.lexicon.stop_words, is_common };
+        let Lexicon { vocabulary, stop_words, .. } = self.lexicon;
+        let wanted = Wanted { begun: self.is_begun(place), vocabulary, stop_words, is_common };
         let mut best: Option<(u64, String)> = None;
         for candidate in typo::candidates(word, &wanted, self.generation)? {
-            let count = self.count_with(place, &candidate)?;
-            if best.as_ref().is_none_or(|(most, _)| count > *most) {
-                best = Some((count, candidate));
+            let together = self.count_with(place, &candidate)?;
+            if best.as_ref().is_none_or(|(most, _)| together > *most) {
+                best = Some((together, candidate));
             }
         }
-        let Some((_, candidate)) = best.filter(|(count, _)| *count > 0 || !is_found) else {
-            return Ok(false);
-        };
-        let reading = if having == 0 { &mut self.read } else { &mut self.also };
-        reading[place] = Some(candidate);
-        self.look_up_again(place)?;
-        Ok(true)
+        Ok(best)
     }
 
-    fn look_up_alone(&self, word: &str) -> Result<Word, Error> {
-        Word::new(&either(word, 1.0), None, &self.lexicon.weights, self.generation)
+    /// A word in the place of another one: as it is, and if it has synonyms in all its forms.
+    fn look_up_as(&self, place: usize, word: &str) -> Result<Word, Error> {
+        let forms = if self.lexicon.vocabulary.contains(word) {
+            self.forms_as(place, word)
+        } else {
+            either(word, 1.0)
+        };
+        Word::new(&forms, None, &self.lexicon.weights, self.generation)
     }
 
     /// How many match with a word read as another one, and required.
     fn count_with(&self, place: usize, read: &str) -> Result<u64, Error> {
-        let word = self.look_up_alone(read)?;
+        let word = self.look_up_as(place, read)?;
         let mut count = 0;
         for ordinal in 0..self.base.len() {
             let mut docs = word.docs(self.generation, ordinal, Some(&self.base[ordinal]))?;
@@ -146,28 +178,12 @@ impl TextReader<'_> {
     }
 
     /// Leaves words out so that something matches; what was written without a space is not taken apart.
-    pub(crate) fn leave_out(&mut self) -> Result<(), Error> {
+    fn leave_out(&mut self) -> Result<(), Error> {
         let chunks = self.chunks();
         if chunks.len() < 2 {
-            return Ok(());
+            return self.read_size_as_number();
         }
-        // By set of chunks (a bit each), how many documents have just these.
-        let mut having: BTreeMap<u32, u64> = BTreeMap::new();
-        for ordinal in 0..self.base.len() {
-            let mut sets = vec![0_u32; self.base[ordinal].bound() as usize];
-            let mut base = self.base[ordinal].clone();
-            for place in (0..self.words.len()).filter(|&place| self.word(place).is_none()) {
-                base = self.words[place].docs(self.generation, ordinal, Some(&base))?;
-            }
-            for (bit, chunk) in chunks.iter().enumerate() {
-                let mut docs = base.clone();
-                for &place in &chunk.places {
-                    docs = self.words[place].docs(self.generation, ordinal, Some(&docs))?;
-                }
-                docs.for_each(|doc| sets[doc as usize] |= 1 << bit);
-            }
-            base.for_each(|doc| *having.entry(sets[doc as usize]).or_default() += 1);
-        }
+        let having = self.having_just(&chunks)?;
         let Some(kept) = worthiest(&chunks, &having) else { return Ok(()) };
         for (_, chunk) in chunks.iter().enumerate().filter(|(bit, _)| kept & (1 << bit) == 0) {
             for &place in &chunk.places {
@@ -175,7 +191,54 @@ impl TextReader<'_> {
                 self.dropped[place] = true;
             }
         }
-        self.look_up_all()
+        self.look_up_all()?;
+        if self.finds()? { Ok(()) } else { self.read_size_as_number() }
+    }
+
+    /// By set of chunks (a bit each), how many documents have just these.
+    fn having_just(&self, chunks: &[Chunk]) -> Result<Vec<(u32, u64)>, Error> {
+        let mut all = Vec::new();
+        for ordinal in 0..self.base.len() {
+            let mut sets = vec![0_u32; self.base[ordinal].bound() as usize];
+            let mut base = self.base[ordinal].clone();
+            for place in (0..self.words.len()).filter(|&place| self.is_marked(place)) {
+                base = self.words[place].docs(self.generation, ordinal, Some(&base))?;
+            }
+            for (bit, chunk) in chunks.iter().enumerate() {
+                let add = |doc: u32| sets[doc as usize] |= 1 << bit;
+                if let [place] = chunk.places[..] {
+                    self.words[place].visit(self.generation, ordinal, add)?;
+                    continue;
+                }
+                let mut docs = base.clone();
+                for &place in &chunk.places {
+                    docs = self.words[place].docs(self.generation, ordinal, Some(&docs))?;
+                }
+                docs.for_each(add);
+            }
+            base.for_each(|doc| all.push(sets[doc as usize]));
+        }
+        // Of many words nearly every document has other ones: sorting them is faster than a map.
+        all.sort_unstable();
+        Ok(all.chunk_by(|one, other| one == other).map(|same| (same[0], same.len() as u64)).collect())
+    }
+
+    /// Reads a size that nothing else is asked for with, and that nobody wrote as one, as its number.
+    fn read_size_as_number(&mut self) -> Result<(), Error> {
+        let mut sizes = (0..self.parsed.asked.len()).filter(|place| !self.optional[*place]);
+        if let (Some(place), None) = (sizes.next(), sizes.next())
+            && let Asked::Size(inches) = &self.parsed.asked[place]
+            && !inches.contains('.')
+        {
+            self.read[place] = Some(inches.clone());
+            self.look_up_again(place)?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has marked it as what must stand there.
+    fn is_marked(&self, place: usize) -> bool {
+        matches!(self.parsed.asked[place], Asked::Phrase(_))
     }
 
     /// The words that may be left out, by what was written without a space: no phrases, which somebody has marked,
@@ -184,7 +247,7 @@ impl TextReader<'_> {
         let mut runs: Vec<Vec<usize>> = Vec::new();
         let mut last = None;
         for place in 0..self.words.len() {
-            if self.word(place).is_none() || self.optional[place] {
+            if self.is_marked(place) || self.optional[place] {
                 continue;
             }
             let run = self.parsed.chunks[place];
@@ -200,7 +263,10 @@ impl TextReader<'_> {
     }
 
     fn chunk(&self, places: Vec<usize>, has_brand: bool) -> Chunk {
-        let word = |place: usize| self.word(place).unwrap_or_default();
+        let word = |place: usize| match &self.parsed.asked[place] {
+            Asked::Size(inches) => inches,
+            _ => self.word(place).unwrap_or_default(),
+        };
         let letters = |place: usize| word(place).chars().count();
         let has_number = places.iter().any(|&place| word(place).contains(char::is_numeric));
         let strength = if places.iter().any(|&place| self.read[place].is_some()) {
@@ -221,16 +287,21 @@ impl TextReader<'_> {
 
 /// The set of chunks that is worth most, of those that a document has. Of equal ones that which more have, then that
 /// which keeps what comes first. None of single signs, unless nothing else was asked for.
-fn worthiest(chunks: &[Chunk], having: &BTreeMap<u32, u64>) -> Option<u32> {
-    let kept = |set: u32| {
-        chunks.iter().enumerate().filter(move |(bit, _)| set & (1 << bit) != 0).map(|(_, chunk)| chunk)
+fn worthiest(chunks: &[Chunk], having: &[(u32, u64)]) -> Option<u32> {
+    let chunks_of = |is: &dyn Fn(&Chunk) -> bool| -> u32 {
+        chunks.iter().enumerate().filter(|(_, chunk)| is(chunk)).map(|(bit, _)| 1 << bit).sum()
     };
-    let only_signs = |set: u32| kept(set).all(|chunk| chunk.is_sign);
-    let may_be_signs = only_signs(u32::MAX);
-    let sets = having.keys().copied().filter(|&set| set != 0 && (may_be_signs || !only_signs(set)));
+    let others = chunks_of(&|chunk| !chunk.is_sign);
+    let by_strength = [Strength::Typed, Strength::Corrected, Strength::Weak]
+        .map(|strength| chunks_of(&|chunk| chunk.strength == strength));
     let worth = |set: u32| {
-        [Strength::Typed, Strength::Corrected, Strength::Weak].map(|strength| -> f32 {
-            kept(set).filter(|chunk| chunk.strength == strength).map(|chunk| chunk.worth).sum()
+        by_strength.map(|of| {
+            let (mut left, mut worth) = (set & of, 0.0_f32);
+            while left != 0 {
+                worth += chunks[left.trailing_zeros() as usize].worth;
+                left &= left - 1;
+            }
+            worth
         })
     };
     let count = |set: u32| -> u64 {
@@ -240,6 +311,8 @@ fn worthiest(chunks: &[Chunk], having: &BTreeMap<u32, u64>) -> Option<u32> {
         let compared = one.iter().zip(other).map(|(one, other)| one.total_cmp(other));
         compared.fold(Ordering::Equal, Ordering::then)
     };
+    let sets =
+        having.iter().map(|(set, _)| *set).filter(|set| *set != 0 && (others == 0 || set & others != 0));
     let sets: Vec<([f32; 3], u32)> = sets.map(|set| (worth(set), set)).collect();
     let most = sets.iter().map(|(worth, _)| *worth).max_by(compare)?;
     let best = sets.iter().filter(|(worth, _)| compare(worth, &most).is_eq());

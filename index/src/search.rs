@@ -67,7 +67,7 @@ pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexico
         let kept = is_shopper.then(|| generation.words.reading(lexicon.number, asked)).flatten();
         let known = paged.or(kept.as_ref().map(|(reading, _)| reading.as_ref()));
         let mut answer = reading::answer(asked, lexicon, generation, &base, known, scored)?;
-        if is_shopper && kept.is_none() {
+        if is_shopper && kept.is_none() && generation.is_whole() {
             let steps = usize::try_from(answer.steps).unwrap_or(usize::MAX);
             generation.words.keep_reading(lexicon.number, asked, &answer.reading, steps);
         }

@@ -99,6 +99,8 @@ pub struct Lexicon {
     pub(crate) stop_words: BTreeSet<String>,
     /// By [`text::spelling`] of a phrase, what else it finds, as folded words.
     pub(crate) synonyms: BTreeMap<String, Vec<Vec<String>>>,
+    /// Words of phrases that find others: known, whether or not a product has them.
+    pub(crate) vocabulary: BTreeSet<String>,
     /// As how many words a phrase may be typed that finds others: one more than as it was written, since a word may
     /// be typed as two.
     pub(crate) longest: usize,
@@ -142,6 +144,7 @@ impl Default for Lexicon {
             weights: Weights::default(),
             stop_words: BTreeSet::new(),
             synonyms: BTreeMap::new(),
+            vocabulary: BTreeSet::new(),
             longest: 0,
         })
     }
@@ -162,6 +165,7 @@ impl Lexicon {
         let mut faults = Faults(Vec::new());
         let mut synonyms: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
         let mut longest = 0;
+        let mut vocabulary = BTreeSet::new();
         faults.check("/synonyms", settings.synonyms.len() <= MAX_SYNONYMS, || {
             format!("may have at most {MAX_SYNONYMS} rules")
         });
@@ -177,6 +181,7 @@ impl Lexicon {
                 }
                 if fresh {
                     longest = longest.max(from.len() + 1);
+                    vocabulary.extend(from.iter().cloned());
                     known.push(to);
                 }
             }
@@ -185,10 +190,54 @@ impl Lexicon {
         faults.weights(&settings.weights);
         let Faults(faults) = faults;
         if faults.is_empty() {
-            Ok(Self { number: next_number(), weights: settings.weights, stop_words, synonyms, longest })
+            let number = next_number();
+            Ok(Self { number, weights: settings.weights, stop_words, synonyms, vocabulary, longest })
         } else {
             Err(faults)
         }
+    }
+}
+
+impl Settings {
+    /// What does no harm and cannot have been meant: synonyms and stop words that are said twice, phrases that are
+    /// their own synonyms, and weights that weigh nothing. [`Lexicon::new`] bears it, so that what was kept once can be
+    /// read for ever; whoever takes new settings should not.
+    pub fn oversights(&self) -> Vec<SettingsFault> {
+        let mut faults = Faults(Vec::new());
+        let mut rules = BTreeMap::new();
+        for (place, synonym) in self.synonyms.iter().enumerate() {
+            let pointer = format!("/synonyms/{place}");
+            if faults.said_twice(&pointer, synonym) {
+                continue;
+            }
+            let first = *rules.entry(rule(synonym)).or_insert(place);
+            faults.check(&pointer, first == place, || {
+                format!("says what /synonyms/{first} says; leave it out")
+            });
+        }
+        let mut words = BTreeMap::new();
+        for (place, word) in self.stop_words.iter().enumerate() {
+            let first = *words.entry(text::read(word).concat()).or_insert(word);
+            faults.check(&format!("/stop_words/{place}"), first == word, || {
+                format!("is the same word as `{first}`")
+            });
+        }
+        let Weights { name, brand, sku, category, attributes, variants, description } = self.weights;
+        let weights = [name, brand, sku, category, attributes, variants, description];
+        let weighs = weights.iter().any(|weight| *weight != 0.0);
+        faults.check("/weights", weighs, || {
+            "are all 0, so that nothing would be in order; raise one".to_owned()
+        });
+        faults.0
+    }
+}
+
+/// What a rule says, however it is written: what finds, what is found.
+fn rule(synonym: &Synonym) -> (Option<String>, BTreeSet<String>) {
+    let same = |phrases: &[String]| phrases.iter().map(|phrase| text::read(phrase).concat()).collect();
+    match synonym {
+        Synonym::TwoWay { phrases } => (None, same(phrases)),
+        Synonym::OneWay { from, to } => (Some(text::read(from).concat()), same(to)),
     }
 }
 
@@ -237,6 +286,24 @@ impl Faults {
         let fits = (1..=MAX_PHRASE_WORDS).contains(&words.len());
         self.check(pointer, fits, || format!("must have 1 to {MAX_PHRASE_WORDS} words"));
         fits.then_some(words)
+    }
+
+    /// Whether a rule names a phrase twice, which is one that would find itself.
+    fn said_twice(&mut self, pointer: &str, synonym: &Synonym) -> bool {
+        let (from, name, phrases) = match synonym {
+            Synonym::TwoWay { phrases } => (None, "phrases", phrases),
+            Synonym::OneWay { from, to } => (Some(from), "to", to),
+        };
+        let mut known =
+            from.map(|from| (text::read(from).concat(), from)).into_iter().collect::<BTreeMap<_, _>>();
+        let mut is_twice = false;
+        for (place, phrase) in phrases.iter().enumerate() {
+            let first = *known.entry(text::read(phrase).concat()).or_insert(phrase);
+            let is_first = std::ptr::eq(first, phrase);
+            let reason = || format!("reads like `{first}`, and would be a synonym of itself");
+            is_twice |= !self.check(&format!("{pointer}/{name}/{place}"), is_first, reason);
+        }
+        is_twice
     }
 
     fn stop_words(&mut self, words: &BTreeSet<String>) -> BTreeSet<String> {

@@ -40,7 +40,7 @@ const WEIGHTS: Weights = Weights {
 impl Generation {
     /// See [`Reader::similar`](crate::Reader::similar).
     pub(crate) fn similar(&self, id: i64, limit: usize) -> Result<Option<Hits>, Error> {
-        let Some((segment, doc)) = self.find(id)? else { return Ok(None) };
+        let Some((segment, doc)) = self.find(id) else { return Ok(None) };
         if !self.segments[segment as usize].offered.contains(doc) {
             return Ok(None);
         }

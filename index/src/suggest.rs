@@ -258,6 +258,7 @@ impl Typed {
             .flat_map(|asked| match asked {
                 Asked::Word(word) => vec![word],
                 Asked::Phrase(words) => words,
+                Asked::Size(inches) => inches.split('.').map(str::to_owned).collect(),
             })
             .collect();
         let last = words.pop()?;

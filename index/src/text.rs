@@ -1,8 +1,10 @@
 //! How text is read: which words it holds and when two of them are the same.
 //!
 //! A word is a run of letters and digits of any script. Case, accents and compatibility forms (`ﬁ`, `Ⅷ`, full
-//! width) are folded away; everything else separates words, so `USB-C` reads as `usb` and `c`. Documents and
-//! queries are read by the same code, which is what makes them meet.
+//! width) are folded away; everything else separates words, so `USB-C` reads as `usb` and `c`. Some signs belong to a
+//! word, since it would be another one without: those behind a single letter (`C++`, `C#`), and an `&` between initials
+//! (`AT&T`, which documents also hold as `att`). Documents and queries are read by the same code, which is what makes
+//! them meet.
 //!
 //! English words also have a stem, by which `battery` and `batteries` meet. It stands beside the word and never
 //! in its place, so that what is written the same always counts for more, and names of makers and articles are
@@ -12,21 +14,25 @@ use std::{
     cell::RefCell,
     collections::{BTreeSet, HashMap},
     ops::Range,
-    str::CharIndices,
 };
 
-use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
-use unicode_normalization::char::{decompose_compatible, is_combining_mark};
+use tantivy::tokenizer::TokenStream as _;
 
-/// Longer words are cut here, in documents and queries alike: what looks like one is a serialised blob.
-const MAX_WORD_CHARS: usize = 64;
+use self::stream::WordStream;
+pub(crate) use self::{
+    size::{is_unit, size_at},
+    stream::WordTokenizer,
+};
+
+mod size;
+mod stream;
 
 /// Reads all words of a text, in order.
 pub(crate) fn read(text: &str) -> Vec<String> {
     let mut stream = WordStream::new(text);
     let mut words = Vec::new();
     while stream.advance() {
-        words.push(stream.token.text.clone());
+        words.push(stream.token().text.clone());
     }
     words
 }
@@ -42,7 +48,8 @@ pub(crate) fn read_with_ranges(text: &str) -> Vec<(String, Range<usize>)> {
     let mut stream = WordStream::new(text);
     let mut words = Vec::new();
     while stream.advance() {
-        words.push((stream.token.text.clone(), stream.token.offset_from..stream.token.offset_to));
+        let token = stream.token();
+        words.push((token.text.clone(), token.offset_from..token.offset_to));
     }
     words
 }
@@ -74,6 +81,14 @@ pub(crate) fn nouns(name: &str, qualities: &BTreeSet<String>) -> Vec<String> {
 
 /// Stands before a stem in the index, so that no word is ever taken for one.
 pub(crate) const STEM_MARK: char = '\u{1}';
+
+/// Whether signs belong to a word; then it is the beginning of no other one.
+pub(crate) fn is_signed(word: &str) -> bool {
+    word.contains(['&', '+', '#'])
+}
+
+/// Stands before a size in the index, beside the number.
+pub(crate) const SIZE_MARK: char = '\u{2}';
 
 /// Shorter words are their own stems: what would be left of them means nothing.
 const MIN_STEMMED: usize = 4;
@@ -110,7 +125,7 @@ thread_local! {
 /// A stock keeping unit or trade item number as a whole: folded like words are, with what separates them left
 /// out, since people copy them in every shape. Empty when there is nothing to it.
 pub(crate) fn whole_code(code: &str) -> String {
-    let folded = read(code).concat();
+    let folded = read(code).concat().replace('&', "");
     // EAN-13 writes a UPC-12 with a zero before it, GTIN-14 both.
     if is_trade_item_number(&folded) { folded.trim_start_matches('0').to_owned() } else { folded }
 }
@@ -144,170 +159,6 @@ pub(crate) fn whole_phrase(phrase: &str) -> String {
 /// Whether it looks like a GTIN: 8 to 14 digits (GS1 General Specifications, 3.3).
 pub(crate) fn is_trade_item_number(text: &str) -> bool {
     (8..=14).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The tokenizer of every searched field.
-#[derive(Clone, Debug)]
-pub(crate) struct WordTokenizer {
-    /// Whether each inflected word is followed by its stem, marked, at the same position.
-    pub(crate) stems: bool,
-}
-
-impl Tokenizer for WordTokenizer {
-    type TokenStream<'a> = WordStream<'a>;
-
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        WordStream { stems: self.stems, ..WordStream::new(text) }
-    }
-}
-
-/// The words of a text, one after the other, with their byte ranges in it.
-pub(crate) struct WordStream<'a> {
-    chars: CharIndices<'a>,
-    /// What one character stands for, in reverse.
-    parts: Vec<char>,
-    /// The byte range of the character that `parts` came from.
-    range: (usize, usize),
-    token: Token,
-    stems: bool,
-    /// The stem that comes next.
-    stem: Option<String>,
-}
-
-impl<'a> WordStream<'a> {
-    fn new(text: &'a str) -> Self {
-        Self {
-            chars: text.char_indices(),
-            parts: Vec::new(),
-            range: (0, 0),
-            token: Token::default(),
-            stems: false,
-            stem: None,
-        }
-    }
-
-    fn next_part(&mut self) -> Option<char> {
-        loop {
-            if let Some(part) = self.parts.pop() {
-                return Some(part);
-            }
-            let (from, c) = self.chars.next()?;
-            self.range = (from, from + c.len_utf8());
-            match c {
-                c if c.is_ascii() => return Some(c),
-                // Signs that would decompose into letters and stick to the word before them.
-                '\u{2120}' | '\u{2122}' => return Some(' '),
-                c => {
-                    decompose_compatible(c, |part| self.parts.push(part));
-                    self.parts.reverse();
-                }
-            }
-        }
-    }
-}
-
-impl WordStream<'_> {
-    fn next_word(&mut self) -> bool {
-        self.token.text.clear();
-        self.token.position = self.token.position.wrapping_add(1);
-        let mut chars = 0;
-        while let Some(part) = self.next_part() {
-            match class(part) {
-                Class::Letter => {
-                    if chars == 0 {
-                        self.token.offset_from = self.range.0;
-                    }
-                    if chars < MAX_WORD_CHARS {
-                        fold(part, &mut self.token.text);
-                    }
-                    self.token.offset_to = self.range.1;
-                    chars += 1;
-                }
-                Class::Separator if chars > 0 => return true,
-                Class::Separator | Class::Ignored => {}
-            }
-        }
-        chars > 0
-    }
-}
-
-impl TokenStream for WordStream<'_> {
-    fn advance(&mut self) -> bool {
-        if let Some(stem) = self.stem.take() {
-            self.token.text = stem;
-            return true;
-        }
-        let found = self.next_word();
-        if found && self.stems {
-            self.stem = stem(&self.token.text).map(|stem| format!("{STEM_MARK}{stem}"));
-        }
-        found
-    }
-
-    fn token(&self) -> &Token {
-        &self.token
-    }
-
-    fn token_mut(&mut self) -> &mut Token {
-        &mut self.token
-    }
-}
-
-enum Class {
-    Letter,
-    Separator,
-    Ignored,
-}
-
-fn class(c: char) -> Class {
-    match c {
-        c if c.is_ascii() => {
-            if c.is_ascii_alphanumeric() {
-                Class::Letter
-            } else {
-                Class::Separator
-            }
-        }
-        // Accents of Latin, Greek and Cyrillic; Hebrew and Arabic vowel signs and stretching: people leave them
-        // out. Marks of other scripts carry the word (Devanagari's vowels, Japanese voicing) and stay.
-        '\u{300}'..='\u{36f}'
-        | '\u{1ab0}'..='\u{1aff}'
-        | '\u{1dc0}'..='\u{1dff}'
-        | '\u{20d0}'..='\u{20ff}' => Class::Ignored,
-        '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}' | '\u{5c2}' | '\u{5c4}' | '\u{5c5}' | '\u{5c7}' => {
-            Class::Ignored
-        }
-        '\u{64b}'..='\u{65f}' | '\u{640}' | '\u{670}' => Class::Ignored,
-        // Invisible hints about where a line may break.
-        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' => Class::Ignored,
-        c if c.is_alphanumeric() || is_combining_mark(c) => Class::Letter,
-        _ => Class::Separator,
-    }
-}
-
-/// Lower case, and plain letters for those whose stroke or ligature no decomposition takes off.
-fn fold(c: char, word: &mut String) {
-    if c.is_ascii() {
-        word.push(c.to_ascii_lowercase());
-        return;
-    }
-    for c in c.to_lowercase() {
-        match c {
-            'ß' => word.push_str("ss"),
-            'æ' => word.push_str("ae"),
-            'œ' => word.push_str("oe"),
-            'þ' => word.push_str("th"),
-            'ø' => word.push('o'),
-            'đ' | 'ð' => word.push('d'),
-            'ł' => word.push('l'),
-            'ħ' => word.push('h'),
-            'ı' => word.push('i'),
-            'ς' => word.push('σ'),
-            // The dot that lowering a Turkish capital leaves behind.
-            '\u{307}' => {}
-            c => word.push(c),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -348,9 +199,19 @@ mod tests {
         let mut stream = WordStream::new(text);
         let mut ranges = Vec::new();
         while stream.advance() {
-            ranges.push(&text[stream.token.offset_from..stream.token.offset_to]);
+            ranges.push(&text[stream.token().offset_from..stream.token().offset_to]);
         }
         assert_eq!(ranges, ["Übergröße", "½", "½", "m²"]);
+    }
+
+    #[test]
+    fn signs_that_make_another_word_belong_to_it() {
+        assert_eq!(read("C++ and C# (C), A+++ g+."), ["c++", "and", "c#", "c", "a+++", "g+"]);
+        assert_eq!(read("C#5 a+b c++11 S10+ A++++ +c"), ["c", "5", "a", "b", "c", "11", "s10", "a", "c"]);
+        assert_eq!(read("AT&T H&M PB&J M&Ms"), ["at&t", "h&m", "pb&j", "m&ms"]);
+        assert_eq!(read("Black&Decker AT & T B&amp;W 3&4 a&1"), read("Black Decker AT T B amp W 3 4 a 1"));
+        let ranges = |text| read_with_ranges(text).into_iter().map(|(_, range)| range).collect::<Vec<_>>();
+        assert_eq!(ranges("C++ AT&T x"), [0..3, 4..8, 9..10]);
     }
 
     #[test]
@@ -363,20 +224,7 @@ mod tests {
 
     #[test]
     fn long_words_are_cut() {
-        assert_eq!(read(&"x".repeat(500))[0].len(), MAX_WORD_CHARS);
-    }
-
-    #[test]
-    fn stems_stand_beside_inflected_words() {
-        let mut stream = WordStream { stems: true, ..WordStream::new("Red batteries 1080p") };
-        let mut words = Vec::new();
-        while stream.advance() {
-            words.push((stream.token.position, stream.token.text.clone()));
-        }
-        let word = |position, word: &str| (position, word.to_owned());
-        assert_eq!(words, [word(0, "red"), word(1, "batteries"), word(1, "\u{1}batteri"), word(2, "1080p")]);
-        assert_eq!(stem("battery"), Some("batteri".to_owned()));
-        assert_eq!([stem("tv"), stem("tvs"), stem("ps4s"), stem("größen")], [None, None, None, None]);
+        assert_eq!(read(&"x".repeat(500))[0].len(), 64);
     }
 
     #[test]

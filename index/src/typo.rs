@@ -1,4 +1,4 @@
-//! What a word that nobody wrote may have been meant as.
+//! What a word that nobody wrote may have been meant as: one that a document has, or that has synonyms.
 //!
 //! One edit from four letters on, two from eight: a letter too many, too few, another one, or two swapped
 //! (Damerau-Levenshtein). Words with digits are numbers of something, where one edit makes another thing; they
@@ -18,7 +18,12 @@ use tantivy::{
     schema::Term,
 };
 
-use crate::{error::Error, generation::Generation, schema::TextField, text::STEM_MARK};
+use crate::{
+    error::Error,
+    generation::Generation,
+    schema::TextField,
+    text::{SIZE_MARK, STEM_MARK},
+};
 
 /// How many readings of one word are considered.
 const MAX_CANDIDATES: usize = 8;
@@ -39,6 +44,8 @@ const MAX_LETTERS: usize = 32;
 pub(crate) struct Wanted<'a, F> {
     /// Also those that begin like it, if none is like it as a whole.
     pub(crate) begun: bool,
+    /// Words that are known, though no document may have them.
+    pub(crate) vocabulary: &'a BTreeSet<String>,
     /// None of these.
     pub(crate) stop_words: &'a BTreeSet<String>,
     /// Whether enough documents have one.
@@ -61,12 +68,21 @@ where
     }
     // Built once for all dictionaries: that takes longer than walking one of them.
     let automata = (1..).zip(LETTERS).filter(|(_, least)| letters >= *least);
-    let automata: Vec<_> =
-        automata.map(|(edits, _)| automaton(word, edits, true, generation)).collect::<Result<_, _>>()?;
+    let automata: Vec<_> = automata
+        .map(|(edits, _)| Ok((edits, automaton(word, edits, true, generation)?)))
+        .collect::<Result<_, Error>>()?;
     for first_letter in [true, false] {
-        for automaton in &automata {
+        for (edits, automaton) in &automata {
             let near = |found: &str| found != word && !wanted.stop_words.contains(found);
-            let found = commonest(accepted(automaton, word, first_letter, near, generation)?, wanted)?;
+            let mut found = accepted(automaton, word, first_letter, near, generation)?;
+            let known =
+                wanted.vocabulary.iter().filter(|known| near(known) && !known.contains(char::is_numeric));
+            for known in known.filter(|known| !first_letter || known.chars().next() == word.chars().next()) {
+                if is_near(word, known, usize::from(*edits)) {
+                    found.entry(known.clone()).or_default();
+                }
+            }
+            let found = commonest(found, wanted)?;
             if !found.is_empty() {
                 return Ok(found);
             }
@@ -78,6 +94,30 @@ where
     let begins = |found: &str| is_begun_with_a_slip(word, found) && !wanted.stop_words.contains(found);
     let automaton = automaton(word, 1, false, generation)?;
     commonest(accepted(&automaton, word, true, begins, generation)?, wanted)
+}
+
+/// Whether a word is at most so many edits from another one, by the rows of their table of distances.
+fn is_near(word: &str, other: &str, most: usize) -> bool {
+    let (word, other): (Vec<char>, Vec<char>) = (word.chars().collect(), other.chars().collect());
+    if word.len().abs_diff(other.len()) > most {
+        return false;
+    }
+    let mut rows = [Vec::new(), (0..=other.len()).collect::<Vec<usize>>()];
+    for i in 1..=word.len() {
+        let [before, last] = &rows;
+        let mut row = vec![i];
+        for j in 1..=other.len() {
+            let changed = last[j - 1] + usize::from(word[i - 1] != other[j - 1]);
+            let mut least = changed.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && (word[i - 1], word[i - 2]) == (other[j - 2], other[j - 1]) {
+                least = least.min(before[j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.swap(0, 1);
+        rows[1] = row;
+    }
+    rows[1][other.len()] <= most
 }
 
 /// Whether a word begins like what was typed, but for one letter in its midst: missing, another one, or two swapped.
@@ -146,7 +186,8 @@ fn accepted(
             let mut terms = terms.into_stream()?;
             while terms.advance() {
                 let Ok(found) = std::str::from_utf8(terms.key()) else { continue };
-                let is_word = !found.starts_with(STEM_MARK) && !found.chars().any(char::is_numeric);
+                let is_word =
+                    !found.starts_with([STEM_MARK, SIZE_MARK]) && !found.chars().any(char::is_numeric);
                 if is_word && fits(found) {
                     *here.entry(found.to_owned()).or_default() += u64::from(terms.value().doc_freq);
                 }
@@ -163,6 +204,23 @@ fn accepted(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn edits_are_letters_more_less_changed_or_swapped() {
+        for (word, other, edits) in [
+            ("sneakers", "sneakers", 0),
+            ("sneakrs", "sneakers", 1),
+            ("snaekers", "sneakers", 1),
+            ("sneekers", "sneakers", 1),
+            ("sneakerss", "sneakers", 1),
+            ("nsaekers", "sneakers", 2),
+            ("trainers", "sneakers", 5),
+            ("", "ab", 2),
+        ] {
+            assert!(is_near(word, other, edits), "{word} {other}");
+            assert!(edits == 0 || !is_near(word, other, edits - 1), "{word} {other}");
+        }
+    }
 
     #[test]
     fn what_is_begun_may_hold_a_slip_in_its_midst() {

@@ -88,7 +88,9 @@ impl Word {
             Some(known) => known,
             None => {
                 let known = Arc::new(Known::new(&occurring, Arc::clone(&asked), weights, generation));
-                generation.words.keep(&asked, &known);
+                if generation.is_whole() {
+                    generation.words.keep(&asked, &known);
+                }
                 known
             }
         };
@@ -118,7 +120,10 @@ impl Word {
             return Ok(about);
         }
         let about = Arc::new(self.known.weigh(generation, ordinal, self.is_even, sheet)?);
-        weighed.keep(&self.asked, self.is_even, &about);
+        // It outlasts the generation: nothing that was read while somebody wrote to the files.
+        if generation.is_whole() {
+            weighed.keep(&self.asked, self.is_even, &about);
+        }
         Ok(about)
     }
 
@@ -266,8 +271,7 @@ impl Known {
     ) -> Result<Bits, Error> {
         let segment = &generation.segments[ordinal];
         let mut docs = Bits::none(segment.view.documents());
-        let weighed = |is_even| segment.view.weighed.get(&self.asked, is_even);
-        match (weighed(false).or_else(|| weighed(true)), within) {
+        match (self.about(generation, ordinal), within) {
             (Some(about), Some(within)) => about.for_each_in(within, |doc, _| docs.insert(doc)),
             (Some(about), None) => about.docs().iter().for_each(|&doc| docs.insert(doc)),
             (None, _) => {
@@ -278,6 +282,26 @@ impl Known {
             }
         }
         Ok(docs)
+    }
+
+    /// Visits the documents of a segment that have it, deleted ones too.
+    pub(crate) fn visit(
+        &self,
+        generation: &Generation,
+        ordinal: usize,
+        mut visit: impl FnMut(u32),
+    ) -> Result<(), Error> {
+        match self.about(generation, ordinal) {
+            Some(about) => about.docs().iter().for_each(|&doc| visit(doc)),
+            None => self.docs(generation, ordinal, None)?.for_each(visit),
+        }
+        Ok(())
+    }
+
+    /// What it comes to in a segment, valued either way, if that is known.
+    fn about(&self, generation: &Generation, ordinal: usize) -> Option<Arc<About>> {
+        let weighed = &generation.segments[ordinal].view.weighed;
+        weighed.get(&self.asked, false).or_else(|| weighed.get(&self.asked, true))
     }
 
     /// Of all documents of a segment: which ones are deleted is its generation's business.

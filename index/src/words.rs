@@ -115,7 +115,7 @@ impl Words {
         }
         // Outside of the lock: two may look it up at once, and nobody waits.
         let places = Arc::new(Places::find(form, generation)?);
-        if self.take(places.bytes()) {
+        if generation.is_whole() && self.take(places.bytes()) {
             self.kept().places.insert(form.clone(), Arc::clone(&places));
         }
         Ok(places)

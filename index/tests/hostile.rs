@@ -292,7 +292,7 @@ fn no_text_is_an_error() {
 #[ignore = "takes a minute, and its limit means something only on a machine that does nothing else"]
 fn no_text_is_slow() {
     let directory = tempfile::tempdir().unwrap();
-    let engine = filled(directory.path(), 50_000);
+    let engine = filled(directory.path(), 200_000);
     let mut slowest = Vec::new();
     for text in texts() {
         let [searched, suggested] = (0..3).map(|_| ask(&engine, &text)).min().unwrap();

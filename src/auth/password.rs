@@ -1,7 +1,8 @@
 //! Password hashes: argon2id on a bounded pool.
 //!
 //! Hashing is made to be expensive, so the number of hashes at once is bounded (more threads than cores slow
-//! every one of them down), the queue for them is bounded (a flood of sign-ins is refused, not stored up),
+//! every one of them down, and each slows what the other cores do, since all share one memory: half of the cores are
+//! left alone), the queue for them is bounded (a flood of sign-ins is refused, not stored up),
 //! and the 19 MiB that each one fills are kept for the next one, since asking the system for them anew costs
 //! half as much again. Each runs on a thread of its own that stands back behind everything else: a flood of
 //! sign-ins slows sign-ins, and not searches.
@@ -21,7 +22,8 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::{Error, Result};
 
-/// Sign-ins that may wait for a place; with two places and 30 ms a hash the last one waits about a second.
+/// Sign-ins that may wait for a place; with a place for every two cores and 30 ms a hash the last one waits
+/// two seconds.
 const QUEUE: usize = 64;
 /// How far hashing stands back: it gets what others leave, and a ninth of a core that they would take whole.
 const NICENESS: i32 = 10;

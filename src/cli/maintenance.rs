@@ -64,6 +64,11 @@ impl Verify {
         let comparing = async {
             let begun = Instant::now();
             loop {
+                // What is damaged may not open.
+                let damaged = verify::damage(&config.data_dir).await?;
+                if !damaged.is_clean() {
+                    return Ok(damaged);
+                }
                 let engine = verify::open(&config.data_dir).await?;
                 bar.set_length(engine.len());
                 let report = verify::verify(&pool, engine, |done, _| bar.set_position(done)).await?;
@@ -80,7 +85,11 @@ impl Verify {
         database.close().await;
         let report = report?;
         say(&serde_json::to_string(&report)?);
-        if !report.is_clean() {
+        if !report.damaged_files.is_empty() {
+            complain(
+                "the index is damaged; `duka verify --repair`, `duka reindex` or `duka serve` builds it anew",
+            );
+        } else if !report.is_clean() {
             complain("the index differs from the database");
         } else if report.pending > 0 {
             complain(&format!(
@@ -96,6 +105,8 @@ impl Verify {
 
 async fn repair(config: &Config, pool: &PgPool) -> Outcome {
     let stop = CancellationToken::new();
+    // Whoever opens it replaces what is damaged.
+    let damaged = verify::damage(&config.data_dir).await.unwrap_or_default();
     let started = Indexing::start(pool.clone(), config.data_dir.clone(), stop.clone()).await;
     let (indexing, worker) = started.map_err(|error| match error {
         IndexingError::Folder(error) if error.kind() == ErrorKind::AddrInUse => {
@@ -112,7 +123,7 @@ async fn repair(config: &Config, pool: &PgPool) -> Outcome {
     stop.cancel();
     worker.await?;
     let (found, left) = compared?;
-    say(&serde_json::to_string(&found)?);
+    say(&serde_json::to_string(if damaged.is_clean() { &found } else { &damaged })?);
     if left.is_clean() {
         return Ok(ExitCode::SUCCESS);
     }

@@ -114,6 +114,11 @@ impl Error {
         &self.detail
     }
 
+    /// What has led to it, if it was this.
+    pub fn cause<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.cause.as_ref()?.downcast_ref()
+    }
+
     /// Which row of the table it is.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -132,7 +137,8 @@ impl Error {
         problem
     }
 
-    fn with_cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+    /// The same, led to by this.
+    pub fn with_cause(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into().into());
         self
     }

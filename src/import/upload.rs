@@ -72,6 +72,7 @@ impl Slot {
 pub struct Upload {
     file: File,
     description: Description,
+    bytes: u64,
     _place: Slot,
 }
 
@@ -114,7 +115,17 @@ impl Upload {
         }
         writer.flush().await.map_err(Error::internal)?;
         let file = writer.into_inner().into_std().await;
-        Ok(Self { file, description, _place: place })
+        Ok(Self { file, description, bytes: received, _place: place })
+    }
+
+    /// What its sender calls it; empty where there was no name.
+    pub fn name(&self) -> &str {
+        &self.description.name
+    }
+
+    /// How many bytes came, as they came.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Looks through the whole file: how many rows it has. It takes a moment; for a thread of its own.

@@ -20,6 +20,8 @@ use crate::{
 
 /// Refused rows of a job that can be read; the others are counted.
 const MAX_ERRORS: usize = 10_000;
+/// Characters of a file's name.
+const NAME_LENGTH: usize = 200;
 /// Characters of a reason.
 const REASON_LENGTH: usize = 1_000;
 
@@ -28,7 +30,13 @@ const REASON_LENGTH: usize = 1_000;
 /// # Errors
 /// None of its own.
 pub async fn submit(app: &App, admin: Admin, upload: Upload, options: Options) -> Result<Job> {
-    let parameters = json!({"dry_run": options.dry_run, "on_error": options.on_error.as_str()});
+    let name: String = upload.name().chars().filter(|sign| !sign.is_control()).take(NAME_LENGTH).collect();
+    let parameters = json!({
+        "dry_run": options.dry_run,
+        "on_error": options.on_error.as_str(),
+        "file": (!name.is_empty()).then_some(name),
+        "bytes": upload.bytes(),
+    });
     let new = New { kind: Kind::Import, author: admin.into(), parameters };
     let run = app.jobs.create(new).await?;
     let id = run.id();

@@ -157,14 +157,13 @@ impl Mirror {
         Ok(())
     }
 
-    /// Closes the writer; false when it did not close well.
-    pub(super) async fn close(&mut self) -> bool {
+    /// Closes the writer.
+    pub(super) async fn close(&mut self) {
         let writer = self.writer.take();
         let closed = spawn_blocking(move || writer.map_or(Ok(()), Writer::close)).await;
-        if let Ok(Err(error)) = &closed {
+        if let Err(error) = closed.map_err(IndexingError::Task).and_then(|closed| Ok(closed?)) {
             tracing::warn!(%error, "the index writer did not close");
         }
-        matches!(closed, Ok(Ok(())))
     }
 }
 

@@ -1,10 +1,9 @@
-//! The mirror's folder: which index in it is the current one, who writes it, and whether it was left cleanly.
+//! The mirror's folder: which index in it is the current one, and who writes it.
 //!
 //! ```text
 //! index/lock        held by the one process that writes
 //! index/current     the name of the folder that is served
 //! index/previous    the name of the one that was served before it
-//! index/unclean     there while a process writes; found at a start, the last one did not end by itself
 //! index/1763800000/ an index
 //! ```
 //!
@@ -68,8 +67,6 @@ pub(super) struct Lock {
 /// The mirror's folder.
 pub(super) struct Folder {
     root: PathBuf,
-    /// The last process that wrote here did not end by itself.
-    pub(super) left_unclean: bool,
 }
 
 impl Folder {
@@ -86,10 +83,7 @@ impl Folder {
                 "another duka already serves from this data directory; stop it, or give this one its own";
             io::Error::new(io::ErrorKind::AddrInUse, format!("{}: {who} (--data-dir)", root.display()))
         })?;
-        let marker = root.join("unclean");
-        let left_unclean = marker.exists();
-        File::create(marker)?;
-        Ok((Self { root, left_unclean }, Lock { _file: lock }))
+        Ok((Self { root }, Lock { _file: lock }))
     }
 
     /// The folder of the current index, if there is one.
@@ -156,13 +150,6 @@ impl Folder {
             tracing::warn!(path = %path.display(), %error, "an old index could not be removed");
         }
     }
-
-    /// Notes that all is well; the next start need not check the index's bytes.
-    pub(super) fn leave_clean(&self) {
-        if let Err(error) = fs::remove_file(self.root.join("unclean")) {
-            tracing::warn!(%error, "the next start will check the index");
-        }
-    }
 }
 
 fn named(root: &Path, name: &str) -> Option<PathBuf> {
@@ -183,15 +170,10 @@ mod tests {
     #[test]
     fn one_process_writes() {
         let dir = tempfile::tempdir().unwrap();
-        let (first, lock) = Folder::take(dir.path()).unwrap();
+        let (_first, lock) = Folder::take(dir.path()).unwrap();
         assert!(Folder::take(dir.path()).is_err());
-        assert!(!first.left_unclean);
         drop(lock);
-        let (second, lock) = Folder::take(dir.path()).unwrap();
-        assert!(second.left_unclean, "the first one did not say that all was well");
-        second.leave_clean();
-        drop(lock);
-        assert!(!Folder::take(dir.path()).unwrap().0.left_unclean);
+        assert!(Folder::take(dir.path()).is_ok());
     }
 
     #[test]

@@ -8,11 +8,15 @@
 //! one. There is no cursor elsewhere that could be ahead of the index or behind it.
 //!
 //! An index whose history is not the database's (another epoch, server, timeline or schema), or that slept
-//! longer than the log is kept, is rebuilt (`rebuild`) beside the old one. [`verify`] compares every document.
+//! longer than the log is kept, is rebuilt (`rebuild`) beside the old one. [`verify`] compares every document. Files
+//! that are not what was written are noticed when the index is opened, when somebody writes to them, and when a search
+//! cannot read them (`damage`); then another index takes over (`mend`).
 
 mod build;
+mod damage;
 mod follow;
 mod lag;
+mod mend;
 mod mirror;
 mod projection;
 mod rebuild;
@@ -37,13 +41,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{
-    follow::Mirror, mirror::Folder, rebuild::Successor, reopen::Demand, verify::Report, worker::Order,
-};
 pub use self::{
+    damage::Remedy,
     lag::Lag,
     snapshot::{Snapshot, Version},
     tuning::Tuning,
+};
+use self::{
+    damage::Verdicts, follow::Mirror, mirror::Folder, rebuild::Successor, reopen::Demand, verify::Report,
+    worker::Order,
 };
 
 /// Why the mirror cannot be kept.
@@ -64,6 +70,9 @@ pub enum IndexingError {
     /// The index cannot be caught up from the log.
     #[error("the index must be rebuilt: {0}")]
     Outlived(&'static str),
+    /// An index that is damaged, and another one could not be built in its place.
+    #[error("the index is damaged and could not be replaced; it will be tried again: see the log")]
+    Damaged,
     /// A new index is not what the database holds: it must not take over.
     #[error("the new index differs from the database: {0}")]
     Unlike(String),
@@ -203,6 +212,7 @@ struct Shared {
     orders: mpsc::Sender<Order>,
     /// Held by who prepares an index to take over.
     building: Mutex<()>,
+    verdicts: Verdicts,
 }
 
 impl Indexing {
@@ -253,6 +263,7 @@ impl Indexing {
             folder,
             orders,
             building: Mutex::new(()),
+            verdicts: Verdicts::default(),
         }))
     }
 
@@ -318,14 +329,22 @@ impl Indexing {
         self.order(|asker| Order::TakeOver(Box::new(Successor { mirror, path }), asker)).await
     }
 
-    /// Compares every document with the database; with `repair`, products that differ are indexed anew, and the
-    /// report says what was found before.
+    /// Compares every file with its checksum, and every document with the database; with `repair`, products that differ
+    /// are indexed anew, an index with damaged files is replaced, and the report says what was found before. A damaged
+    /// one is replaced without, too, but nobody waits for that.
     ///
     /// # Errors
     /// When either cannot be read.
     pub async fn verify(&self, repair: bool) -> Result<Report, IndexingError> {
-        let report = verify::verify(&self.0.sources.read, self.engine(), |_, _| {}).await?;
-        if repair && !report.differing.is_empty() {
+        let engine = self.engine();
+        let report = verify::verify(&self.0.sources.read, engine.clone(), |_, _| {}).await?;
+        metrics::counter!("duka_index_differences_total").increment(report.differences());
+        if !report.damaged_files.is_empty() {
+            self.0.wake.notify_one();
+            if repair {
+                self.replaced(&engine).await?;
+            }
+        } else if repair && !report.differing.is_empty() {
             let ids = report.differing.clone();
             self.order(|asker| Order::Repair(ids, asker)).await?;
         }
@@ -344,6 +363,7 @@ impl Indexing {
 
     fn swap(&self, engine: Engine) {
         *self.0.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+        self.0.verdicts.tell();
     }
 
     fn tune(&self, tuning: Tuning) {

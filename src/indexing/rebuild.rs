@@ -52,11 +52,7 @@ pub(super) async fn reopen(
     stop: &CancellationToken,
 ) -> Result<Mirror, IndexingError> {
     let path = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || {
-        let engine = Engine::open_existing(&path)?;
-        engine.validate_checksums()?;
-        Ok::<_, duka_index::Error>(engine)
-    });
+    let opened = tokio::task::spawn_blocking(move || Engine::open_checked(&path));
     ready(pool, opened.await??, stop).await
 }
 

@@ -39,14 +39,15 @@ pub(super) async fn reopen(
     folder: &Folder,
     demand: Demand,
 ) -> Result<Option<Mirror>, IndexingError> {
-    let Some(current) = folder.current() else { return Ok(None) };
-    match open(pool, current, folder.left_unclean, demand).await {
-        Ok(mirror) => return Ok(Some(mirror)),
-        Err(error @ IndexingError::Database(_)) => return Err(error),
-        Err(error) => tracing::warn!(%error, "the index cannot be used"),
+    if let Some(current) = folder.current() {
+        match open(pool, current, demand).await {
+            Ok(mirror) => return Ok(Some(mirror)),
+            Err(error @ IndexingError::Database(_)) => return Err(error),
+            Err(error) => tracing::warn!(%error, "the index cannot be used"),
+        }
     }
     let Some(previous) = folder.previous() else { return Ok(None) };
-    match open(pool, previous.clone(), true, Demand::Level).await {
+    match open(pool, previous.clone(), Demand::Level).await {
         Ok(mirror) => {
             tracing::warn!("the index before it takes over again");
             folder.fall_back(&previous)?;
@@ -60,15 +61,9 @@ pub(super) async fn reopen(
     }
 }
 
-/// Opens an index that was built before.
-async fn open(pool: &PgPool, path: PathBuf, check: bool, demand: Demand) -> Result<Mirror, IndexingError> {
-    let opened = tokio::task::spawn_blocking(move || {
-        let engine = Engine::open_existing(&path)?;
-        if check {
-            engine.validate_checksums()?;
-        }
-        Ok::<_, duka_index::Error>(engine)
-    });
+/// Opens an index that was built before, once its files were compared with their checksums.
+async fn open(pool: &PgPool, path: PathBuf, demand: Demand) -> Result<Mirror, IndexingError> {
+    let opened = tokio::task::spawn_blocking(move || Engine::open_checked(&path));
     let mut mirror = Mirror::new(opened.await??)?;
     match (mirror.prepare_to_write().await, demand) {
         // The disk may be full: it answers, and is written when it can be.

@@ -6,10 +6,10 @@
 use std::{
     collections::{BTreeMap, HashSet},
     ops::ControlFlow,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use duka_index::{Document, Engine};
+use duka_index::{Damage, Document, Engine};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::mpsc;
@@ -27,12 +27,14 @@ pub struct Report {
     pub compared: u64,
     /// Products without a document.
     pub missing: u64,
-    /// Documents that differ from their product.
+    /// Documents that differ from their product, and all documents in segments with damaged files.
     pub stale: u64,
     /// Documents without a product, or with a second document of the same product.
     pub surplus: u64,
     /// Products that changed since the index's snapshot, left out.
     pub pending: u64,
+    /// Files of the index that differ from their checksums. Where there are any, nothing is compared.
+    pub damaged_files: Vec<String>,
     /// The first hundred product ids of each kind of difference.
     pub missing_ids: Vec<i64>,
     /// See `missing_ids`.
@@ -47,7 +49,18 @@ pub struct Report {
 impl Report {
     /// No difference.
     pub fn is_clean(&self) -> bool {
-        self.missing == 0 && self.stale == 0 && self.surplus == 0
+        self.differences() == 0 && self.damaged_files.is_empty()
+    }
+
+    /// How many documents differ, of whatever kind.
+    pub fn differences(&self) -> u64 {
+        self.missing + self.stale + self.surplus
+    }
+
+    fn of(damage: Damage) -> Self {
+        let mut report = Self { damaged_files: damage.files, ..Self::default() };
+        damage.documents.into_iter().for_each(|id| report.stale(id));
+        report
     }
 
     fn missing(&mut self, id: i64) {
@@ -80,18 +93,47 @@ fn name(ids: &mut Vec<i64>, id: i64) {
 /// # Errors
 /// When there is none, or it cannot be read.
 pub async fn open(data_dir: &Path) -> Result<Engine, IndexingError> {
-    let path = mirror::current_of(data_dir).ok_or_else(|| {
-        let hint = format!("{} holds no index yet; `duka serve` builds one", data_dir.display());
-        std::io::Error::new(std::io::ErrorKind::NotFound, hint)
-    })?;
+    let path = current(data_dir)?;
     Ok(tokio::task::spawn_blocking(move || Engine::open_existing(&path)).await??)
 }
 
-/// Compares every document of `engine` with the database; `progress` hears how many are done.
+fn current(data_dir: &Path) -> Result<PathBuf, IndexingError> {
+    mirror::current_of(data_dir).ok_or_else(|| {
+        let hint = format!("{} holds no index yet; `duka serve` builds one", data_dir.display());
+        std::io::Error::new(std::io::ErrorKind::NotFound, hint).into()
+    })
+}
+
+/// Compares the files of a data directory's current index with their checksums, which needs not open it; see
+/// [`Report::damaged_files`].
+///
+/// # Errors
+/// When there is none, or its folder cannot be read.
+pub async fn damage(data_dir: &Path) -> Result<Report, IndexingError> {
+    let path = current(data_dir)?;
+    let files = tokio::task::spawn_blocking(move || duka_index::damaged_files(&path)).await??;
+    Ok(Report::of(Damage { files, documents: Vec::new() }))
+}
+
+/// Compares the files of `engine` with their checksums, and every document with the database; `progress` hears how many
+/// are done.
 ///
 /// # Errors
 /// When either cannot be read, or the index mirrors another history.
 pub async fn verify(
+    pool: &PgPool,
+    engine: Engine,
+    progress: impl FnMut(u64, u64),
+) -> Result<Report, IndexingError> {
+    let examined = engine.clone();
+    let damage = tokio::task::spawn_blocking(move || examined.examine()).await??;
+    if !damage.files.is_empty() {
+        return Ok(Report::of(damage));
+    }
+    compare_all(pool, engine, progress).await
+}
+
+async fn compare_all(
     pool: &PgPool,
     engine: Engine,
     mut progress: impl FnMut(u64, u64),

@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use sqlx::{PgConnection, PgPool, postgres::PgListener};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -28,12 +28,8 @@ const TELL_EVERY: Duration = Duration::from_millis(50);
 const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often it looks whether the log can be cut.
 const CUT: Duration = Duration::from_secs(3600);
-/// The longest pause between two tries to build an index.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// After an error the next try waits this long.
-const AFTER_ERROR: Duration = Duration::from_millis(500);
-/// After so many errors of the index, its files are looked at.
-const LOOK_CLOSER: u32 = 3;
+pub(super) const AFTER_ERROR: Duration = Duration::from_millis(500);
 
 /// What the worker is asked to do between two turns.
 pub(super) enum Order {
@@ -44,21 +40,21 @@ pub(super) enum Order {
 }
 
 pub(super) struct Worker {
-    sources: Sources,
-    folder: Arc<Folder>,
+    pub(super) sources: Sources,
+    pub(super) folder: Arc<Folder>,
     _lock: Lock,
-    stop: CancellationToken,
-    door: Indexing,
-    mirror: Mirror,
-    orders: mpsc::Receiver<Order>,
+    pub(super) stop: CancellationToken,
+    pub(super) door: Indexing,
+    pub(super) mirror: Mirror,
+    pub(super) orders: mpsc::Receiver<Order>,
     /// The version of the search settings that was looked at last, good or not; `None`: look again.
     settings_seen: Option<i64>,
     heartbeat_at: Option<Instant>,
     cut_at: Option<Instant>,
     /// Turns that the index failed, one after the other.
-    failed_turns: u32,
+    pub(super) failed_turns: u32,
     /// Builds that failed one after the other.
-    failed_builds: u32,
+    pub(super) failed_builds: u32,
     node: String,
 }
 
@@ -109,7 +105,7 @@ impl Worker {
         self.door.clone()
     }
 
-    /// Follows the log until it is told to stop; then commits nothing more, and notes that all is well.
+    /// Follows the log until it is told to stop; then commits nothing more, and closes the writer.
     pub(super) async fn run(mut self) {
         let teller = tokio::spawn(tell(self.sources.home.clone(), self.door.clone(), self.stop.clone()));
         tokio::spawn(self.door.clone().measure(self.stop.clone()));
@@ -133,13 +129,12 @@ impl Worker {
         if let Err(error) = teller.await {
             tracing::debug!(%error, "the notifier had ended");
         }
-        if self.mirror.close().await {
-            self.folder.leave_clean();
-        }
+        self.mirror.close().await;
     }
 
     /// Reads what changed and applies it, all in one snapshot.
     async fn turn(&mut self) -> Result<(), IndexingError> {
+        self.examine().await?;
         let mut look = self.mirror.look(&self.sources.read).await?;
         self.tune(&mut look.transaction, look.present.settings_version).await?;
         let applied = self.mirror.apply(look).await;
@@ -233,7 +228,7 @@ impl Worker {
         }
     }
 
-    async fn obey(&mut self, order: Order) {
+    pub(super) async fn obey(&mut self, order: Order) {
         let (done, asker) = match order {
             Order::TakeOver(successor, asker) => (self.take_over(*successor).await, asker),
             Order::Repair(ids, asker) => (self.repair(&ids).await, asker),
@@ -244,7 +239,7 @@ impl Worker {
     }
 
     /// Brings an index fully up to date and lets it answer from now on.
-    async fn take_over(&mut self, successor: Successor) -> Result<(), IndexingError> {
+    pub(super) async fn take_over(&mut self, successor: Successor) -> Result<(), IndexingError> {
         let Successor { mut mirror, path } = successor;
         let taken_over = async {
             let mut look = mirror.look(&self.sources.read).await?;
@@ -252,7 +247,14 @@ impl Worker {
             self.settings_seen = None;
             self.tune(&mut look.transaction, look.present.settings_version).await?;
             mirror.apply(look).await?;
-            self.folder.promote(&path)?;
+            match self.mirror.engine.is_damaged() {
+                // Nobody is to go back to it.
+                true => {
+                    self.folder.fall_back(&path)?;
+                    self.folder.sweep();
+                }
+                false => self.folder.promote(&path)?,
+            }
             Ok(())
         };
         if let Err(error) = taken_over.await {
@@ -265,7 +267,9 @@ impl Worker {
         self.door.advance(mirror.applied.clone());
         let mut before = std::mem::replace(&mut self.mirror, mirror);
         // Its merges are of no use any more, but its folder must not change under who goes back to it.
-        before.close().await;
+        if !before.engine.is_damaged() {
+            before.close().await;
+        }
         metrics::counter!("duka_index_rebuilds_total").increment(1);
         Ok(())
     }
@@ -277,80 +281,10 @@ impl Worker {
         metrics::counter!("duka_index_repaired_total").increment(ids.len() as u64);
         repaired
     }
-
-    async fn recover(&mut self, error: IndexingError) {
-        match error {
-            IndexingError::Outlived(_) | IndexingError::Index(duka_index::Error::Corrupt(_)) => {
-                self.replace(&error).await;
-            }
-            IndexingError::Index(error) => {
-                tracing::error!(%error, "indexing failed and will be tried again");
-                metrics::counter!("duka_index_errors_total").increment(1);
-                self.failed_turns += 1;
-                match self.damage().await {
-                    Some(damage) => self.replace(&damage).await,
-                    None => self.pause(AFTER_ERROR).await,
-                }
-            }
-            IndexingError::Lagging => {
-                tracing::warn!("the standby has not replayed as far as the index yet");
-                self.pause(AFTER_ERROR).await;
-            }
-            error => {
-                tracing::error!(%error, "indexing failed and will be tried again");
-                metrics::counter!("duka_index_errors_total").increment(1);
-                self.pause(AFTER_ERROR).await;
-            }
-        }
-    }
-
-    /// Builds an index in place of one that is of no use any more.
-    async fn replace(&mut self, why: &IndexingError) {
-        tracing::warn!(error = %why, "the index is rebuilt; the old one answers meanwhile");
-        match self.rebuild().await {
-            Ok(()) => self.failed_builds = 0,
-            Err(error) => {
-                tracing::error!(%error, "the rebuild failed");
-                self.failed_builds += 1;
-                let pause = AFTER_ERROR * 2_u32.saturating_pow(self.failed_builds.min(10));
-                self.pause(pause.min(LONGEST_PAUSE)).await;
-            }
-        }
-    }
-
-    /// What is wrong with the files of an index that fails again and again. Nothing when the disk is full: then it is
-    /// the index's last commit that is there to go on from.
-    async fn damage(&self) -> Option<IndexingError> {
-        if self.failed_turns != LOOK_CLOSER {
-            return None;
-        }
-        let engine = self.mirror.engine.clone();
-        let checked = tokio::task::spawn_blocking(move || engine.validate_checksums()).await;
-        checked.map_err(IndexingError::Task).and_then(|checked| Ok(checked?)).err()
-    }
-
-    async fn rebuild(&mut self) -> Result<(), IndexingError> {
-        let door = self.door.clone();
-        // Somebody builds one already, which will do: it comes as an order.
-        let Ok(_building) = door.0.building.try_lock() else {
-            if let Ok(Some(order)) = timeout(AFTER_ERROR, self.orders.recv()).await {
-                self.obey(order).await;
-            }
-            return Ok(());
-        };
-        forget_foreign_log(&self.sources.home).await?;
-        let successor =
-            rebuild::prepare(&self.sources.read, &self.folder, &self.stop, &log_progress()).await?;
-        self.take_over(successor).await
-    }
-
-    async fn pause(&self, length: Duration) {
-        let _ = timeout(length, self.stop.cancelled()).await;
-    }
 }
 
 /// Says in the log how far a build is that nobody watches.
-fn log_progress() -> impl Fn(u64, u64) + Send + Sync {
+pub(super) fn log_progress() -> impl Fn(u64, u64) + Send + Sync {
     const EVERY: u64 = 50_000;
     let told = std::sync::atomic::AtomicU64::new(0);
     move |done, total| {

@@ -6,11 +6,12 @@
 //! runs here.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use duka_index::{Found, Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
+use duka_index::{Engine, Found, Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
 use serde::Serialize;
 
 use super::model::Trial;
@@ -21,12 +22,14 @@ use crate::{
     client::Client,
     error::{Error, Kind, Result},
     gate::Undone,
-    indexing::{Tuning, Version},
+    indexing::{Remedy, Tuning, Version},
     throttle::Act,
 };
 
 /// How long a search waits for the write that it must hold.
 const CATCH_UP: Duration = Duration::from_millis(500);
+/// How long a search waits for an index in place of one that it cannot read: as long as a small one takes to build.
+const MENDED: Duration = Duration::from_secs(5);
 
 /// What a client demands of its answer, whatever it asks.
 #[derive(Clone, Copy, Debug)]
@@ -61,20 +64,24 @@ pub async fn search(
     app: &App,
     demand: Demand,
     query: Query,
-    write: impl FnOnce(Found, i64) -> Result<Vec<u8>> + Send + 'static,
+    write: impl Fn(Found, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
     let question = ("search", Query { at: 0, ..query.clone() });
-    let ask = |app: App, index: Reader, tuning: Arc<Tuning>, at| async move {
-        let query = Query { at, ..query };
-        if !index.is_brief(&query, &tuning.lexicon) {
-            return work(&app, move || write(index.find(&query, &tuning.lexicon)?, at)).await;
+    let asked = Arc::new((query, write));
+    let ask = move |app: App, index: Reader, tuning: Arc<Tuning>, at| {
+        let asked = Arc::clone(&asked);
+        async move {
+            let query = Query { at, ..asked.0.clone() };
+            if !index.is_brief(&query, &tuning.lexicon) {
+                return work(&app, move || (asked.1)(index.find(&query, &tuning.lexicon)?, at)).await;
+            }
+            let found = here(|| Ok(index.find(&query, &tuning.lexicon)?))?;
+            // Rows that are not kept are on the disk.
+            if !query.highlight && app.rows.has_all(&found) {
+                return (asked.1)(found, at);
+            }
+            work(&app, move || (asked.1)(found, at)).await
         }
-        let found = tracing::info_span!("search").in_scope(|| index.find(&query, &tuning.lexicon))?;
-        // Rows that are not kept are on the disk.
-        if !query.highlight && app.rows.has_all(&found) {
-            return write(found, at);
-        }
-        work(&app, move || write(found, at)).await
     };
     answer(app, demand, question, ask).await
 }
@@ -90,17 +97,26 @@ pub async fn try_out<T: Send + 'static>(
     Trial { query, settings }: Trial,
     write: impl FnOnce([Hits; 2], i64) -> T + Send + 'static,
 ) -> Result<T> {
-    let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
-    let query = Query { at: app.clock.micros(), ..query };
-    work(app, move || {
-        // They were checked when they were read.
-        let lexicon = Lexicon::new(&settings).map_err(|faults| {
-            Error::internal(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-        })?;
-        let (before, after) = (index.search(&query, &tuning.lexicon)?, index.search(&query, &lexicon)?);
-        Ok(write([before, after], query.at))
-    })
-    .await
+    // They were checked when they were read.
+    let lexicon = Lexicon::new(&settings).map_err(|faults| {
+        Error::internal(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    })?;
+    let at = app.clock.micros();
+    let asked = Arc::new((Query { at, ..query }, lexicon));
+    let deadline = Instant::now() + MENDED;
+    let hits = loop {
+        let engine = app.indexing.engine();
+        let (index, tuning, asked) = (engine.reader(), app.indexing.tuning(), Arc::clone(&asked));
+        let asking = work(app, move || {
+            let (query, lexicon) = asked.as_ref();
+            Ok([index.search(query, &tuning.lexicon)?, index.search(query, lexicon)?])
+        });
+        match asking.await {
+            Ok(hits) => break hits,
+            Err(error) => mended(app, &engine, error, deadline).await?,
+        }
+    };
+    work(app, move || Ok(write(hits, at))).await
 }
 
 /// Completes what somebody types; see [`search`].
@@ -111,11 +127,13 @@ pub async fn suggest(
     app: &App,
     demand: Demand,
     query: SuggestQuery,
-    write: impl FnOnce(Suggestions, i64) -> Result<Vec<u8>> + Send + 'static,
+    write: impl Fn(Suggestions, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
     let question = ("suggest", query.clone());
-    let ask = |app: App, index: Reader, tuning: Arc<Tuning>, at| async move {
-        work(&app, move || write(index.suggest(&query, &tuning.lexicon)?, at)).await
+    let asked = Arc::new((query, write));
+    let ask = move |app: App, index: Reader, tuning: Arc<Tuning>, at| {
+        let asked = Arc::clone(&asked);
+        async move { work(&app, move || (asked.1)(index.suggest(&asked.0, &tuning.lexicon)?, at)).await }
     };
     answer(app, demand, question, ask).await
 }
@@ -129,12 +147,14 @@ pub async fn similar(
     demand: Demand,
     id: i64,
     limit: usize,
-    write: impl FnOnce(Hits, i64) -> Result<Vec<u8>> + Send + 'static,
+    write: impl Fn(Hits, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
-    let ask = |app: App, index: Reader, _: Arc<Tuning>, at| async move {
+    let write = Arc::new(write);
+    let ask = move |app: App, index: Reader, _: Arc<Tuning>, at| {
+        let write = Arc::clone(&write);
         let similar =
             move || write(index.similar(id, limit)?.ok_or_else(|| Error::not_found("product"))?, at);
-        work(&app, similar).await
+        async move { work(&app, similar).await }
     };
     answer(app, demand, ("similar", id, limit), ask).await
 }
@@ -145,34 +165,74 @@ fn key(question: &impl Serialize, index: &Reader, tuning: &Tuning, at: i64) -> R
     Key::new(&(question, index.generation(), index.price_epoch(at), tuning.version))
 }
 
-/// The answer that is kept, else a new one.
+/// The answer of the index that is current.
 async fn answer<A: Future<Output = Result<Vec<u8>>> + Send + 'static>(
     app: &App,
     demand: Demand,
     question: impl Serialize + Send + Sync,
-    ask: impl FnOnce(App, Reader, Arc<Tuning>, i64) -> A,
+    ask: impl Fn(App, Reader, Arc<Tuning>, i64) -> A,
 ) -> Result<Answer> {
     app.throttle.count(Act::Search, demand.client)?;
     catch_up(app, demand.versions).await?;
     let begun = Instant::now();
-    // Before the index: what answers is never older than what is promised.
-    let version = reached(app, demand.versions);
-    let (index, tuning) = (app.indexing.engine().reader(), app.indexing.tuning());
-    let at = app.clock.micros();
-    let key = key(&question, &index, &tuning, at)?;
-    let (body, outcome) = match app.cache.get(&key.coded(demand.encoding)).await {
-        Some(body) => (body, Outcome::Hit),
-        None => {
-            let asking = ask(app.clone(), index, tuning, at);
-            let asking = async { Ok(Body::new(asking.await?)) };
-            let (plain, outcome) = app.cache.get_or_make(key, asking).await?;
-            (coded(app, key, plain, demand.encoding).await?, outcome)
+    let (body, version, outcome) = loop {
+        // Before the index: what answers is never older than what is promised.
+        let version = reached(app, demand.versions);
+        let engine = app.indexing.engine();
+        match kept_or_made(app, &engine, demand.encoding, &question, &ask).await {
+            Ok((body, outcome)) => break (body, version, outcome),
+            Err(error) => mended(app, &engine, error, begun + MENDED).await?,
         }
     };
     app.cache.count(outcome);
     let took = begun.elapsed();
     metrics::histogram!("duka_search_seconds", "cache" => outcome.as_str()).record(took.as_secs_f64());
     Ok(Answer { body, version, outcome, took })
+}
+
+/// The answer that is kept, else a new one.
+async fn kept_or_made<A: Future<Output = Result<Vec<u8>>> + Send + 'static>(
+    app: &App,
+    engine: &Engine,
+    encoding: Encoding,
+    question: &(impl Serialize + Sync),
+    ask: &impl Fn(App, Reader, Arc<Tuning>, i64) -> A,
+) -> Result<(Body, Outcome)> {
+    let (index, tuning) = (engine.reader(), app.indexing.tuning());
+    let at = app.clock.micros();
+    let key = key(question, &index, &tuning, at)?;
+    if let Some(body) = app.cache.get(&key.coded(encoding)).await {
+        return Ok((body, Outcome::Hit));
+    }
+    let asking = ask(app.clone(), index, tuning, at);
+    let (plain, outcome) = app.cache.get_or_make(key, async { Ok(Body::new(asking.await?)) }).await?;
+    Ok((coded(app, key, plain, encoding).await?, outcome))
+}
+
+/// After an error: returns when it is worth asking again, since it was the fault of an index that another one has taken
+/// over from, or of one that is whole after all.
+async fn mended(app: &App, engine: &Engine, error: Error, deadline: Instant) -> Result<()> {
+    if !is_unread(&error) {
+        return Err(error);
+    }
+    match app.indexing.remedy(engine, deadline.into()).await {
+        Remedy::Replaced => Ok(()),
+        Remedy::Whole if is_suspect(&error) && Instant::now() < deadline => Ok(()),
+        Remedy::Whole => Err(error),
+        Remedy::Late => {
+            Err(Error::unavailable("The index is damaged and is being replaced.").with_cause(error))
+        }
+    }
+}
+
+/// Whether an error may be the fault of the index's files. A damaged one can make its reader panic.
+fn is_unread(error: &Error) -> bool {
+    error.cause::<duka_index::Error>().is_some()
+        || error.cause::<Undone>().is_some_and(|undone| *undone == Undone::Broken)
+}
+
+fn is_suspect(error: &Error) -> bool {
+    matches!(error.cause(), Some(duka_index::Error::Suspect))
 }
 
 /// The body in the coding, prepared once.
@@ -185,6 +245,12 @@ async fn coded(app: &App, key: Key, plain: Body, encoding: Encoding) -> Result<B
         async move { work(&app, move || plain.coded(encoding)).await }
     };
     Ok(app.cache.get_or_make(key.coded(encoding), coding).await?.0)
+}
+
+/// Runs it on this thread. That it has panicked is an error here, as it is on another one.
+fn here<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _entered = tracing::info_span!("search").entered();
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(Error::internal(Undone::Broken)))
 }
 
 /// Runs it on a thread of its own, once there is a place.
@@ -227,7 +293,7 @@ async fn catch_up(app: &App, versions: [Option<Version>; 2]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use duka_index::{Document, Engine, PriceStep};
+    use duka_index::{Document, PriceStep};
 
     use super::*;
 

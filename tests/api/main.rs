@@ -18,6 +18,7 @@ mod attacks;
 mod audit;
 mod cart;
 mod category;
+mod clock;
 mod command_line;
 mod discount;
 mod export;

@@ -20,5 +20,6 @@ mod soak;
 mod standby;
 mod stop;
 mod support;
+mod tampering;
 mod wire;
 mod writers;

@@ -106,6 +106,36 @@ fn each_fault_is_named() {
 }
 
 #[test]
+fn what_cannot_have_been_meant_is_borne_and_named() {
+    let json = r#"{"synonyms": [
+            {"type": "two_way", "phrases": ["usb-c", "type c", "USB C"]},
+            {"type": "one_way", "from": "Phone", "to": ["smartphone", "phone"]},
+            {"type": "one_way", "from": "phone", "to": ["smartphone", "mobile", "Smart-phone"]},
+            {"type": "two_way", "phrases": ["tv", "television"]},
+            {"type": "two_way", "phrases": ["Television", "TV"]},
+            {"type": "one_way", "from": "tv", "to": ["television"]},
+            {"type": "one_way", "from": "television", "to": ["tv"]},
+            {"type": "two_way", "phrases": ["laptop", "laptops"]}
+        ], "stop_words": ["The", "of", "the"],
+        "weights": {"name": 0, "brand": 0, "sku": 0, "category": 0, "attributes": 0, "variants": 0, "description": 0}}"#;
+    let faults = settings(json).oversights();
+    let pointers = [
+        "/synonyms/0/phrases/2",
+        "/synonyms/1/to/1",
+        "/synonyms/2/to/2",
+        "/synonyms/4",
+        // In the order of the set.
+        "/stop_words/2",
+        "/weights",
+    ];
+    assert_eq!(faults.iter().map(|fault| fault.pointer.as_str()).collect::<Vec<_>>(), pointers);
+    assert!(faults[3].reason.contains("/synonyms/3"), "{}", faults[3]);
+    assert!(Lexicon::new(&settings(json)).is_ok(), "who has kept them can still search");
+    let one = Weights { name: 0.0, description: 0.1, ..Weights::default() };
+    assert_eq!(Settings { weights: one, ..Settings::default() }.oversights(), []);
+}
+
+#[test]
 fn every_list_has_an_end() {
     let numbered = |count: usize| (0..count).map(|number| format!("w{number}"));
     let rules = |count| {

@@ -60,7 +60,7 @@ pub(crate) const WORDS: &[&str] = &[
     "crème", "creme", "usb", "C", "x", "battery", "batteries", "charger", "chargers", "charges", "running", "run",
     "keyboard", "headphones", "headset", "PS4", "PS", "4", "½", "3½", "power", "bank", "banks", "powerbank", "note",
     "book", "notebook", "t", "shirt", "adidas", "Kifaru", "for", "with", "case", "cases", "sho\u{200b}e™", "stainless",
-    "kettle", "kettles", "and", "12",
+    "kettle", "kettles", "and", "12", "12\"", "10-inch", "3.5in", "C++", "C#", "R&D", "4 inches",
 ];
 /// Slips that a few products have, each near a word that many have.
 pub(crate) const SLIPS: &[&str] =

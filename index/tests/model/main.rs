@@ -75,7 +75,7 @@ fn live_through(seed: u64, directory: &Path) {
     }
     writer.close().unwrap();
     check_content(&engine, &catalog, "after merges");
-    engine.validate_checksums().unwrap();
+    engine.examine().unwrap().into_error().unwrap();
 }
 
 fn change(dice: &mut Dice, catalog: &mut Catalog, writer: &mut Writer) {
@@ -168,29 +168,69 @@ fn check_prices(facet: &PriceFacet, prices: &[i64], context: &str) {
     let (Some(min), Some(max)) = (facet.min, facet.max) else {
         return assert!(facet.buckets.is_empty(), "{context}");
     };
-    let width = facet.buckets[0].to - facet.buckets[0].from;
-    let powers: Vec<i64> = (1..12).map(|power| 10_i64.pow(power)).collect();
-    let highest = max.abs().max(min.abs());
-    let whole = |width: &i64| *width >= if highest == 0 || highest >= 100 { 100 } else { 10 };
-    let holds = |width: &i64, buckets: i64| max.div_euclid(*width) - min.div_euclid(*width) < buckets;
-    let narrow = *powers.iter().find(|power| whole(power)).unwrap();
-    let expected = if holds(&narrow, 1) {
-        // One bucket, whose bounds have two digits at most.
-        powers.iter().copied().filter(|power| *power == narrow || power * 10 <= highest).max()
-    } else {
-        let round = powers.iter().flat_map(|power| [1, 2, 5].map(|digit| digit * power));
-        round.filter(whole).find(|width| holds(width, 10))
-    };
-    assert_eq!(Some(width), expected, "{context}");
-    for bucket in &facet.buckets {
-        assert_eq!((bucket.to - bucket.from, bucket.from.rem_euclid(width)), (width, 0), "{context}");
-        let inside = prices.iter().filter(|price| (bucket.from..bucket.to).contains(price)).count() as u64;
-        assert!(inside > 0 && bucket.count == inside, "{bucket:?}; {context}");
-    }
+    let (highest, lowest_unit) = (max.abs().max(min.abs()), 100);
+    let unit = if highest == 0 || highest >= lowest_unit { lowest_unit } else { 10 };
+    let even = even_bounds(min, max, unit);
+    let inside =
+        |bounds: &[i64]| prices.iter().filter(|price| (bounds[0]..bounds[1]).contains(price)).count();
+    let fullest = even.windows(2).map(inside).max().unwrap();
+    let steps = if fullest * 2 > prices.len() { step_bounds(prices, unit) } else { Vec::new() };
+    let bounds = if steps.is_empty() { even } else { steps };
+    let expected: Vec<(i64, i64, u64)> = bounds
+        .windows(2)
+        .map(|bounds| (bounds[0], bounds[1], inside(bounds) as u64))
+        .filter(|(.., count)| *count > 0)
+        .collect();
+    let found: Vec<(i64, i64, u64)> =
+        facet.buckets.iter().map(|bucket| (bucket.from, bucket.to, bucket.count)).collect();
+    assert_eq!(found, expected, "{prices:?}; {context}");
+    assert!(facet.buckets.len() <= 10, "{context}");
     assert!(facet.buckets.is_sorted_by(|one, other| one.to <= other.from), "{context}");
     assert_eq!(
         facet.buckets.iter().map(|bucket| bucket.count).sum::<u64>(),
         prices.len() as u64,
         "{context}"
     );
+}
+
+/// Of the narrowest width, of 1, 2 or 5 times a power of ten, of which ten hold everything; two digits, where one does.
+fn even_bounds(min: i64, max: i64, unit: i64) -> Vec<i64> {
+    let powers: Vec<i64> = (1..12).map(|power| 10_i64.pow(power)).filter(|power| *power >= unit).collect();
+    let holds = |width: &i64, buckets: i64| max.div_euclid(*width) - min.div_euclid(*width) < buckets;
+    let width = if holds(&unit, 1) {
+        let highest = max.abs().max(min.abs());
+        powers.iter().copied().filter(|power| *power == unit || power * 10 <= highest).max().unwrap()
+    } else {
+        let mut round = powers.iter().flat_map(|power| [1, 2, 5].map(|digit| digit * power));
+        round.find(|width| holds(width, 10)).unwrap()
+    };
+    let first = min.div_euclid(width) * width;
+    (0..=10).map(|place| first + place * width).collect()
+}
+
+/// Where the prices are: between neighbouring odd eighteenths, and once above them, the roundest number.
+fn step_bounds(prices: &[i64], unit: i64) -> Vec<i64> {
+    let mut sorted = prices.to_vec();
+    sorted.sort_unstable();
+    // Nine leading bits.
+    let about = |price: i64| {
+        let cut = (64 - price.leading_zeros()).saturating_sub(9);
+        price >> cut << cut
+    };
+    let part = |part: usize| about(sorted[(part * sorted.len()).div_ceil(18).max(1) - 1]);
+    let (min, max) = (sorted[0], sorted[sorted.len() - 1]);
+    let mut gaps: Vec<(i64, i64)> = (0..8).map(|place| (part(2 * place + 1), part(2 * place + 3))).collect();
+    gaps.push((part(17), max.min(10 * part(17).max(unit))));
+    let round = |above: i64, upto: i64| {
+        let steps = (0..15).flat_map(|power| [1, 2, 5].map(|digit| digit * unit * 10_i64.pow(power)));
+        steps
+            .filter(|step| *step <= 5 * upto.max(unit))
+            .map(|step| upto / step * step)
+            .rfind(|last| *last > above)
+    };
+    let inner: Vec<i64> = gaps.into_iter().filter_map(|(above, upto)| round(above, upto)).collect();
+    let (Some(first), Some(last)) = (inner.first(), inner.last()) else { return Vec::new() };
+    let lowest = round((2 * min - first).max(-1), min).unwrap_or(min / unit * unit);
+    let highest = round(max, (2 * max - last).max(max + max / 10)).unwrap_or((max / unit + 1) * unit);
+    [vec![lowest], inner, vec![highest]].concat()
 }

@@ -16,8 +16,8 @@ pub(crate) struct Answer {
     /// By id, the score.
     pub(crate) scores: BTreeMap<i64, f32>,
     pub(crate) corrected: Option<String>,
-    /// Whether a word is also read as another one.
-    pub(crate) besides: bool,
+    /// Whether a word that occurs is read as another one.
+    pub(crate) instead: bool,
     /// The forms that may be marked.
     pub(crate) forms: Vec<Form>,
 }
@@ -31,11 +31,10 @@ struct Reading<'a> {
     base: Vec<usize>,
     /// By thing asked for: what it is read as, whether it need not occur, whether it was left out.
     read: Vec<Option<String>>,
-    /// What a rare word is read as besides.
-    also: Vec<Option<String>>,
     optional: Vec<bool>,
     left_out: Vec<bool>,
     words: Vec<Word>,
+    instead: bool,
 }
 
 /// Reads a text for somebody who sees some of the documents.
@@ -51,39 +50,44 @@ pub(crate) fn answer(
     let mut reading = Reading {
         shelf,
         rules,
-        code: text::code(text),
+        code: code(text, &typed),
         base: Vec::new(),
         read: vec![None; asked],
-        also: vec![None; asked],
         optional,
         left_out: vec![false; asked],
         words: Vec::new(),
+        instead: false,
         typed,
     };
     let unwanted: BTreeSet<usize> = reading.unwanted();
     let is_seen = |item: &usize| sees(shelf.items[*item].document) && !unwanted.contains(item);
     reading.base = (0..shelf.items.len()).filter(is_seen).collect();
     reading.words = (0..asked).map(|place| reading.look_up(place)).collect();
-    if asked > 0 && !(0..shelf.items.len()).any(|item| is_seen(&item) && reading.is_code(item)) {
-        reading.correct();
-        if reading.matches().is_empty() {
+    let is_found = |reading: &Reading<'_>| !reading.matches().is_empty();
+    if asked > 0 && !is_found(&reading) {
+        let is_resolved = reading.correct();
+        if is_resolved && !is_found(&reading) {
+            reading.replace_one();
+        }
+        if !is_found(&reading) {
             reading.leave_out();
         }
     }
     reading.finish()
 }
 
-/// Stop words, and inches behind a number, as long as something else is asked for.
+/// Stop words, as long as something else is asked for.
 fn need_not_occur(typed: &Typed, rules: &Rules) -> Vec<bool> {
-    let places = 0..typed.asked.len();
-    let word = |place: usize| typed.word(place).map_or("", String::as_str);
-    let is_stop = |place: usize| rules.stop_words.iter().any(|stop| stop == word(place));
-    let is_number = |place: usize| !word(place).is_empty() && word(place).chars().all(char::is_numeric);
-    let is_inch =
-        |place: usize| place > 0 && is_number(place - 1) && ["in", "inch", "inches"].contains(&word(place));
-    let says_more = places.clone().any(|place| !(is_stop(place) || is_number(place) || is_inch(place)));
-    let only_stops = places.clone().all(is_stop);
-    places.map(|place| !only_stops && (is_stop(place) || (says_more && is_inch(place)))).collect()
+    let is_stop = |place: usize| typed.word(place).is_some_and(|word| rules.stop_words.contains(word));
+    let only_stops = (0..typed.asked.len()).all(is_stop);
+    (0..typed.asked.len()).map(|place| !only_stops && is_stop(place)).collect()
+}
+
+/// What is typed as a code, which no number of inches is.
+fn code(text: &str, typed: &Typed) -> String {
+    let code = text::code(text);
+    let is_size = typed.asked.iter().any(|(asked, _)| matches!(asked, Asked::Inches(_)));
+    if is_size && code.bytes().all(|byte| byte.is_ascii_digit()) { String::new() } else { code }
 }
 
 impl Reading<'_> {
@@ -110,7 +114,9 @@ impl Reading<'_> {
 
     fn is_begun(&self, place: usize) -> bool {
         let kept: Vec<usize> = (0..self.words_asked()).filter(|place| !self.left_out[*place]).collect();
-        if kept.last() != Some(&place) || place + 1 == self.words_asked() {
+        let is_end_left_out = self.typed.again.is_some_and(|place| self.left_out[place]);
+        let is_last = place + 1 == self.words_asked() && self.typed.word(place).is_some() && !is_end_left_out;
+        if kept.last() != Some(&place) || is_last {
             return kept.last() == Some(&place) && self.typed.begun;
         }
         // Something was left out behind it: it is read as if nothing had stood there.
@@ -118,44 +124,34 @@ impl Reading<'_> {
         let run = self.typed.asked[place].1;
         let is_tail = place > 0 && self.typed.asked[place - 1].1 == run;
         let is_short = word.chars().count() < 3 && !text::is_numeric(word);
-        (self.typed.begun || self.typed.excluded.is_empty()) && !(is_tail && is_short)
+        (self.typed.begun || self.typed.excluded.is_empty())
+            && !(is_tail && is_short)
+            && !text::is_signed(word)
     }
 
     fn look_up(&self, place: usize) -> Word {
         self.shelf.word(&self.forms(place), None, &self.rules.weights)
     }
 
-    /// The same for those who take a word for what it is also read as.
-    fn meant(&self, place: usize) -> Option<&String> {
-        self.also.get(place)?.as_ref().or_else(|| self.word(place))
-    }
-
     fn forms(&self, place: usize) -> Vec<(Form, f32)> {
-        let mut all = self.forms_of(place, false);
-        let meant = self.forms_of(place, true);
-        let (first, then) = if self.also[place].is_some() { (meant, all) } else { (all, meant) };
-        all = first;
-        for (form, factor) in then {
-            if all.iter().all(|(known, _)| *known != form) {
-                all.push((form, factor));
-            }
-        }
-        all.into_iter().fold(Vec::new(), |mut once: Vec<(Form, f32)>, one| {
+        self.forms_of(place).into_iter().fold(Vec::new(), |mut once: Vec<(Form, f32)>, one| {
             once.extend((!once.iter().any(|(known, _)| *known == one.0)).then_some(one));
             once
         })
     }
 
-    fn forms_of(&self, place: usize, meant: bool) -> Vec<(Form, f32)> {
-        let word_at = |place: usize| if meant { self.meant(place) } else { self.word(place) };
-        let Some(word) = word_at(place) else {
-            let Asked::Phrase(words) = &self.typed.asked[place].0 else { unreachable!("it is no word") };
-            return vec![(Form::Phrase(words.clone()), 1.0)];
+    fn forms_of(&self, place: usize) -> Vec<(Form, f32)> {
+        let Some(word) = self.word(place) else {
+            return match &self.typed.asked[place].0 {
+                Asked::Phrase(words) => vec![(Form::Phrase(words.clone()), 1.0)],
+                Asked::Inches(inches) => self.inches(place, inches),
+                Asked::Word(_) => unreachable!("it is a word"),
+            };
         };
         let mut forms = either(word, 1.0);
         forms.push((Form::Apart(word.clone()), 0.9));
         for last in [place, place + 1].into_iter().filter(|last| *last > 0) {
-            if let (Some(head), Some(tail)) = (word_at(last - 1), word_at(last)) {
+            if let (Some(head), Some(tail)) = (self.word(last - 1), self.word(last)) {
                 let joined = format!("{head}{tail}");
                 forms.extend(either(&joined, 0.9));
                 if self.is_begun(last) {
@@ -163,7 +159,7 @@ impl Reading<'_> {
                 }
             }
         }
-        for synonym in self.synonyms(place, &word_at) {
+        for synonym in self.synonyms(place) {
             match synonym.as_slice() {
                 [word] => {
                     forms.extend(either(word, 0.85));
@@ -183,13 +179,24 @@ impl Reading<'_> {
         forms
     }
 
+    /// A size, or its number where something else is asked for.
+    fn inches(&self, at: usize, inches: &str) -> Vec<(Form, f32)> {
+        let is_stop =
+            |place: usize| self.typed.word(place).is_some_and(|word| self.rules.stop_words.contains(word));
+        let says = |place: usize| place != at && !self.left_out[place] && !is_stop(place);
+        let number = Form::Phrase(inches.split('.').map(str::to_owned).collect());
+        let is_number = (0..self.words_asked()).any(says);
+        let size = (Form::Inches(inches.to_owned()), 1.0);
+        if is_number { vec![size, (number, 0.5)] } else { vec![size] }
+    }
+
     /// What else the phrases find that the word is a part of.
-    fn synonyms<'w>(&self, place: usize, word_at: &dyn Fn(usize) -> Option<&'w String>) -> Vec<Vec<String>> {
+    fn synonyms(&self, place: usize) -> Vec<Vec<String>> {
         let mut found = Vec::new();
         for first in 0..=place {
             for last in place..self.words_asked() {
                 let words: Option<Vec<String>> =
-                    (first..=last).map(|place| word_at(place).cloned()).collect();
+                    (first..=last).map(|place| self.word(place).cloned()).collect();
                 let Some(words) = words else { break };
                 let others = self.rules.synonyms.get(&text::spelling(&words)).cloned().unwrap_or_default();
                 found.extend(others.into_iter().filter(|other| *other != words));
@@ -211,80 +218,128 @@ impl Reading<'_> {
         self.shelf.items[item].codes.contains(&self.code)
     }
 
+    /// Whether what is typed, in one piece with signs in it, begins a code of the item.
+    fn begins_code(&self, item: usize) -> bool {
+        let asked = &self.typed.asked;
+        let is_piece = asked.len() > 1 && asked.iter().all(|(_, run)| *run == asked[0].1);
+        let is_words = (0..asked.len()).all(|place| self.typed.word(place).is_some());
+        is_piece
+            && is_words
+            && self.typed.excluded.is_empty()
+            && self.code.len() >= 4
+            && self.shelf.items[item].codes.iter().any(|code| code.starts_with(&self.code))
+    }
+
     fn matches(&self) -> Vec<usize> {
         if self.typed.asked.is_empty() && self.typed.excluded.is_empty() {
             return Vec::new();
         }
         let has_all = |item: usize| self.required().all(|place| self.words[place].has(item));
-        self.base.iter().copied().filter(|item| has_all(*item) || self.is_code(*item)).collect()
+        self.base
+            .iter()
+            .copied()
+            .filter(|item| has_all(*item) || self.is_code(*item) || self.begins_code(*item))
+            .collect()
     }
 
-    fn correct(&mut self) {
-        let found = !self.matches().is_empty();
-        let having = |place: usize| self.base.iter().filter(|item| self.words[place].has(**item)).count();
-        let mut doubtful: Vec<(usize, usize)> = Vec::new();
-        for place in self.required() {
-            let Some(word) = self.word(place) else { continue };
-            let may_be_slip = word.chars().count() >= 5 && !self.words[place].is_given;
-            if having(place) == 0 || (may_be_slip && having(place) <= 5) {
-                doubtful.push((place, having(place)));
-            }
+    fn having(&self, place: usize) -> usize {
+        self.base.iter().filter(|item| self.words[place].has(**item)).count()
+    }
+
+    fn replace(&mut self, place: usize, meant: String) {
+        self.read[place] = Some(meant);
+        for near in place.saturating_sub(1)..(place + 2).min(self.words_asked()) {
+            self.words[near] = self.look_up(near);
         }
+    }
+
+    /// Words that occur nowhere; false when one is near to none.
+    fn correct(&mut self) -> bool {
+        let is_unknown = |place: &usize| self.word(*place).is_some() && self.having(*place) == 0;
+        let unknown: Vec<usize> = self.required().filter(is_unknown).collect();
+        let mut resolved = 0;
         // Those that are read another way count for those that come later.
-        doubtful.iter().for_each(|(place, _)| self.optional[*place] = !found);
-        for (place, having) in &doubtful {
-            let meant = self.read_as(*place, *having, found);
-            let resolved = meant.is_some();
-            if let Some(meant) = meant {
-                (if *having == 0 { &mut self.read } else { &mut self.also })[*place] = Some(meant);
-                for near in place.saturating_sub(1)..(place + 2).min(self.words_asked()) {
-                    self.words[near] = self.look_up(near);
-                }
+        unknown.iter().for_each(|place| self.optional[*place] = true);
+        for place in &unknown {
+            if let Some((_, meant)) = self.nearest(*place, 1) {
+                self.replace(*place, meant);
+                self.optional[*place] = false;
+                resolved += 1;
             }
-            self.optional[*place] = *having == 0 && !resolved;
         }
-        doubtful.iter().for_each(|(place, _)| self.optional[*place] = false);
+        unknown.iter().for_each(|place| self.optional[*place] = false);
+        resolved == unknown.len()
+    }
+
+    /// The first rare word that, read as a far commoner one, goes with the others.
+    fn replace_one(&mut self) {
+        let places: Vec<usize> = self.required().collect();
+        for place in places {
+            let Some(word) = self.word(place) else { continue };
+            let having = self.having(place);
+            let may_be_slip = word.chars().count() >= 5 && !self.words[place].is_given;
+            if !may_be_slip || having > 5 || self.read[place].is_some() {
+                continue;
+            }
+            if let Some((1.., meant)) = self.nearest(place, 50.max(40 * having)) {
+                self.instead = true;
+                return self.replace(place, meant);
+            }
+        }
+    }
+
+    /// Another word in the place of one, with its synonyms if it has any.
+    fn word_as(&self, place: usize, word: &str) -> Word {
+        if !self.rules.vocabulary.contains(word) {
+            return self.shelf.word(&either(word, 1.0), None, &self.rules.weights);
+        }
+        let mut read = self.read.clone();
+        read[place] = Some(word.to_owned());
+        let changed = Reading {
+            read,
+            typed: self.typed.clone(),
+            code: String::new(),
+            base: Vec::new(),
+            optional: self.optional.clone(),
+            left_out: self.left_out.clone(),
+            words: Vec::new(),
+            ..*self
+        };
+        self.shelf.word(&changed.forms(place), None, &self.rules.weights)
     }
 
     fn together(&self, place: usize, read: &str) -> usize {
-        let word = self.shelf.word(&either(read, 1.0), None, &self.rules.weights);
+        let word = self.word_as(place, read);
         let others: Vec<usize> = self.required().filter(|other| *other != place).collect();
         let fits = |item: usize| word.has(item) && others.iter().all(|other| self.words[*other].has(item));
         self.base.iter().filter(|item| fits(**item)).count()
     }
 
-    /// Another word for one that so many have.
-    fn read_as(&self, place: usize, having: usize, found: bool) -> Option<String> {
-        let least = if having == 0 { 1 } else { 50.max(40 * having) };
+    /// Another word for one, that so many have at least; and how many have it with the others.
+    fn nearest(&self, place: usize, least: usize) -> Option<(usize, String)> {
         let is_common = |word: &str| {
-            let word = self.shelf.word(&either(word, 1.0), None, &self.rules.weights);
+            let word = self.word_as(place, word);
             self.base.iter().filter(|item| word.has(**item)).count() >= least
         };
         let word = self.word(place).unwrap();
         let mut best: Option<(usize, String)> = None;
-        for meant in self.shelf.meant(word, self.is_begun(place), &self.rules.stop_words, is_common) {
+        for meant in self.shelf.meant(word, self.is_begun(place), self.rules, is_common) {
             let count = self.together(place, &meant);
             if best.as_ref().is_none_or(|(most, _)| count > *most) {
                 best = Some((count, meant));
             }
         }
-        best.filter(|(count, _)| *count > 0 || !found).map(|(_, meant)| meant)
+        best
     }
 
     /// Neighbours that must both occur, side by side or as one word.
     fn pairs(&self) -> Vec<Word> {
         let mut pairs = Vec::new();
         for place in 1..self.words_asked() {
-            let typed = self.word(place - 1).zip(self.word(place));
-            let meant = self.meant(place - 1).zip(self.meant(place));
-            let (Some(typed), Some(meant)) = (typed, meant) else { continue };
+            let Some((one, other)) = self.word(place - 1).zip(self.word(place)) else { continue };
             if pairs.len() < 6 && !self.optional[place - 1] && !self.optional[place] {
-                let readings = BTreeSet::from([typed, meant]);
-                let apart =
-                    readings.iter().map(|(one, other)| Form::Phrase(vec![(*one).clone(), (*other).clone()]));
-                let apart: Vec<(Form, f32)> = apart.map(|form| (form, 1.0)).collect();
-                let joined = readings.iter().map(|(one, other)| Form::Stem(format!("{one}{other}")));
-                let joined: Vec<(Form, f32)> = joined.map(|form| (form, 1.0)).collect();
+                let apart = vec![(Form::Phrase(vec![one.clone(), other.clone()]), 1.0)];
+                let joined = vec![(Form::Stem(format!("{one}{other}")), 1.0)];
                 let all = [apart.clone(), joined.clone()].concat();
                 let words = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
                 let own = self.shelf.rarity_of_commonest(&all);
@@ -302,17 +357,9 @@ impl Reading<'_> {
         let pairs = self.pairs();
         let typed: Vec<String> =
             (0..self.words_asked()).filter_map(|place| self.word(place).cloned()).collect();
-        let meant: Vec<String> =
-            (0..self.words_asked()).filter_map(|place| self.meant(place).cloned()).collect();
-        let kinds = [text::kind(&typed.join(" ")), text::kind(&meant.join(" "))];
-        let is_called = |kinds_of: &[String]| kinds.iter().flatten().any(|kind| kinds_of.contains(kind));
-        let itself: Vec<Word> = (0..self.words_asked())
-            .map(|place| self.shelf.word(&self.forms_of(place, false), None, &self.rules.weights))
-            .collect();
-        let is_loose = self.left_out.contains(&true) || self.also.iter().any(Option::is_some);
-        let is_as_typed = |item: usize, place: usize| {
-            if self.also[place].is_some() { &itself[place] } else { &self.words[place] }.has(item)
-        };
+        let called = text::kind(&typed.join(" "));
+        let is_called = |kinds_of: &[String]| called.iter().any(|kind| kinds_of.contains(kind));
+        let is_loose = self.left_out.contains(&true);
         let worth: f32 = self.words.iter().map(|word| word.worth).sum();
         let most = (worth + pairs.iter().map(|pair| pair.worth * 0.7).sum::<f32>()) * 1.28;
         let scored: Vec<usize> =
@@ -324,7 +371,7 @@ impl Reading<'_> {
             if is_called(&shelved.kinds) {
                 score *= 1.28;
             }
-            if is_loose && scored.iter().all(|place| is_as_typed(item, *place)) {
+            if is_loose && scored.iter().all(|place| self.words[*place].has(item)) {
                 score += most;
             }
             let doublings = (1.0 + shelved.document.popularity.max(0) as f32).log2().min(20.0);
@@ -336,11 +383,10 @@ impl Reading<'_> {
             by_words + if self.is_code(item) { (2.0 * most * 1.1).ceil() + 1.0 } else { 0.0 }
         };
         let scores = matches.iter().map(|item| (self.shelf.items[*item].document.id, score(*item))).collect();
-        let changed =
-            self.read.iter().chain(&self.also).any(Option::is_some) || self.left_out.contains(&true);
+        let changed = self.read.iter().any(Option::is_some) || self.left_out.contains(&true);
         Answer {
             scores,
-            besides: self.also.iter().any(Option::is_some),
+            instead: self.instead,
             corrected: (changed && !matches.is_empty()).then(|| self.text()),
             forms: scored.iter().flat_map(|place| self.words[*place].forms.clone()).collect(),
         }
@@ -350,16 +396,29 @@ impl Reading<'_> {
         let mut runs: Vec<(usize, String)> = Vec::new();
         for place in (0..self.words_asked()).filter(|place| !self.left_out[*place]) {
             let (asked, run) = &self.typed.asked[place];
-            let shown = match (self.meant(place), asked) {
+            let shown = match (self.word(place), asked) {
                 (None, Asked::Phrase(words)) => format!("\"{}\"", words.join(" ")),
+                (None, Asked::Inches(inches)) => format!("{inches}\""),
                 (word, _) => word.unwrap().clone(),
             };
+            if let Some((_, text)) = runs.last_mut()
+                && text.ends_with(|sign: char| sign.is_ascii_digit())
+                && ["in", "inch", "inches"].contains(&shown.as_str())
+            {
+                text.push(',');
+            }
             match runs.last_mut().filter(|(last, _)| last == run) {
                 Some((_, text)) => text.push_str(&format!("-{shown}")),
                 None => runs.push((*run, shown)),
             }
         }
-        let asked: Vec<String> = runs.into_iter().map(|(_, text)| text).collect();
+        let mut asked: Vec<String> = runs.into_iter().map(|(_, text)| text).collect();
+        if let Some(place) = self.typed.again
+            && self.typed.excluded.is_empty()
+            && !self.left_out[place]
+        {
+            asked.extend(self.word(place).cloned());
+        }
         let excluded = self.typed.excluded.iter().map(|words| {
             if let [word] = words.as_slice() {
                 format!("-{word}")

@@ -1,10 +1,12 @@
 //! A catalog, read: where each word stands, and what a word in all its forms finds there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use duka_index::{Document, Settings, Synonym, Weights};
 
-use crate::text::{self, BRAND, FIELDS, SKU, Synonyms, edits, has_stems, is_numeric, stem};
+use crate::text::{
+    self, BRAND, FIELDS, SKU, Synonyms, edits, has_stems, held_besides, is_numeric, stem, words_at,
+};
 
 /// A document as texts: by field, the words of each text.
 pub(crate) struct Item<'a> {
@@ -27,6 +29,8 @@ pub(crate) struct Rules {
     pub(crate) stop_words: Vec<String>,
     pub(crate) synonyms: Synonyms,
     pub(crate) weights: Weights,
+    /// Words of phrases that find others.
+    pub(crate) vocabulary: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +40,7 @@ pub(crate) enum Form {
     Apart(String),
     Phrase(Vec<String>),
     Begun(String),
+    Inches(String),
 }
 
 /// Where a form was found: the field, and how often it stands in which item.
@@ -58,6 +63,7 @@ pub(crate) struct Word {
 impl Rules {
     pub(crate) fn new(settings: &Settings) -> Self {
         let mut synonyms = Synonyms::new();
+        let mut vocabulary = BTreeSet::new();
         for rule in &settings.synonyms {
             let pairs: Vec<(&String, &String)> = match rule {
                 Synonym::TwoWay { phrases } => {
@@ -69,12 +75,13 @@ impl Rules {
                 let (from, to) = (text::words(from), text::words(to));
                 let known = synonyms.entry(text::spelling(&from)).or_default();
                 if from != to && !known.contains(&to) {
+                    vocabulary.extend(from.iter().cloned());
                     known.push(to);
                 }
             }
         }
         let stop_words = settings.stop_words.iter().flat_map(|word| text::words(word)).collect();
-        Self { stop_words, synonyms, weights: settings.weights }
+        Self { stop_words, synonyms, weights: settings.weights, vocabulary }
     }
 }
 
@@ -93,9 +100,9 @@ pub(crate) fn cuts(word: &str) -> Vec<(String, String)> {
     let parts = (1..letters.len()).map(|at| letters.split_at(at));
     let fit = parts.filter(|(head, tail)| {
         let (before, behind) = (head[head.len() - 1].is_numeric(), tail[0].is_numeric());
-        let initial = head.len() == 1 && head[0].is_ascii() && !"aio".contains(head[0]);
+        let initial = head.len() == 1 && head[0].is_ascii() && !"ai".contains(head[0]);
         let long = head.len() >= 2 && tail.len() >= 2;
-        let last = tail.len() == 1 && tail[0].is_ascii() && !"aio".contains(tail[0]);
+        let last = tail.len() == 1 && tail[0].is_ascii() && !"ai".contains(tail[0]);
         before != behind || (!before && (long || (initial && tail.len() >= 3) || (last && head.len() >= 3)))
     });
     fit.map(|(head, tail)| (head.iter().collect(), tail.iter().collect())).collect()
@@ -110,16 +117,16 @@ impl<'a> Shelf<'a> {
                 .map(|texts| texts.iter().map(|text| text::words(text)).collect())
                 .collect();
             let mut left = Vec::new();
-            for (field, texts) in fields.iter().enumerate() {
-                let length = texts.iter().flatten().count().min(255);
-                for word in texts.iter().flatten() {
+            for (field, texts) in text::fields(document).iter().enumerate() {
+                let length = fields[field].iter().flatten().count().min(255);
+                let words =
+                    texts.iter().flat_map(|text| words_at(text).into_iter().map(move |word| (text, word)));
+                for (text, (word, range)) in words {
                     let mut add = |term: String| {
                         *shelf.index[field].entry(term).or_default().entry(number).or_default() += 1.0;
                     };
-                    add(word.clone());
-                    if has_stems(field) && stem(word) != *word {
-                        add(format!("~{}", stem(word)));
-                    }
+                    held_besides(text, &word, &range, has_stems(field)).into_iter().for_each(&mut add);
+                    add(word);
                 }
                 let half = [5.0, 6.0, f32::INFINITY, f32::INFINITY, f32::INFINITY, 12.0, 12.0, 20.0][field];
                 left.push(1.0 / (1.0 + length as f32 / half));
@@ -161,6 +168,7 @@ impl<'a> Shelf<'a> {
                     self.term(field, &format!("~{}", stem(word)), &mut found);
                 }
                 Form::Whole(word) | Form::Stem(word) => self.term(field, word, &mut found),
+                Form::Inches(inches) => self.term(field, &format!("~\"{inches}"), &mut found),
                 Form::Phrase(words) if words.len() == 1 => self.term(field, &words[0], &mut found),
                 Form::Phrase(words) => {
                     found.extend(self.side_by_side(field, words, |last| last == words[words.len() - 1]));
@@ -286,17 +294,19 @@ impl<'a> Shelf<'a> {
         &self,
         word: &str,
         begun: bool,
-        stop_words: &[String],
+        rules: &Rules,
         is_common: impl Fn(&str) -> bool,
     ) -> Vec<String> {
         let letters: Vec<char> = word.chars().collect();
         if is_numeric(word) || word.chars().any(|sign| sign >= '\u{530}') {
             return Vec::new();
         }
-        let mut known: BTreeMap<&String, usize> = BTreeMap::new();
+        let is_word = |term: &String| term != word && !is_numeric(term) && !rules.stop_words.contains(term);
+        let vocabulary = rules.vocabulary.iter().filter(|term| is_word(term));
+        let mut known: BTreeMap<&String, usize> = vocabulary.map(|term| (term, 0)).collect();
         for field in (0..FIELDS.len()).filter(|field| *field != SKU) {
             for (term, items) in &self.index[field] {
-                if term != word && !term.starts_with('~') && !is_numeric(term) && !stop_words.contains(term) {
+                if !term.starts_with('~') && is_word(term) {
                     let most = known.entry(term).or_default();
                     *most = items.len().max(*most);
                 }
@@ -333,6 +343,10 @@ impl<'a> Shelf<'a> {
                         && beginning.last() == letters.last()
                         && edits(&letters, beginning) == 1
                 })
+        };
+        let is_begun = |term: &str| {
+            is_begun(term)
+                && (0..FIELDS.len()).any(|field| field != SKU && self.index[field].contains_key(term))
         };
         if begun && letters.len() >= 6 { commonest(&is_begun) } else { Vec::new() }
     }

@@ -17,7 +17,12 @@ pub(crate) fn words_at(text: &str) -> Vec<(String, Range<usize>)> {
                 continue;
             }
             if !part.is_alphanumeric() {
-                inside = false;
+                if let Some((word, behind)) = words.last_mut().filter(|_| inside) {
+                    let signs = signs_behind(word, &text[at..]);
+                    word.push_str(&text[at..at + signs]);
+                    behind.end = if signs > 0 { at + signs } else { behind.end };
+                    inside = sign == '&' && signs > 0;
+                }
                 continue;
             }
             if !inside {
@@ -31,6 +36,73 @@ pub(crate) fn words_at(text: &str) -> Vec<(String, Range<usize>)> {
         }
     }
     words
+}
+
+/// How many signs behind a word belong to it: those of `C++`, of `C#` and of `AT&T`.
+fn signs_behind(word: &str, text: &str) -> usize {
+    let letters = word.replace('&', "");
+    let Some(sign @ ('+' | '#' | '&')) = text.chars().next() else { return 0 };
+    if !letters.chars().all(|letter| letter.is_ascii_alphabetic()) {
+        return 0;
+    }
+    let run = text.chars().take_while(|next| *next == sign).count();
+    let next = text[run..].chars().next();
+    let is_end = next.is_none_or(|next| !next.is_alphanumeric());
+    let part = text[1..].chars().take_while(|next| next.is_alphanumeric()).collect::<String>();
+    let initials = [(1, 1), (1, 2), (2, 1)].contains(&(letters.len(), part.chars().count()));
+    match sign {
+        '+' if word.len() == 1 && run <= 3 && is_end => run,
+        '#' if word.len() == 1 && run == 1 && is_end => 1,
+        '&' if initials && part.starts_with(|letter: char| letter.is_ascii_alphabetic()) => 1,
+        _ => 0,
+    }
+}
+
+/// The inches that a text says in the word that ends at a place: how many, and where that begins and ends.
+pub(crate) fn inches(text: &str, word: &Range<usize>) -> Option<(String, Range<usize>)> {
+    let digits = text[word.start..].chars().take_while(char::is_ascii_digit).count();
+    let (number, behind) = text[word.start..].split_at(digits);
+    let glued = word.end > word.start + digits;
+    let signs = ["\"", "″", "”", "''", "’’"].into_iter().find(|sign| behind.starts_with(sign)).map(str::len);
+    let unit = signs.or_else(|| {
+        let name = if glued { behind } else { behind.trim_start_matches([' ', '-', '\u{a0}']) };
+        let letters: String = name.chars().take_while(|letter| letter.is_alphanumeric()).collect();
+        let next = name[letters.len()..].trim_start_matches(['.', ' ', '\u{a0}']).chars().next();
+        let is_two_in_one = next.is_some_and(|next| next.is_numeric() || next == '-');
+        let is_unit = match letters.to_ascii_lowercase().as_str() {
+            "inch" | "inches" => true,
+            "in" => !is_two_in_one,
+            _ => false,
+        };
+        (is_unit && (glued || name.len() < behind.len())).then_some(behind.len() - name.len() + letters.len())
+    });
+    let end = word.start + digits + unit.filter(|_| digits > 0)?;
+    let before = &text[..word.start];
+    let whole: String = match before.strip_suffix(['.', ',']) {
+        Some(before) => before.chars().rev().take_while(char::is_ascii_digit).collect(),
+        None => String::new(),
+    };
+    let start = word.start - if whole.is_empty() { 0 } else { whole.len() + 1 };
+    if whole.is_empty() || text[..start].ends_with(char::is_alphanumeric) {
+        return Some((number.to_owned(), word.start..end));
+    }
+    let whole: String = whole.chars().rev().collect();
+    let value = format!("{whole}.{number}");
+    Some((value.trim_end_matches('0').trim_end_matches('.').to_owned(), start..end))
+}
+
+/// What else documents hold, beside a word.
+pub(crate) fn held_besides(text: &str, word: &str, range: &Range<usize>, is_prose: bool) -> Option<String> {
+    if word.contains('&') {
+        return Some(word.replace('&', ""));
+    }
+    if !is_prose {
+        return None;
+    }
+    if word.starts_with(|sign: char| sign.is_ascii_digit()) {
+        return inches(text, range).map(|(inches, _)| format!("~\"{inches}"));
+    }
+    Some(stem(word)).filter(|stem| stem != word).map(|stem| format!("~{stem}"))
 }
 
 pub(crate) fn words(text: &str) -> Vec<String> {
@@ -120,7 +192,7 @@ fn head(name: &str) -> &str {
 }
 
 pub(crate) fn code(text: &str) -> String {
-    let code = words(text).concat();
+    let code = words(text).concat().replace('&', "");
     if is_trade_item_number(&code) { code.trim_start_matches('0').to_owned() } else { code }
 }
 
@@ -176,15 +248,18 @@ pub(crate) fn kinds(document: &Document) -> Vec<String> {
 pub(crate) enum Asked {
     Word(String),
     Phrase(Vec<String>),
+    Inches(String),
 }
 
 /// What a shopper typed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Typed {
     /// Each with the number of the run of signs without a space that it stands in.
     pub(crate) asked: Vec<(Asked, usize)>,
     pub(crate) excluded: Vec<Vec<String>>,
     pub(crate) begun: bool,
+    /// What was said before, where it is said at the end again.
+    pub(crate) again: Option<usize>,
 }
 
 pub(crate) fn typed(text: &str) -> Typed {
@@ -212,29 +287,50 @@ pub(crate) fn typed(text: &str) -> Typed {
         let close = (at + 1..signs.len()).find(|place| closing(signs[*place]) && is_end(&(place + 1)));
         let close = close.filter(|_| !is_end(&(at + 1)));
         let end = close.unwrap_or_else(|| (at..).find(is_end).unwrap_or(signs.len()));
-        let mut found = words(&signs[at + usize::from(close.is_some())..end].iter().collect::<String>());
+        let said: String = signs[at + usize::from(close.is_some())..end].iter().collect();
+        let mut found: Vec<Asked> = words(&said).into_iter().map(Asked::Word).collect();
+        let start = at;
         at = end + usize::from(close.is_some());
+        if !unwanted && close.is_none() {
+            let rest: String = signs[start..].iter().collect();
+            let passed;
+            (found, passed) = with_sizes(&rest, said.len());
+            at = at.max(start + rest[..passed].chars().count());
+        }
         if found.is_empty() {
             continue;
         }
         let is_cut = found.len() > left;
         found.truncate(left);
         left -= found.len();
-        let is_tail =
-            found.len() > 1 && found.last().is_some_and(|last| last.chars().count() < 3 && !is_numeric(last));
-        typed.begun = !is_cut && !unwanted && close.is_none() && !is_tail;
+        let is_beginning = match found.last() {
+            Some(Asked::Word(last)) => {
+                let is_tail = found.len() > 1 && last.chars().count() < 3 && !is_numeric(last);
+                !is_tail && !is_signed(last)
+            }
+            _ => false,
+        };
+        typed.begun = !is_cut && !unwanted && close.is_none() && is_beginning;
+        typed.again = None;
+        let plain = |found: Vec<Asked>| -> Vec<String> {
+            let word =
+                |asked| if let Asked::Word(word) = asked { word } else { unreachable!("it has no sizes") };
+            found.into_iter().map(word).collect()
+        };
         match (unwanted, close) {
             _ if found.is_empty() => {}
-            (true, _) => typed.excluded.push(found),
-            (false, Some(_)) => typed.asked.push((Asked::Phrase(found), run)),
+            (true, _) => typed.excluded.push(plain(found)),
+            (false, Some(_)) => typed.asked.push((Asked::Phrase(plain(found)), run)),
             (false, None) => {
-                let last = found.last().cloned().map(Asked::Word);
-                for word in found.into_iter().map(Asked::Word) {
+                let last = found.last().cloned();
+                for word in found {
                     if !typed.asked.iter().any(|(asked, _)| *asked == word) {
                         typed.asked.push((word, run));
                     }
                 }
-                typed.begun &= typed.asked.last().map(|(asked, _)| asked) == last.as_ref();
+                let place = typed.asked.iter().rposition(|(asked, _)| Some(asked) == last.as_ref());
+                typed.again = place.filter(|place| *place < typed.asked.len() - 1);
+                typed.begun &= typed.again.is_none();
             }
         }
         if is_cut {
@@ -244,12 +340,35 @@ pub(crate) fn typed(text: &str) -> Typed {
     typed
 }
 
+/// The words of what stands before a place, numbers of inches as one; and where the last of those ends.
+fn with_sizes(text: &str, end: usize) -> (Vec<Asked>, usize) {
+    let words = words_at(&text[..end]);
+    let sizes: Vec<(String, Range<usize>)> = words
+        .iter()
+        .filter_map(|(_, range)| inches(text, range).filter(|_| is_numeric(&text[range.clone()])))
+        .collect();
+    let mut asked: Vec<(usize, Asked)> = Vec::new();
+    for (word, range) in words {
+        if !sizes.iter().any(|(_, size)| size.start <= range.start && range.start < size.end) {
+            asked.push((range.start, Asked::Word(word)));
+        }
+    }
+    asked.extend(sizes.iter().map(|(size, range)| (range.start, Asked::Inches(size.clone()))));
+    asked.sort_by_key(|(start, _)| *start);
+    let passed = sizes.iter().map(|(_, range)| range.end).max().unwrap_or(0);
+    (asked.into_iter().map(|(_, asked)| asked).collect(), passed)
+}
+
+pub(crate) fn is_signed(word: &str) -> bool {
+    word.chars().any(|sign| "&+#".contains(sign))
+}
+
 impl Typed {
     /// The word at a place; none for a phrase.
     pub(crate) fn word(&self, place: usize) -> Option<&String> {
         match &self.asked.get(place)?.0 {
             Asked::Word(word) => Some(word),
-            Asked::Phrase(_) => None,
+            Asked::Phrase(_) | Asked::Inches(_) => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, iter};
 
-use duka_index::{Lexicon, MAX_SYNONYMS, Settings, Synonym, Weights};
+use duka_index::{Lexicon, MAX_SYNONYMS, Settings, SettingsFault, Synonym, Weights};
 use serde_json::Value;
 use time::OffsetDateTime;
 
@@ -53,12 +53,37 @@ impl Form for Settings {
             stop_words: words.iter().cloned().collect(),
             weights: fields.required_form("weights"),
         };
-        for fault in Lexicon::new(&settings).err().into_iter().flatten() {
-            let pointer = as_sent(&fault.pointer, &settings.stop_words, &words);
-            let code = if pointer.starts_with("/weights/") { "range" } else { "length" };
-            fields.fault_at(&pointer.split('/').skip(1).collect::<Vec<_>>(), code, fault.reason);
+        let faults = Lexicon::new(&settings).err().unwrap_or_default();
+        name(fields, faults, "length", &settings, &words);
+        // What stands in for something else is no oversight.
+        if fields.is_sound() {
+            repeated(fields, &words);
+            name(fields, settings.oversights(), "repeated", &settings, &words);
         }
         settings
+    }
+}
+
+/// Names what the engine finds fault with.
+fn name(
+    fields: &mut Fields,
+    faults: Vec<SettingsFault>,
+    code: &'static str,
+    settings: &Settings,
+    sent: &[String],
+) {
+    for fault in faults {
+        let pointer = as_sent(&fault.pointer, &settings.stop_words, sent);
+        let code = if pointer.starts_with("/weights") { "range" } else { code };
+        fields.fault_at(&pointer.split('/').skip(1).collect::<Vec<_>>(), code, fault.reason);
+    }
+}
+
+/// Names stop words that are written twice: the engine keeps a set of them.
+fn repeated(fields: &mut Fields, words: &[String]) {
+    for (place, word) in words.iter().enumerate().filter(|(place, word)| words[..*place].contains(word)) {
+        let detail = format!("says `{word}` once more; leave it out");
+        fields.fault_at(&["stop_words", &place.to_string()], "repeated", detail);
     }
 }
 
@@ -254,6 +279,31 @@ mod tests {
                 "/stop_words/0",
                 "/weights/brand",
                 "/weights/sku",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_is_said_twice_or_weighs_nothing_is_refused_where_it_was_sent() {
+        let nothing: Value =
+            weights().as_object().unwrap().keys().map(|name| (name.clone(), json!(0))).collect();
+        let synonyms = json!([
+            {"type": "two_way", "phrases": ["tv", "television", "TV"]},
+            {"type": "one_way", "from": "phone", "to": ["Phone"]},
+            {"type": "two_way", "phrases": ["sofa", "couch"]},
+            {"type": "two_way", "phrases": ["couch", "sofa"]},
+        ]);
+        let words = json!(["the", "of", "The", "of"]);
+        refused(
+            json!({"synonyms": synonyms, "stop_words": words, "weights": nothing}),
+            &[
+                "/stop_words/3",
+                "/synonyms/0/phrases/2",
+                "/synonyms/1/to/0",
+                "/synonyms/3",
+                // Of the words in the order of the engine's set.
+                "/stop_words/0",
+                "/weights",
             ],
         );
     }

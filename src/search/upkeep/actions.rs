@@ -1,6 +1,6 @@
 //! What can be done with the index.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::model::{Comparison, Status};
 use crate::{
@@ -34,12 +34,22 @@ pub async fn status(app: &App, _: Admin) -> Status {
     }
 }
 
-/// Compares every document with the database.
+/// Compares every file with its checksum, and every document with the database.
 ///
 /// # Errors
-/// 503 when either cannot be read.
-pub async fn verify(app: &App, _: Admin, comparison: Comparison) -> Result<Report> {
-    app.indexing.verify(comparison.repair).await.map_err(refusal)
+/// 503 when they cannot be read, or a damaged index could not be replaced.
+pub async fn verify(app: &App, admin: Admin, comparison: Comparison) -> Result<Report> {
+    let report = app.indexing.verify(comparison.repair).await.map_err(refusal)?;
+    if comparison.repair {
+        let found = json!({
+            "missing": report.missing,
+            "stale": report.stale,
+            "surplus": report.surplus,
+            "damaged_files": report.damaged_files,
+        });
+        told(app, admin, "index.repair", found).await?;
+    }
+    Ok(report)
 }
 
 /// Starts to build the index of this node anew, and returns the job's number.
@@ -74,10 +84,15 @@ pub(super) fn start(app: &App, run: Run) {
 /// 409 when there is none, it cannot be brought up to date, or an index is being built.
 pub async fn go_back(app: &App, admin: Admin) -> Result<()> {
     app.indexing.go_back(&app.stopping).await.map_err(refusal)?;
-    // Afterwards: it is files that have changed, and a transaction would have waited for them.
+    told(app, admin, "index.rollback", json!({})).await
+}
+
+/// Tells the audit what was done to this node's index. Afterwards: it is files that have changed, and a transaction would
+/// have waited for them.
+async fn told(app: &App, admin: Admin, action: &'static str, mut what: Value) -> Result<()> {
+    what["node"] = node::name(&app.config.data_dir).into();
     let mut transaction = auth::begin(&app.web, admin).await?;
-    let after = Some(json!({"node": node::name(&app.config.data_dir)}));
-    let act = Act { action: "index.rollback", entity: "index", entity_id: None, before: None, after };
+    let act = Act { action, entity: "index", entity_id: None, before: None, after: Some(what) };
     audit::actions::record(&mut transaction, &act).await?;
     Ok(transaction.commit().await?)
 }

@@ -45,8 +45,14 @@ async fn compare(app: &App) {
         }
         Ok(report) => {
             let (missing, stale, surplus) = (report.missing, report.stale, report.surplus);
-            tracing::error!(missing, stale, surplus, "the index differed from the database and was repaired");
-            metrics::counter!("duka_index_differences_total").increment(missing + stale + surplus);
+            let damaged = report.damaged_files.join(", ");
+            tracing::error!(
+                missing,
+                stale,
+                surplus,
+                damaged,
+                "the index differed from the database and was repaired"
+            );
         }
         Err(IndexingError::Cancelled) => {}
         Err(error @ (IndexingError::Index(_) | IndexingError::Task(_))) => {

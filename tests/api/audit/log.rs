@@ -1,6 +1,6 @@
 //! The log itself: who reads it, how, and that nobody rewrites it; and acts that are recorded as a whole.
 
-use std::io::Cursor;
+use std::{io::Cursor, time::Duration};
 
 use axum::{extract::FromRequestParts, http::Request};
 use duka::{
@@ -11,7 +11,10 @@ use duka::{
         source::{Format, Source},
     },
 };
-use reqwest::Method;
+use reqwest::{
+    Method,
+    multipart::{Form, Part},
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -338,6 +341,39 @@ async fn an_import_is_one_act() {
         );
         assert_eq!((count(shop).await, &lines().await[0]["actor"]), (before + 3, &Value::Null));
         assert_eq!(noted().await, noted_before, "no row was even noted: there may be millions");
+    })
+    .await;
+}
+
+/// What was asked for, and what was kept, of one request: whoever reads the one finds the other.
+#[tokio::test]
+async fn an_import_over_http_tells_its_file_and_what_was_kept() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let rows = (0..3).map(|n| format!("{{\"sku\": \"H{n}\", \"name\": \"Thing\", \"price\": 1}}\n"));
+        let rows: String = rows.collect();
+        let part = Part::bytes(rows.clone().into_bytes()).file_name("spring.ndjson");
+        let form = Form::new().part("file", part.mime_str("application/x-ndjson").unwrap());
+        let request = shop.request(Method::POST, "/api/admin/import/?on_error=skip");
+        let answer = shop.send(request.bearer_auth(&admin.access).multipart(form)).await.expect(202);
+        let path = answer.header("location").to_owned();
+        loop {
+            let job = shop.get_as(&admin, &path).await.expect(200).json;
+            if job["status"] == "succeeded" {
+                break;
+            }
+            assert!(job["finished_at"].is_null(), "{job}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let lines = of(shop, &admin, &answer).await;
+        let parameters =
+            json!({"dry_run": false, "on_error": "skip", "file": "spring.ndjson", "bytes": rows.len()});
+        let asked = json!({"kind": "import", "parameters": parameters, "cancel_requested_at": null});
+        assert_eq!(told(&lines[1]), ("job.create", &Value::Null, &asked));
+        assert_eq!(lines[1]["entity_id"], answer.id());
+        let kept = json!({"rows": 3, "created": 3, "updated": 0, "refused": 0});
+        assert_eq!(told(&lines[0]), ("catalog.import", &Value::Null, &kept));
+        assert_eq!(lines.len(), 2);
     })
     .await;
 }

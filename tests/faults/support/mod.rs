@@ -2,6 +2,7 @@
 //! again, and clients that ask all the while.
 
 mod asker;
+mod judge;
 mod node;
 
 use std::{
@@ -22,7 +23,11 @@ use sqlx::{
 };
 use tempfile::TempDir;
 
-pub use self::{asker::Asker, node::Node};
+pub use self::{
+    asker::Asker,
+    judge::{Judge, Truth},
+    node::Node,
+};
 
 /// How long a mirror may take to be level with the database again, unless a test says otherwise. A debug build on
 /// a machine that does other things is slow; a release build takes a tenth.
@@ -126,6 +131,10 @@ pub async fn clean(db: &PgPool, node: &Node, within: Duration) -> (Duration, Rep
 
 /// Compares a data directory's index with the database, beside its server.
 pub async fn compare(db: &PgPool, data_dir: &Path) -> Result<Report, String> {
+    let damaged = verify::damage(data_dir).await.map_err(|error| error.to_string())?;
+    if !damaged.is_clean() {
+        return Err(format!("{damaged:?}"));
+    }
     let engine = verify::open(data_dir).await.map_err(|error| error.to_string())?;
     verify::verify(db, engine, |_, _| {}).await.map_err(|error| error.to_string())
 }

@@ -96,6 +96,11 @@ impl Node {
         }
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.try_wait().unwrap().is_some())
+    }
+
     /// SIGTERM, and how it ended, which it must within half a minute.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::Reading;
-use crate::text;
+use crate::text::{self, Asked};
 
 impl Reading<'_> {
     pub(super) fn leave_out(&mut self) {
         let mut runs: Vec<(usize, Vec<usize>)> = Vec::new();
-        for place in self.required().filter(|place| self.word(*place).is_some()) {
+        for place in self.required().filter(|place| !self.is_phrase(*place)) {
             let run = self.typed.asked[place].1;
             match runs.last_mut().filter(|(last, _)| *last == run) {
                 Some((_, places)) => places.push(place),
@@ -16,9 +16,9 @@ impl Reading<'_> {
             }
         }
         if runs.len() < 2 {
-            return;
+            return self.read_size_as_number();
         }
-        let phrases: Vec<usize> = self.required().filter(|place| self.word(*place).is_none()).collect();
+        let phrases: Vec<usize> = self.required().filter(|place| self.is_phrase(*place)).collect();
         let has = |item: usize, places: &[usize]| places.iter().all(|place| self.words[*place].has(item));
         let sets: Vec<Vec<bool>> = self
             .base
@@ -55,10 +55,37 @@ impl Reading<'_> {
             self.left_out[place] = true;
         }
         self.words = (0..self.words.len()).map(|place| self.look_up(place)).collect();
+        if self.matches().is_empty() {
+            self.read_size_as_number();
+        }
+    }
+
+    /// A number of inches that nobody wrote so, and that nothing else is asked for with, is a number.
+    fn read_size_as_number(&mut self) {
+        let required: Vec<usize> = self.required().collect();
+        let [place] = required[..] else { return };
+        if let Asked::Inches(inches) = &self.typed.asked[place].0
+            && inches.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            let number = inches.clone();
+            self.replace(place, number);
+        }
+    }
+
+    fn is_phrase(&self, place: usize) -> bool {
+        matches!(self.typed.asked[place].0, Asked::Phrase(_))
+    }
+
+    /// A word, or the number of inches.
+    fn said(&self, place: usize) -> &str {
+        match &self.typed.asked[place].0 {
+            Asked::Inches(inches) => inches,
+            _ => self.word(place).map_or("", String::as_str),
+        }
     }
 
     fn length(&self, place: usize) -> usize {
-        self.word(place).map_or(0, |word| word.chars().count())
+        self.said(place).chars().count()
     }
 
     /// Which run is rather kept: 0 what occurs as it was typed, 1 what is corrected, 2 what says little alone.
@@ -68,7 +95,7 @@ impl Reading<'_> {
             typed && self.words[place].is_brand
         };
         let brand = self.required().any(is_typed_brand);
-        let numeric = places.iter().any(|place| text::is_numeric(self.word(*place).unwrap()));
+        let numeric = places.iter().any(|place| text::is_numeric(self.said(*place)));
         if places.iter().any(|place| self.read[*place].is_some()) {
             1
         } else if places.iter().all(|place| self.length(*place) < 3) || (numeric && brand) {
