@@ -36,7 +36,7 @@ pub(crate) fn bench(criterion: &mut Criterion, stage: &Stage) {
     });
 
     let folder = tempfile::tempdir().unwrap();
-    copy_index(&stage.folder, folder.path());
+    copy_index(&stage.index(), folder.path());
     let engine = Engine::open_existing(folder.path()).unwrap();
     let mut writer = engine.writer(HEAP_BYTES).unwrap();
     let mut turn = 0;
@@ -62,11 +62,9 @@ pub(crate) fn bench(criterion: &mut Criterion, stage: &Stage) {
     group.finish();
 }
 
-/// The current index of a shop, for changes that the shop does not see.
-fn copy_index(data_dir: &std::path::Path, to: &std::path::Path) {
-    let index = data_dir.join("index");
-    let name = std::fs::read_to_string(index.join("current")).unwrap();
-    for file in std::fs::read_dir(index.join(name.trim())).unwrap() {
+/// An index, for changes that its shop does not see.
+fn copy_index(index: &std::path::Path, to: &std::path::Path) {
+    for file in std::fs::read_dir(index).unwrap() {
         let file = file.unwrap();
         if !file.file_name().to_string_lossy().ends_with(".lock") {
             std::fs::copy(file.path(), to.join(file.file_name())).unwrap();

@@ -99,6 +99,13 @@ impl Stage {
         Self { size, shop, db, folder }
     }
 
+    /// Where the index is that answers now.
+    pub(crate) fn index(&self) -> PathBuf {
+        let index = self.folder.join("index");
+        let name = fs::read_to_string(index.join("current")).unwrap();
+        index.join(name.trim())
+    }
+
     pub(crate) async fn close(self) {
         self.db.close().await;
         self.shop.close().await;

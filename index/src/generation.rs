@@ -86,6 +86,11 @@ impl Generation {
         segments.map(|(ordinal, segment)| Ok((ordinal, segment.reader.inverted_index(field)?))).collect()
     }
 
+    /// Whether what was just read of words may be kept: nobody has written to their files.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.health.trust_words().is_ok()
+    }
+
     /// How many bytes its segments take on disk.
     pub(crate) fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()

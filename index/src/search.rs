@@ -41,7 +41,7 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<us
     let is_filtered = filters > 0 || query.text.is_some() || query.in_stock.is_some() || query.on_sale;
     let is_passed = query.sort.len() > 1 || (query.offset > DEEP && is_filtered);
     let halves = filters + query.facets.len() + 2 * (usize::from(vendors) + usize::from(is_passed));
-    let browsed = documents / 8 + documents / 2 * halves + query.limit;
+    let browsed = documents / 32 + documents / 2 * halves + query.limit;
     let Some(text) = &query.text else { return Some(browsed) };
     let (_, steps) = generation.words.reading(lexicon.number, text)?;
     Some(browsed.saturating_add(steps))
@@ -67,7 +67,7 @@ pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexico
         let kept = is_shopper.then(|| generation.words.reading(lexicon.number, asked)).flatten();
         let known = paged.or(kept.as_ref().map(|(reading, _)| reading.as_ref()));
         let mut answer = reading::answer(asked, lexicon, generation, &base, known, scored)?;
-        if is_shopper && kept.is_none() {
+        if is_shopper && kept.is_none() && generation.is_whole() {
             let steps = usize::try_from(answer.steps).unwrap_or(usize::MAX);
             generation.words.keep_reading(lexicon.number, asked, &answer.reading, steps);
         }

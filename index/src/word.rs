@@ -95,7 +95,9 @@ impl Word {
             Some(known) => known,
             None => {
                 let known = Arc::new(Known::new(&occurring, Arc::clone(&asked), weights, generation));
-                generation.words.keep(&asked, &known);
+                if generation.is_whole() {
+                    generation.words.keep(&asked, &known);
+                }
                 known
             }
         };
@@ -125,7 +127,10 @@ impl Word {
             return Ok(about);
         }
         let about = Arc::new(self.known.weigh(generation, ordinal, self.is_even, sheet)?);
-        weighed.keep(&self.asked, self.is_even, &about);
+        // It outlasts the generation: nothing that was read while somebody wrote to the files.
+        if generation.is_whole() {
+            weighed.keep(&self.asked, self.is_even, &about);
+        }
         Ok(about)
     }
 

@@ -78,10 +78,10 @@ impl Hash for Asked {
 
 impl Asked {
     pub(crate) fn new(occurring: &[Occurring], weights: &Weights) -> Self {
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         let forms: Vec<_> =
             occurring.iter().map(|found| (found.form.clone(), found.worth.to_bits())).collect();
         let weights = TextField::ALL.map(|field| rank::weight(weights, field).to_bits());
-        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         Self { hash: KEYS.hash_one((&forms, &weights)), forms, weights }
     }
 
@@ -115,7 +115,7 @@ impl Words {
         }
         // Outside of the lock: two may look it up at once, and nobody waits.
         let places = Arc::new(Places::find(form, generation)?);
-        if self.take(places.bytes()) {
+        if generation.is_whole() && self.take(places.bytes()) {
             self.kept().places.insert(form.clone(), Arc::clone(&places));
         }
         Ok(places)

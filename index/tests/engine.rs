@@ -10,8 +10,8 @@ use std::{
 };
 
 use duka_index::{
-    AttributeValue, Damage, Document, Engine, Error, Facet, PriceStep, Query, SortField, SortKey, Variant,
-    fingerprint,
+    AttributeValue, Damage, Document, Engine, Error, Facet, Lexicon, PriceStep, Query, SortField, SortKey,
+    Variant, fingerprint,
 };
 
 fn document(id: i64, name: &str) -> Document {
@@ -62,6 +62,46 @@ fn a_commit_and_its_payload_survive_reopening() {
     assert!(again.generation() > first.generation(), "numbers are never shared");
     assert_eq!(again.get(2).unwrap(), Some(document(2, "two")));
     assert_eq!(again.get(3).unwrap(), None);
+}
+
+#[test]
+fn what_is_brief_is_in_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = filled(directory.path(), &[document(1, "Steel kettle"), document(2, "Steel pan")]);
+    let text = |text: &str| Query { text: Some(text.to_owned()), limit: 24, ..Query::default() };
+    let (reader, lexicon) = (engine.reader(), Lexicon::standard());
+    assert!(reader.is_brief(&Query { limit: 24, ..Query::default() }, lexicon));
+    assert!(!reader.is_brief(&text("kettle"), lexicon), "a word that nobody has asked for");
+    assert_eq!(reader.find(&text("kettle"), lexicon).unwrap().total, 1);
+    assert!(reader.is_brief(&text("kettle"), lexicon));
+    assert!(
+        reader.is_brief(&Query { in_stock: Some(true), ..text("kettle") }, lexicon),
+        "whatever the filter"
+    );
+    assert!(!reader.is_brief(&text("kettle"), &Lexicon::default()), "it may be read otherwise");
+    let facets = vec![Facet::Attribute("color".to_owned())];
+    assert!(!reader.is_brief(&Query { facets, ..text("kettle") }, lexicon), "dictionaries are on the disk");
+    let mut writer = engine.writer(0).unwrap();
+    writer.delete(2).unwrap();
+    writer.commit("").unwrap();
+    assert!(!engine.reader().is_brief(&text("kettle"), lexicon), "another generation");
+    assert!(reader.is_brief(&text("kettle"), lexicon));
+}
+
+#[test]
+fn what_words_come_to_outlasts_commits_and_tells_nobody_of_what_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = filled(directory.path(), &[document(1, "Steel kettle"), document(2, "Steel pan")]);
+    let before = engine.reader();
+    let mut writer = engine.writer(0).unwrap();
+    writer.delete(2).unwrap();
+    writer.upsert(&document(3, "Steel lid")).unwrap();
+    writer.commit("").unwrap();
+    // The newer generation asks first, and the older one after it, of the same segment.
+    assert_eq!(found(&engine, "steel"), [1, 3]);
+    let text = Query { text: Some("steel".to_owned()), limit: 10, ..Query::default() };
+    assert_eq!(before.find(&text, Lexicon::standard()).unwrap().total, 2);
+    assert_eq!(found(&engine, "steel"), [1, 3]);
 }
 
 #[test]
