@@ -186,7 +186,7 @@ fn differing(directory: &Path, files: HashSet<PathBuf>, threads: usize) -> Resul
             }
         }
     };
-    thread::scope(|scope| (0..threads.max(1)).for_each(|_| drop(scope.spawn(&work))));
+    thread::scope(|scope| (0..threads.max(1)).for_each(|_| drop(scope.spawn(work))));
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner)?;
     found.sort_unstable();
     Ok(found)
