@@ -56,7 +56,7 @@ impl Server {
     }
 
     fn duka(size: u64, cache_bytes: u64) -> Self {
-        let mut command = Command::new(stage::DUKA);
+        let mut command = stage::duka();
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(stage::data_dir(size));
         Self::start(command.env("DUKA_SEARCH_CACHE_BYTES", cache_bytes.to_string()))
     }

@@ -147,7 +147,8 @@ impl Relational {
             .bind(limit)
             .bind(text),
             Class::OneWord | Class::Prefix => sqlx::query(
-                "with asked as (select (plainto_tsquery('english', $2)::text || ':*')::tsquery as q),
+                // Of a stop word alone nothing is left.
+                "with asked as (select (nullif(plainto_tsquery('english', $2)::text, '') || ':*')::tsquery as q),
                  found as materialized (
                      select id, ts_rank(words, q) as fit from bench.product, asked where words @@ q)
                  select (select count(*) from found), array(

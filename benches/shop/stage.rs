@@ -19,7 +19,14 @@ use sqlx::{
 };
 
 /// The program itself, built like this.
-pub(crate) const DUKA: &str = env!("CARGO_BIN_EXE_duka");
+const DUKA: &str = env!("CARGO_BIN_EXE_duka");
+
+/// The program as a command: what is meant for the benches would be told to be misspelt.
+pub(crate) fn duka() -> Command {
+    let mut command = Command::new(DUKA);
+    command.env_remove("DUKA_BENCH_SIZES").env_remove("DUKA_BENCH_SECONDS");
+    command
+}
 
 /// How many products each shop has: `DUKA_BENCH_SIZES`, such as `10k,100k,1M`.
 pub(crate) fn sizes() -> Vec<u64> {
@@ -73,7 +80,7 @@ impl Stage {
         if !done.exists() {
             println!("generating a shop of {size} products in {}", folder.display());
             let _ = fs::remove_dir_all(&folder);
-            let mut generate = Command::new(DUKA);
+            let mut generate = duka();
             generate.args(["generate", "--products", &size.to_string(), "--data-dir"]).arg(&folder);
             assert!(generate.status().unwrap().success());
             fs::write(&done, "").unwrap();

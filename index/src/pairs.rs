@@ -33,7 +33,7 @@ impl TextReader<'_> {
         let phrase = (Form::Phrase(vec![one.to_owned(), other.to_owned()]), 1.0);
         let joined = (Form::Stem(format!("{one}{other}")), 1.0);
         let words = (self.words[place - 1].worth + self.words[place].worth) / 2.0;
-        if look_up(&[joined.clone()])?.documents > 0 {
+        if look_up(std::slice::from_ref(&joined))?.documents > 0 {
             let mut word = look_up(&[phrase.clone(), joined])?;
             let is_far_rarer = word.least() > words + FAR_RARER;
             if known.map_or(is_far_rarer, |known| known > words) {

@@ -103,10 +103,15 @@ static LEFT: LazyLock<Vec<Vec<f32>>> = LazyLock::new(|| {
     TextField::ALL.into_iter().map(of).collect()
 });
 
+/// Rarities are multiples of this fraction, and at least that: a commit hardly ever changes one, so that what a word
+/// comes to in a segment can be kept. Two words that differ by less are equally rare for all that anybody can see.
+const RARITY_STEPS: f32 = 32.0;
+
 /// How rare a word of so many documents is: BM25's inverse document frequency, never negative.
 pub(crate) fn rarity(documents: u64, indexed: u64) -> f32 {
     let (documents, indexed) = (documents.min(indexed) as f32, indexed as f32);
-    ((indexed - documents + 0.5) / (documents + 0.5)).ln_1p()
+    let rarity = ((indexed - documents + 0.5) / (documents + 0.5)).ln_1p();
+    (rarity * RARITY_STEPS).round().max(1.0) / RARITY_STEPS
 }
 
 #[cfg(test)]

@@ -59,6 +59,13 @@ impl Reader {
         answer
     }
 
+    /// Whether a query is found within some hundred microseconds, whatever is in the index, without reading what is not in
+    /// memory yet: a caller that has a thread to itself only by waiting for it need not. A small catalog's browsing is,
+    /// and what was asked before of this generation, with the same text, if few documents have its words.
+    pub fn is_brief(&self, query: &Query, lexicon: &Lexicon) -> bool {
+        search::is_brief(&self.0, query, lexicon)
+    }
+
     /// What somebody who has begun to type may want. An empty text suggests nothing.
     ///
     /// # Errors

@@ -50,6 +50,8 @@ pub(crate) struct Answer {
     pub(crate) reading: Reading,
     /// Every form of every word that was asked for.
     pub(crate) forms: Vec<Form>,
+    /// How many places of words were looked at, at most.
+    pub(crate) steps: u64,
 }
 
 /// Reads a text. `visible` says by segment what the asker may see; `known` is how an earlier page read it.
@@ -325,6 +327,7 @@ impl<'a> TextReader<'a> {
             self.forms(place).into_iter().zip(worths).filter(|(_, worth)| *worth != 0.0)
         });
         Answer {
+            steps: self.words.iter().chain(&self.pairs).map(|word| word.documents).sum(),
             corrected: (changed && found).then(|| self.text()),
             forms: forms.map(|((form, _), worth)| if worth < 0.0 { form.as_it_is() } else { form }).collect(),
             reading: Reading {

@@ -10,12 +10,47 @@ use crate::{
     found::{Edition, Found, Row},
     generation::Generation,
     order::Candidate,
-    query::{Query, SortField},
+    query::{Facet, Query, SortField, Visibility},
     reading,
     settings::Lexicon,
     sheet::Lent,
-    sort::Page,
+    sort::{DEEP, Page},
 };
+
+/// Steps of a few nanoseconds that a brief query takes at most, such as looking at a document.
+const BRIEF: usize = 100_000;
+
+/// How many steps at most a query takes that reads no more than is in memory already; none if it may read more.
+fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<usize> {
+    let documents = usize::try_from(generation.documents()).unwrap_or(usize::MAX);
+    let is_attribute = |facet: &Facet| matches!(facet, Facet::Attribute(_));
+    if !query.attributes.is_empty() || query.facets.iter().any(is_attribute) {
+        return None;
+    }
+    // Sets are passed 64 documents at a time, a filter's is made of at most half of them, and a facet counts those that
+    // are fewer, in or out.
+    let filters = [
+        !query.categories.is_empty(),
+        !query.brands.is_empty(),
+        query.price_min.or(query.price_max).is_some(),
+        query.rating_min.is_some(),
+    ];
+    let filters = filters.into_iter().filter(|is_given| *is_given).count();
+    let vendors = query.vendor_id.is_some() || !matches!(query.visibility, Visibility::Active);
+    // Far down, a filter's matches are passed in order; so are those that equal each other in the first of several keys.
+    let is_filtered = filters > 0 || query.text.is_some() || query.in_stock.is_some() || query.on_sale;
+    let is_passed = query.sort.len() > 1 || (query.offset > DEEP && is_filtered);
+    let halves = filters + query.facets.len() + 2 * (usize::from(vendors) + usize::from(is_passed));
+    let browsed = documents / 8 + documents / 2 * halves + query.limit;
+    let Some(text) = &query.text else { return Some(browsed) };
+    let (_, steps) = generation.words.reading(lexicon.number, text)?;
+    Some(browsed.saturating_add(steps))
+}
+
+/// See [`Reader::is_brief`](crate::Reader::is_brief).
+pub(crate) fn is_brief(generation: &Generation, query: &Query, lexicon: &Lexicon) -> bool {
+    steps(generation, query, lexicon).is_some_and(|steps| steps <= BRIEF)
+}
 
 /// Answers a query.
 pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexicon) -> Result<Found, Error> {
@@ -26,8 +61,16 @@ pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexico
     let mut text = None;
     if let Some(asked) = &query.text {
         let scored = query.sort.iter().any(|key| key.field == SortField::Relevance);
-        let known = query.after.as_ref().and_then(|after| after.reading.as_ref());
+        let paged = query.after.as_ref().and_then(|after| after.reading.as_ref());
+        // Who sees other products may read it otherwise.
+        let is_shopper = paged.is_none() && query.visibility == Visibility::Active;
+        let kept = is_shopper.then(|| generation.words.reading(lexicon.number, asked)).flatten();
+        let known = paged.or(kept.as_ref().map(|(reading, _)| reading.as_ref()));
         let mut answer = reading::answer(asked, lexicon, generation, &base, known, scored)?;
+        if is_shopper && kept.is_none() {
+            let steps = usize::try_from(answer.steps).unwrap_or(usize::MAX);
+            generation.words.keep_reading(lexicon.number, asked, &answer.reading, steps);
+        }
         (base, sheets) = answer.matches.drain(..).map(|found| (found.docs, found.sheet)).unzip();
         text = Some(answer);
     }

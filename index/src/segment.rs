@@ -25,6 +25,7 @@ use crate::{
     rank,
     schema::{Lengths, column},
     sheet::Sheets,
+    words::Weighed,
 };
 
 /// Stands for "no vendor": below every id that a database hands out.
@@ -59,6 +60,8 @@ pub(crate) struct SegmentView {
     prices: Prices,
     /// Where its documents' scores are added up.
     pub(crate) sheets: Arc<Sheets>,
+    /// What words that were asked for come to here.
+    pub(crate) weighed: Weighed,
     pub(crate) by_id: Vec<u32>,
     pub(crate) by_name: Permutation,
     pub(crate) by_date: Permutation,
@@ -97,6 +100,7 @@ impl SegmentView {
             categories: Categories::new(&chains, chain_ords)?,
             prices: prices(reader, sorted)?,
             sheets: Sheets::new(reader.max_doc()),
+            weighed: Weighed::new(reader.max_doc()),
             by_name: Permutation::new(&by_id, |doc| Some(u64::from(name_ords[doc as usize]))),
             by_date: sorted(&dates),
             by_rating: Permutation::new(&by_id, |doc| rated(ratings[doc as usize])),

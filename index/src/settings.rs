@@ -5,7 +5,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::LazyLock,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use serde::{Deserialize, Serialize};
@@ -90,6 +93,8 @@ pub struct SettingsFault {
 /// Settings, checked and ready for use.
 #[derive(Clone, Debug)]
 pub struct Lexicon {
+    /// Which no other one in this process has that was compiled from settings: texts are read alike under equal ones.
+    pub(crate) number: u64,
     pub(crate) weights: Weights,
     pub(crate) stop_words: BTreeSet<String>,
     /// By [`text::spelling`] of a phrase, what else it finds, as folded words.
@@ -135,6 +140,7 @@ impl Default for Lexicon {
     fn default() -> Self {
         // The defaults keep every rule; a test says so.
         Self::new(&Settings::default()).unwrap_or_else(|_| Self {
+            number: next_number(),
             weights: Weights::default(),
             stop_words: BTreeSet::new(),
             synonyms: BTreeMap::new(),
@@ -184,7 +190,8 @@ impl Lexicon {
         faults.weights(&settings.weights);
         let Faults(faults) = faults;
         if faults.is_empty() {
-            Ok(Self { weights: settings.weights, stop_words, synonyms, vocabulary, longest })
+            let number = next_number();
+            Ok(Self { number, weights: settings.weights, stop_words, synonyms, vocabulary, longest })
         } else {
             Err(faults)
         }
@@ -232,6 +239,11 @@ fn rule(synonym: &Synonym) -> (Option<String>, BTreeSet<String>) {
         Synonym::TwoWay { phrases } => (None, same(phrases)),
         Synonym::OneWay { from, to } => (Some(text::read(from).concat()), same(to)),
     }
+}
+
+fn next_number() -> u64 {
+    static LATEST: AtomicU64 = AtomicU64::new(0);
+    LATEST.fetch_add(1, Ordering::Relaxed)
 }
 
 struct Faults(Vec<SettingsFault>);

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// From which place on a page lies so deep that keeping all before it costs more than looking twice.
-const DEEP: usize = 1_000;
+pub(crate) const DEEP: usize = 1_000;
 
 /// Up to which share of all documents matches are few: looking at each of them twice costs less than looking at all
 /// documents once.

@@ -1,17 +1,16 @@
 //! A word in all its forms, looked up in a generation and weighed there.
 //!
 //! Looking a word up takes a hundred searches in dictionaries, and weighing it walks all its postings. People ask for
-//! the same words again and again, together with ever other ones and under ever other filters: so what a word comes
-//! to stays with its generation ([`words`](crate::words)), and a search adds up columns.
+//! the same words again and again, together with ever other ones and under ever other filters: so where a form occurs
+//! stays with its generation, and what a word comes to with its segment ([`words`](crate::words)), and a search adds up
+//! columns. A commit leaves most segments, and by how rarities are rounded most worths, as they were. Most
+//! forms of a word occur nowhere (what it would be if it were written together with its neighbour), and say nothing of
+//! it: in whatever company it is asked for, it is the same word.
 //!
 //! Walking one word after the other beats a tree of scorers for a shop's catalog, and gives the set of matches, which
 //! every facet needs, for nothing.
 
-use std::{
-    collections::BTreeSet,
-    ops::Deref,
-    sync::{Arc, OnceLock},
-};
+use std::{collections::BTreeSet, ops::Deref, sync::Arc};
 
 use tantivy::schema::IndexRecordOption;
 
@@ -19,22 +18,25 @@ use crate::{
     bits::Bits,
     error::Error,
     generation::{Generation, Segment},
-    lookup::{Form, Source},
+    lookup::{Form, Found, Source},
     postings, rank,
     schema::TextField,
     settings::Weights,
     sheet::Sheet,
-    words::{About, Asked},
+    words::{About, Asked, Places},
 };
-
-/// What a form takes: its letters, and its place.
-const FORM_BYTES: usize = 256;
 
 /// A word of a search.
 pub(crate) struct Word {
     known: Arc<Known>,
+    /// By form; 0 for one that occurs nowhere, negative for a stem that is taken for a name.
+    pub(crate) worths: Vec<f32>,
     /// What it is worth where it stands in its best form. A word as it is, and the same by its stem, are one.
     pub(crate) worth: f32,
+    /// Mostly part of a maker's name or of a stock keeping unit: given, and so never misspelt.
+    pub(crate) is_given: bool,
+    /// Mostly a maker's name.
+    pub(crate) is_name: bool,
     /// Whether it is worth that in each of its forms.
     is_even: bool,
 }
@@ -53,16 +55,7 @@ pub(crate) struct Known {
     postings: Vec<Vec<Posting>>,
     /// In how many documents it occurs, at most.
     pub(crate) documents: u64,
-    /// Mostly part of a maker's name or of a stock keeping unit: given, and so never misspelt.
-    pub(crate) is_given: bool,
-    /// Mostly a maker's name.
-    pub(crate) is_name: bool,
-    /// By form; 0 for one that occurs nowhere, negative for a stem that is taken for a name.
-    pub(crate) worths: Vec<f32>,
-    /// What it is worth in its best form.
-    best: f32,
-    /// By segment, once somebody has asked: how much documents are about it, and the same if each form were worth 1.
-    about: Vec<[OnceLock<Arc<About>>; 2]>,
+    asked: Arc<Asked>,
 }
 
 struct Posting {
@@ -84,16 +77,27 @@ impl Word {
         weights: &Weights,
         generation: &Generation,
     ) -> Result<Self, Error> {
-        let asked = Asked::new(forms, worths, weights);
+        let mut valued = Valued::default();
+        for (place, (form, factor)) in forms.iter().enumerate() {
+            let known = worths.and_then(|worths| worths.get(place).copied());
+            valued.add(form, *factor, known, generation)?;
+        }
+        let Valued { worths, occurring, is_given, is_name, .. } = valued;
+        let asked = Arc::new(Asked::new(&occurring, weights));
         let known = match generation.words.known(&asked) {
             Some(known) => known,
             None => {
-                let known = Arc::new(Known::look_up(forms, worths, weights, generation)?);
-                generation.words.keep(asked, &known);
+                let known = Arc::new(Known::new(&occurring, Arc::clone(&asked), weights, generation));
+                generation.words.keep(&asked, &known);
                 known
             }
         };
-        Ok(Self { worth: known.best, is_even: false, known })
+        Ok(Self { worth: most(forms, &worths), worths, is_given, is_name, is_even: false, known })
+    }
+
+    /// What its commonest form is worth, where all have the same factor; 0 where it does not occur.
+    pub(crate) fn least(&self) -> f32 {
+        self.worths.iter().copied().filter(|worth| *worth > 0.0).min_by(f32::total_cmp).unwrap_or(0.0)
     }
 
     /// Sets what it is worth, whichever its form.
@@ -109,14 +113,12 @@ impl Word {
         ordinal: usize,
         sheet: &mut Sheet,
     ) -> Result<Arc<About>, Error> {
-        let kept = &self.known.about[ordinal][usize::from(self.is_even)];
-        if let Some(about) = kept.get() {
-            return Ok(Arc::clone(about));
+        let weighed = &generation.segments[ordinal].view.weighed;
+        if let Some(about) = weighed.get(&self.asked, self.is_even) {
+            return Ok(about);
         }
         let about = Arc::new(self.known.weigh(generation, ordinal, self.is_even, sheet)?);
-        if generation.words.take(about.bytes()) {
-            let _ = kept.set(Arc::clone(&about));
-        }
+        weighed.keep(&self.asked, self.is_even, &about);
         Ok(about)
     }
 
@@ -132,82 +134,95 @@ impl Word {
     }
 }
 
-impl Known {
-    /// Looks up forms, each with a factor, best first. `worths` are those of an earlier look-up of the same.
-    fn look_up(
-        forms: &[(Form, f32)],
-        worths: Option<&[f32]>,
-        weights: &Weights,
+/// A form that occurs.
+pub(crate) struct Occurring {
+    /// As it was looked up.
+    pub(crate) form: Form,
+    /// What it is worth.
+    pub(crate) worth: f32,
+    places: Arc<Places>,
+}
+
+/// The forms of a word while they are looked up, one after the other.
+#[derive(Default)]
+struct Valued {
+    worths: Vec<f32>,
+    occurring: Vec<Occurring>,
+    is_given: bool,
+    is_name: bool,
+    /// In how many documents the commonest form is, or all that are begun together.
+    common: u64,
+    /// Whether the last form that was looked up as it is is mostly a maker's name.
+    names: bool,
+}
+
+impl Valued {
+    /// Looks up the next form. `known` is what it was worth when it was looked up before.
+    fn add(
+        &mut self,
+        form: &Form,
+        factor: f32,
+        known: Option<f32>,
         generation: &Generation,
-    ) -> Result<Self, Error> {
-        let mut word = Self {
-            postings: generation.segments.iter().map(|_| Vec::new()).collect(),
-            documents: 0,
-            is_given: false,
-            is_name: false,
-            worths: Vec::with_capacity(forms.len()),
-            best: 0.0,
-            about: generation.segments.iter().map(|_| Default::default()).collect(),
-        };
-        let mut common = 0;
-        let mut is_name = false;
-        for (place, (form, factor)) in forms.iter().enumerate() {
-            let known = worths.and_then(|worths| worths.get(place).copied());
-            if known == Some(0.0) {
-                word.worths.push(0.0);
-                continue;
-            }
-            // A maker's name is no plural: it counts as it is.
-            let as_it_is = known.map_or(is_name && matches!(form, Form::Stem(_)), |worth| worth < 0.0);
-            let found = if as_it_is { form.as_it_is().find(generation)? } else { form.find(generation)? };
-            let mut by_field = [0; TextField::ALL.len()];
-            found.iter().for_each(|found| by_field[found.field as usize] += found.source.documents());
-            // One rarity for all fields, that of the field where the word is commonest: a word that happens to be
-            // rare in names must not gain by it. And a further form is never rarer than those before it, least of
-            // all what is only begun.
-            let commonest = by_field.iter().copied().max().unwrap_or(0);
-            common = if matches!(form, Form::Begun(_)) { common + commonest } else { common.max(commonest) };
-            if matches!(form, Form::Whole(_)) {
-                // Mostly a maker's name: "adidas" is no plural.
-                let is_mostly = |field: TextField| by_field[field as usize] * 2 >= commonest && commonest > 0;
-                is_name = is_mostly(TextField::Brand);
-                if place == 0 {
-                    (word.is_name, word.is_given) = (is_name, is_name || is_mostly(TextField::Sku));
-                }
-            }
-            let rarity =
-                || if found.is_empty() { 0.0 } else { factor * rank::rarity(common, indexed(generation)) };
-            let worth = known.map_or_else(rarity, f32::abs);
-            word.worths.push(if as_it_is { -worth } else { worth });
-            for found in found {
-                word.documents += found.source.documents();
-                let weight = rank::weight(weights, found.field);
-                let is_longer = matches!(form, Form::Begun(_));
-                let posting = Posting { field: found.field, is_longer, source: found.source, worth, weight };
-                word.postings[found.ordinal].push(posting);
+    ) -> Result<(), Error> {
+        let place = self.worths.len();
+        if known == Some(0.0) {
+            self.worths.push(0.0);
+            return Ok(());
+        }
+        // A maker's name is no plural: it counts as it is.
+        let as_it_is = known.map_or(self.names && matches!(form, Form::Stem(_)), |worth| worth < 0.0);
+        let form = if as_it_is { form.as_it_is() } else { form.clone() };
+        let places = generation.words.places(&form, generation)?;
+        // One rarity for all fields, that of the field where the word is commonest: a word that happens to be
+        // rare in names must not gain by it. And a further form is never rarer than those before it, least of
+        // all what is only begun.
+        let commonest = places.by_field.iter().copied().max().unwrap_or(0);
+        let is_begun = matches!(form, Form::Begun(_));
+        self.common = if is_begun { self.common + commonest } else { self.common.max(commonest) };
+        if matches!(form, Form::Whole(_)) && !as_it_is {
+            // Mostly a maker's name: "adidas" is no plural.
+            let is_mostly =
+                |field: TextField| places.by_field[field as usize] * 2 >= commonest && commonest > 0;
+            self.names = is_mostly(TextField::Brand);
+            if place == 0 {
+                (self.is_name, self.is_given) = (self.names, self.names || is_mostly(TextField::Sku));
             }
         }
-        word.best = most(forms, &word.worths);
+        let is_found = !places.found.is_empty();
+        let rarity = || if is_found { factor * rank::rarity(self.common, indexed(generation)) } else { 0.0 };
+        let worth = known.map_or_else(rarity, f32::abs);
+        self.worths.push(if as_it_is { -worth } else { worth });
+        if is_found {
+            self.occurring.push(Occurring { form, worth, places });
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    /// A word by those of its forms that occur.
+    fn new(occurring: &[Occurring], asked: Arc<Asked>, weights: &Weights, generation: &Generation) -> Self {
+        let mut known =
+            Self { postings: generation.segments.iter().map(|_| Vec::new()).collect(), documents: 0, asked };
+        for Occurring { form, worth, places } in occurring {
+            let (worth, is_longer) = (*worth, matches!(form, Form::Begun(_)));
+            for Found { field, ordinal, source } in &places.found {
+                known.documents += source.documents();
+                let weight = rank::weight(weights, *field);
+                let posting = Posting { field: *field, is_longer, source: source.clone(), worth, weight };
+                known.postings[*ordinal].push(posting);
+            }
+        }
         // What stands in one text is weighed together.
-        word.postings
-            .iter_mut()
-            .for_each(|postings| postings.sort_by_key(|posting| (posting.text(), posting.is_longer)));
-        Ok(word)
+        let text = |posting: &Posting| (posting.text(), posting.is_longer);
+        known.postings.iter_mut().for_each(|postings| postings.sort_by_key(text));
+        known
     }
 
-    /// What it takes, but for what is kept in [`Known::about`].
+    /// What it takes, but for what is its forms'.
     pub(crate) fn bytes(&self) -> usize {
-        let phrases = self.postings.iter().flatten().map(|posting| match &posting.source {
-            Source::Term(_) => 0,
-            Source::Docs(docs) => size_of_val::<[u32]>(docs),
-        });
-        let forms = self.worths.len() * FORM_BYTES;
-        forms + phrases.map(|bytes| bytes + size_of::<Posting>()).sum::<usize>()
-    }
-
-    /// What its commonest form is worth, where all have the same factor; 0 where it does not occur.
-    pub(crate) fn least(&self) -> f32 {
-        self.worths.iter().copied().filter(|worth| *worth > 0.0).min_by(f32::total_cmp).unwrap_or(0.0)
+        self.postings.iter().map(Vec::len).sum::<usize>() * size_of::<Posting>()
     }
 
     /// In how many documents of `within`, which is by segment, it occurs; none if those are more than `most`.
@@ -251,7 +266,7 @@ impl Known {
     ) -> Result<Bits, Error> {
         let segment = &generation.segments[ordinal];
         let mut docs = Bits::none(segment.view.documents());
-        match (self.about[ordinal].iter().find_map(OnceLock::get), within) {
+        match (self.about(generation, ordinal), within) {
             (Some(about), Some(within)) => about.for_each_in(within, |doc, _| docs.insert(doc)),
             (Some(about), None) => about.docs().iter().for_each(|&doc| docs.insert(doc)),
             (None, _) => {
@@ -264,21 +279,27 @@ impl Known {
         Ok(docs)
     }
 
-    /// Visits the documents of a segment that have it.
+    /// Visits the documents of a segment that have it, deleted ones too.
     pub(crate) fn visit(
         &self,
         generation: &Generation,
         ordinal: usize,
         mut visit: impl FnMut(u32),
     ) -> Result<(), Error> {
-        match self.about[ordinal].iter().find_map(OnceLock::get) {
+        match self.about(generation, ordinal) {
             Some(about) => about.docs().iter().for_each(|&doc| visit(doc)),
             None => self.docs(generation, ordinal, None)?.for_each(visit),
         }
         Ok(())
     }
 
-    /// Of all live documents of a segment.
+    /// What it comes to in a segment, valued either way, if that is known.
+    fn about(&self, generation: &Generation, ordinal: usize) -> Option<Arc<About>> {
+        let weighed = &generation.segments[ordinal].view.weighed;
+        weighed.get(&self.asked, false).or_else(|| weighed.get(&self.asked, true))
+    }
+
+    /// Of all documents of a segment: which ones are deleted is its generation's business.
     fn weigh(
         &self,
         generation: &Generation,
@@ -287,15 +308,16 @@ impl Known {
         sheet: &mut Sheet,
     ) -> Result<About, Error> {
         let segment = &generation.segments[ordinal];
+        let all = Bits::all(segment.view.documents());
         let mut found = Bits::none(segment.view.documents());
         for postings in self.postings[ordinal].chunk_by(|one, other| one.text() == other.text()) {
             let mut here = Bits::none(segment.view.documents());
             let (itself, longer) = postings.split_at(postings.partition_point(|posting| !posting.is_longer));
             for posting in itself {
-                posting.weigh(generation, segment, &segment.live, is_even, &mut here, &mut sheet.here)?;
+                posting.weigh(generation, segment, &all, is_even, &mut here, &mut sheet.here)?;
             }
             if !longer.is_empty() {
-                let mut without = segment.live.clone();
+                let mut without = all.clone();
                 without.and_not(&here);
                 for posting in longer {
                     posting.weigh(generation, segment, &without, is_even, &mut here, &mut sheet.here)?;

@@ -6,7 +6,7 @@
 
 use std::{fmt, sync::Arc};
 
-use duka_index::Edition;
+use duka_index::{Edition, Found};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -49,6 +49,12 @@ impl Rows {
                 })
                 .build()
         }))
+    }
+
+    /// Whether all of a page are kept.
+    pub fn has_all(&self, found: &Found) -> bool {
+        let Some(rows) = &self.0 else { return found.rows.is_empty() };
+        found.rows.iter().all(|row| rows.contains_key(&row.edition))
     }
 
     /// The row that is kept, else the one that `make` makes, which is kept then.

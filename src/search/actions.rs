@@ -1,6 +1,12 @@
-//! Asking the index, off the runtime's threads and within limits, and only what it has not been asked before.
+//! Asking the index within limits, and only what it has not been asked before.
+//!
+//! Searches have threads of their own and a queue before them, but for those that the engine says are brief and whose
+//! rows are kept: to hand such a one over and to be woken takes as long as the search itself, it keeps others waiting
+//! hardly longer than writing any answer does, and to turn it away would cost as much. What may touch the disk never
+//! runs here.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -61,8 +67,21 @@ pub async fn search(
     write: impl Fn(Found, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
     let question = ("search", Query { at: 0, ..query.clone() });
-    let ask = move |index: &Reader, tuning: &Tuning, at| {
-        write(index.find(&Query { at, ..query.clone() }, &tuning.lexicon)?, at)
+    let asked = Arc::new((query, write));
+    let ask = move |app: App, index: Reader, tuning: Arc<Tuning>, at| {
+        let asked = Arc::clone(&asked);
+        async move {
+            let query = Query { at, ..asked.0.clone() };
+            if !index.is_brief(&query, &tuning.lexicon) {
+                return work(&app, move || (asked.1)(index.find(&query, &tuning.lexicon)?, at)).await;
+            }
+            let found = here(|| Ok(index.find(&query, &tuning.lexicon)?))?;
+            // Rows that are not kept are on the disk.
+            if !query.highlight && app.rows.has_all(&found) {
+                return (asked.1)(found, at);
+            }
+            work(&app, move || (asked.1)(found, at)).await
+        }
     };
     answer(app, demand, question, ask).await
 }
@@ -88,7 +107,7 @@ pub async fn try_out<T: Send + 'static>(
     let hits = loop {
         let engine = app.indexing.engine();
         let (index, tuning, asked) = (engine.reader(), app.indexing.tuning(), Arc::clone(&asked));
-        let asking = work(app.clone(), move || {
+        let asking = work(app, move || {
             let (query, lexicon) = asked.as_ref();
             Ok([index.search(query, &tuning.lexicon)?, index.search(query, lexicon)?])
         });
@@ -97,7 +116,7 @@ pub async fn try_out<T: Send + 'static>(
             Err(error) => mended(app, &engine, error, deadline).await?,
         }
     };
-    work(app.clone(), move || Ok(write(hits, at))).await
+    work(app, move || Ok(write(hits, at))).await
 }
 
 /// Completes what somebody types; see [`search`].
@@ -111,7 +130,11 @@ pub async fn suggest(
     write: impl Fn(Suggestions, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
     let question = ("suggest", query.clone());
-    let ask = move |index: &Reader, tuning: &Tuning, at| write(index.suggest(&query, &tuning.lexicon)?, at);
+    let asked = Arc::new((query, write));
+    let ask = move |app: App, index: Reader, tuning: Arc<Tuning>, at| {
+        let asked = Arc::clone(&asked);
+        async move { work(&app, move || (asked.1)(index.suggest(&asked.0, &tuning.lexicon)?, at)).await }
+    };
     answer(app, demand, question, ask).await
 }
 
@@ -126,8 +149,12 @@ pub async fn similar(
     limit: usize,
     write: impl Fn(Hits, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
-    let ask = move |index: &Reader, _: &Tuning, at| {
-        write(index.similar(id, limit)?.ok_or_else(|| Error::not_found("product"))?, at)
+    let write = Arc::new(write);
+    let ask = move |app: App, index: Reader, _: Arc<Tuning>, at| {
+        let write = Arc::clone(&write);
+        let similar =
+            move || write(index.similar(id, limit)?.ok_or_else(|| Error::not_found("product"))?, at);
+        async move { work(&app, similar).await }
     };
     answer(app, demand, ("similar", id, limit), ask).await
 }
@@ -139,16 +166,15 @@ fn key(question: &impl Serialize, index: &Reader, tuning: &Tuning, at: i64) -> R
 }
 
 /// The answer of the index that is current.
-async fn answer(
+async fn answer<A: Future<Output = Result<Vec<u8>>> + Send + 'static>(
     app: &App,
     demand: Demand,
     question: impl Serialize + Send + Sync,
-    ask: impl Fn(&Reader, &Tuning, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
+    ask: impl Fn(App, Reader, Arc<Tuning>, i64) -> A,
 ) -> Result<Answer> {
     app.throttle.count(Act::Search, demand.client)?;
     catch_up(app, demand.versions).await?;
     let begun = Instant::now();
-    let ask = Arc::new(ask);
     let (body, version, outcome) = loop {
         // Before the index: what answers is never older than what is promised.
         let version = reached(app, demand.versions);
@@ -165,12 +191,12 @@ async fn answer(
 }
 
 /// The answer that is kept, else a new one.
-async fn kept_or_made(
+async fn kept_or_made<A: Future<Output = Result<Vec<u8>>> + Send + 'static>(
     app: &App,
     engine: &Engine,
     encoding: Encoding,
     question: &(impl Serialize + Sync),
-    ask: &Arc<impl Fn(&Reader, &Tuning, i64) -> Result<Vec<u8>> + Send + Sync + 'static>,
+    ask: &impl Fn(App, Reader, Arc<Tuning>, i64) -> A,
 ) -> Result<(Body, Outcome)> {
     let (index, tuning) = (engine.reader(), app.indexing.tuning());
     let at = app.clock.micros();
@@ -178,9 +204,8 @@ async fn kept_or_made(
     if let Some(body) = app.cache.get(&key.coded(encoding)).await {
         return Ok((body, Outcome::Hit));
     }
-    let ask = Arc::clone(ask);
-    let asking = work(app.clone(), move || Ok(Body::new(ask(&index, &tuning, at)?)));
-    let (plain, outcome) = app.cache.get_or_make(key, asking).await?;
+    let asking = ask(app.clone(), index, tuning, at);
+    let (plain, outcome) = app.cache.get_or_make(key, async { Ok(Body::new(asking.await?)) }).await?;
     Ok((coded(app, key, plain, encoding).await?, outcome))
 }
 
@@ -215,12 +240,21 @@ async fn coded(app: &App, key: Key, plain: Body, encoding: Encoding) -> Result<B
     if encoding == Encoding::Plain {
         return Ok(plain);
     }
-    let coding = work(app.clone(), move || plain.coded(encoding));
+    let coding = {
+        let app = app.clone();
+        async move { work(&app, move || plain.coded(encoding)).await }
+    };
     Ok(app.cache.get_or_make(key.coded(encoding), coding).await?.0)
 }
 
+/// Runs it on this thread. That it has panicked is an error here, as it is on another one.
+fn here<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    let _entered = tracing::info_span!("search").entered();
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(Error::internal(Undone::Broken)))
+}
+
 /// Runs it on a thread of its own, once there is a place.
-async fn work<T: Send + 'static>(app: App, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+async fn work<T: Send + 'static>(app: &App, run: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let span = tracing::info_span!("search");
     let working = app.searches.run(move || span.in_scope(run));
     working.await.unwrap_or_else(|undone| match undone {

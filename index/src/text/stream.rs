@@ -228,7 +228,7 @@ fn fold(c: char, word: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::{read, whole_code};
+    use crate::text::whole_code;
 
     #[test]
     fn documents_hold_initials_without_the_sign_too() {

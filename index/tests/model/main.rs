@@ -75,7 +75,7 @@ fn live_through(seed: u64, directory: &Path) {
     }
     writer.close().unwrap();
     check_content(&engine, &catalog, "after merges");
-    engine.validate_checksums().unwrap();
+    engine.examine().unwrap().into_error().unwrap();
 }
 
 fn change(dice: &mut Dice, catalog: &mut Catalog, writer: &mut Writer) {

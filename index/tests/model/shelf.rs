@@ -369,5 +369,6 @@ impl Word {
 
 fn rarity(documents: usize, all: usize) -> f32 {
     let (documents, all) = (documents.min(all) as f32, all as f32);
-    ((all - documents + 0.5) / (documents + 0.5)).ln_1p()
+    let rarity = ((all - documents + 0.5) / (documents + 0.5)).ln_1p();
+    (rarity * 32.0).round().max(1.0) / 32.0
 }
