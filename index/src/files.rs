@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use tantivy::{
     Directory, Index, SegmentMeta, TantivyError,
     directory::{
@@ -101,10 +101,11 @@ fn seal(list: &[u8]) -> Vec<u8> {
     [list, SEAL, format!("{:08x}\n", crc32fast::hash(list)).as_bytes()].concat()
 }
 
-/// The list, unless it differs from its checksum. One without is of a time when there was none: it is only as good as
-/// it can be read.
+/// The list, unless it differs from its checksum. One without is of a time when there was none, if it is whole.
 fn unseal(mut sealed: Vec<u8>) -> Option<Vec<u8>> {
-    let Some(end) = sealed.windows(SEAL.len()).rposition(|bytes| bytes == SEAL) else { return Some(sealed) };
+    let Some(end) = sealed.windows(SEAL.len()).rposition(|bytes| bytes == SEAL) else {
+        return serde_json::from_slice::<IgnoredAny>(&sealed).is_ok().then_some(sealed);
+    };
     (sealed[end..] == seal(&sealed[..end])[end..]).then(|| {
         sealed.truncate(end);
         sealed
@@ -145,6 +146,8 @@ pub(crate) fn listed(directory: &Path) -> Result<Result<HashSet<PathBuf>, PathBu
             Err(OpenReadError::FileDoesNotExist(_)) if list.as_os_str() == META => {
                 return Err(Error::Corrupt(format!("{} holds no index", directory.display())));
             }
+            // Without it nothing is missed but what could be deleted.
+            Err(OpenReadError::FileDoesNotExist(_)) => {}
             Err(_) => return Ok(Err(list)),
         }
     }
