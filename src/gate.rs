@@ -145,7 +145,7 @@ impl Ticket {
     }
 
     /// The work, if it is still to be done.
-    fn begin(&self) -> Option<Box<dyn FnOnce() + Send>> {
+    fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
         match std::mem::replace(&mut *self.state(), State::Begun) {
             State::Waiting(work) => Some(work),
             State::Begun | State::TurnedAway => None,
@@ -204,7 +204,7 @@ impl Inner {
     /// What a place does until the gate is gone.
     fn work_off(&self) {
         while let Some(ticket) = self.next() {
-            let Some(work) = ticket.begin() else { continue };
+            let Some(work) = ticket.take() else { continue };
             let begun = Instant::now();
             // It has told of itself already; whoever waits for it is told by what it leaves behind.
             let _ = catch_unwind(AssertUnwindSafe(work));
