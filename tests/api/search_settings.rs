@@ -33,7 +33,7 @@ fn settings(word: &str) -> Value {
         {"type": "two_way", "phrases": [word, "television"]},
         {"type": "one_way", "from": "phone", "to": ["smart phone"]}
     ]);
-    json!({"synonyms": synonyms, "stop_words": ["with", "the", "the"], "weights": weights})
+    json!({"synonyms": synonyms, "stop_words": ["with", "the"], "weights": weights})
 }
 
 async fn rows(shop: &TestShop) -> i64 {
