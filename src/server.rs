@@ -51,10 +51,11 @@ const UNREAD_TIMEOUT: Duration = Duration::from_secs(30);
 const TURNED_AWAY: usize = 256;
 /// How long such a one may take to hear it.
 const TURNED_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
-/// For how long after the stop connections are still taken, at most, and how long nothing must come before that ends:
-/// whoever was on the way is answered, and told to come back on another connection.
+/// For how long after the stop connections are still taken, and then requests over those that there are, at most, and
+/// how long nothing must come before that ends: whoever was on the way is answered, and told to come back on another
+/// connection.
 const LINGER: Duration = Duration::from_secs(1);
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(150);
 /// How long requests that have begun may go on after that: in all less than the ten seconds after which container
 /// runtimes kill.
 const DRAIN: Duration = Duration::from_secs(7);
@@ -105,6 +106,8 @@ where
     .await;
     door.take_those_who_wait(&listener).await;
     drop(listener);
+    // A connection that is idle is closed in a moment, even if a request is on its way over it.
+    let _ = timeout(LINGER, door.quiet()).await;
     let mut drained = pin!(door.open.shutdown());
     if timeout(DRAIN, &mut drained).await.is_err() {
         tracing::warn!("some requests did not end in time and are cut off");
