@@ -13,7 +13,7 @@ import { Picture } from "./art.js";
 import { productHref } from "./card.js";
 import { changed, href, read } from "./query.js";
 
-/** Long enough that fast typing asks once, short enough that nobody waits: milliseconds. */
+/** What comes sooner after what came before it, milliseconds, waits as long for what may come next: it asks once. */
 const PAUSE = 30;
 /** How many of each kind are shown. */
 const SHOWN = { queries: 5, categories: 3, brands: 3, products: 5 };
@@ -27,6 +27,7 @@ export function SearchBox() {
   const [active, setActive] = useState(-1);
   const field = useRef(null);
   const typed = useRef(false);
+  const before = useRef(0);
   const id = useId();
   // On the page of results products are in sight anyway.
   const groups = useSuggestions(isOpen ? text.trim() : "").filter((group) => !isResults || group.name !== "Products");
@@ -45,7 +46,7 @@ export function SearchBox() {
       const search = read(address.searchParams);
       const next = changed(search, { q: text.trim(), sort: null });
       if ((search.get("q") ?? "") !== text.trim()) navigate(href(next), { replace: true });
-    }, PAUSE);
+    }, pauseAfter(before));
     return () => clearTimeout(timer);
   }, [text]);
 
@@ -134,6 +135,13 @@ export function SearchBox() {
       )}
     </div>
   </form>`;
+}
+
+/** How long to wait for more, by when the last change came. */
+function pauseAfter(before) {
+  const since = performance.now() - before.current;
+  before.current = performance.now();
+  return since < PAUSE ? PAUSE : 0;
 }
 
 /**
