@@ -52,10 +52,11 @@ const TURNED_AWAY: usize = 256;
 /// How long such a one may take to hear it.
 const TURNED_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
 /// For how long after the stop connections are still taken, and then requests over those that there are, at most, and
-/// how long nothing must come before that ends: whoever was on the way is answered, and told to come back on another
-/// connection.
+/// for how many turns nothing must come before that ends: whoever was on the way is answered, and told to come back on
+/// another connection.
 const LINGER: Duration = Duration::from_secs(1);
-const QUIET: Duration = Duration::from_millis(150);
+const QUIET: u32 = 20;
+const TURN: Duration = Duration::from_millis(10);
 /// How long requests that have begun may go on after that: in all less than the ten seconds after which container
 /// runtimes kill.
 const DRAIN: Duration = Duration::from_secs(7);
@@ -104,8 +105,7 @@ where
         }
     })
     .await;
-    door.take_those_who_wait(&listener).await;
-    drop(listener);
+    door.take_those_who_wait(listener);
     // A connection that is idle is closed in a moment, even if a request is on its way over it.
     let _ = timeout(LINGER, door.quiet()).await;
     let mut drained = pin!(door.open.shutdown());
@@ -169,21 +169,33 @@ where
     }
 
     /// Takes those alone who have come already.
-    async fn take_those_who_wait(&self, listener: &TcpListener) {
-        while let Ok(Ok((stream, peer))) = timeout(Duration::ZERO, listener.accept()).await {
-            self.take(stream, peer);
+    fn take_those_who_wait(&self, listener: TcpListener) {
+        // The system is asked itself: the runtime may not have heard of the last ones yet.
+        let Ok(listener) = listener.into_std() else { return };
+        loop {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                    stream.into_iter().for_each(|stream| self.take(stream, peer));
+                }
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+                    ) => {}
+                Err(_) => return,
+            }
         }
     }
 
-    /// Resolves when nothing has come for a moment.
+    /// Resolves when nothing has come for a moment: for so many turns of the runtime, since a process that was not let
+    /// run has heard of nothing meanwhile.
     async fn quiet(&self) {
-        let mut before = self.come.load(Ordering::Relaxed);
-        loop {
-            sleep(QUIET).await;
+        let (mut before, mut turns) = (self.come.load(Ordering::Relaxed), 0);
+        while turns < QUIET {
+            sleep(TURN).await;
             let now = self.come.load(Ordering::Relaxed);
-            if now == before {
-                return;
-            }
+            turns = if now == before { turns + 1 } else { 0 };
             before = now;
         }
     }
