@@ -120,13 +120,14 @@ export function Guard({ children }) {
 export function Dialog({ title, onClose, kind = "", foot, children }) {
   const box = useRef(null);
   const id = useId();
+  // What has the focus when it is asked for: an effect comes after the next picture, when it may have gone elsewhere.
+  const before = useRef(document.activeElement);
   useEffect(() => {
-    const before = document.activeElement;
     const dialog = box.current;
     dialog.showModal();
     return () => {
       dialog.close();
-      if (before?.isConnected) before.focus();
+      if (before.current?.isConnected) before.current.focus();
     };
   }, []);
   const beside = (event) => event.target === box.current && onClose();
