@@ -75,6 +75,9 @@ fn whole_numbers_are_whole_and_in_range() {
     for bad in [json!(1.5), json!("1"), json!(null), json!(true), json!(10), json!(1e300)] {
         assert!(integer(1..=9)(bad.clone()).is_err(), "{bad}");
     }
+    // As JSON Schema has it, and only where a float is one number.
+    assert_eq!(integer(1..=9)(json!(2.0)).unwrap(), 2);
+    assert_eq!(integer(1..=i64::MAX)(json!(9_007_199_254_740_994.0)).unwrap_err().0, "range");
     let huge: Value = serde_json::from_str("123456789012345678901234567890").unwrap();
     assert_eq!(integer(1..=9)(huge).unwrap_err().0, "range");
 }

@@ -1,6 +1,9 @@
 //! The audit: who changed what is written down with the change, and stays.
 
+mod acts;
 mod log;
+mod own;
+mod silence;
 mod writes;
 
 use serde_json::Value;

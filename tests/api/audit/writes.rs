@@ -6,12 +6,12 @@ use duka::auth::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{at_a_prompt, count, log, of, told};
-use crate::support::{Answer, PASSWORD, TestShop, User, with_shop};
+use super::{at_a_prompt, count, log, of};
+use crate::support::{Answer, TestShop, User, with_shop};
 
 /// Operations that everybody does to what is their own: of customers nothing of it is for the audit, of vendors and
-/// administrators all; see [`what_is_one_s_own_is_told_of_who_may_more`].
-const SELF: [&str; 7] = [
+/// administrators all; see `own.rs`.
+pub(super) const SELF: [&str; 7] = [
     "PATCH /api/auth/me/",
     "POST /api/auth/password/",
     "POST /api/address/",
@@ -23,7 +23,7 @@ const SELF: [&str; 7] = [
 
 /// Operations that people do as customers, whoever they are: nothing of it is for the audit. A new route that a vendor or
 /// an administrator writes with belongs into [`every_write_leaves_one_line`], not here.
-const OWN: [&str; 10] = [
+pub(super) const OWN: [&str; 10] = [
     "POST /api/auth/jwt/logout/",
     "POST /api/wishlist/add/",
     "DELETE /api/wishlist/remove/{item_id}/",
@@ -47,18 +47,19 @@ const ELSEWHERE: [&str; 6] = [
 ];
 
 /// Operations that people do to what is their own, and administrators to what is somebody else's.
-const EITHER: [&str; 4] = [
+pub(super) const EITHER: [&str; 4] = [
     "PATCH /api/users/{id}/",
     "DELETE /api/users/{id}/",
     "DELETE /api/review/{id}/",
     "POST /api/order/{id}/cancel/",
 ];
 
-/// Operations that an administrator alone may ask for, and that change nothing: the mirror has nothing of its own.
+/// Operations that an administrator alone may ask for, and that change nothing as they are sent here: without a repair, the
+/// mirror has nothing of its own.
 const ASKED: [&str; 2] = ["POST /api/admin/index/verify/", "POST /api/admin/search-settings/preview/"];
 
 /// Every operation of the document that changes something and wants somebody who has signed in.
-fn operations() -> BTreeSet<String> {
+pub(super) fn operations() -> BTreeSet<String> {
     let document = duka::router::openapi().to_json().unwrap();
     let document: Value = serde_json::from_str(&document).unwrap();
     let mut found = BTreeSet::new();
@@ -75,7 +76,7 @@ fn operations() -> BTreeSet<String> {
 
 /// Which thing a line names.
 #[derive(Clone, Copy)]
-enum Which {
+pub(super) enum Which {
     /// The one that the answer says.
     Answered,
     Known(i64),
@@ -83,17 +84,17 @@ enum Which {
 }
 
 /// A write, and the line that it must leave.
-struct Write<'a> {
-    by: &'a User,
-    operation: &'static str,
+pub(super) struct Write<'a> {
+    pub(super) by: &'a User,
+    pub(super) operation: &'static str,
     /// In the place of the path's ids.
-    ids: Vec<i64>,
-    body: Value,
-    action: &'static str,
-    entity_id: Which,
+    pub(super) ids: Vec<i64>,
+    pub(super) body: Value,
+    pub(super) action: &'static str,
+    pub(super) entity_id: Which,
     /// All that the line says of an update; of others some of it.
-    before: Value,
-    after: Value,
+    pub(super) before: Value,
+    pub(super) after: Value,
 }
 
 fn path_of(operation: &str, ids: &[i64]) -> String {
@@ -106,7 +107,13 @@ fn path_of(operation: &str, ids: &[i64]) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-async fn send(shop: &TestShop, by: Option<&User>, operation: &str, ids: &[i64], body: &Value) -> Answer {
+pub(super) async fn send(
+    shop: &TestShop,
+    by: Option<&User>,
+    operation: &str,
+    ids: &[i64],
+    body: &Value,
+) -> Answer {
     let method: Method = operation.split(' ').next().unwrap().parse().unwrap();
     let mut request = shop.request(method.clone(), &path_of(operation, ids));
     if let Some(by) = by {
@@ -133,7 +140,7 @@ fn holds(all: &Value, some: &Value) -> bool {
 
 impl Write<'_> {
     /// Does it, and reads its line.
-    async fn done(&self, shop: &TestShop, admin: &User) -> Answer {
+    pub(super) async fn done(&self, shop: &TestShop, admin: &User) -> Answer {
         let before = count(shop).await;
         let answer = send(shop, Some(self.by), self.operation, &self.ids, &self.body).await;
         let what = self.operation;
@@ -400,252 +407,6 @@ async fn every_write_leaves_one_line() {
         assert!(forgotten.is_empty(), "do these leave a line in the audit? say so above: {forgotten:?}");
         let gone: Vec<_> = known.difference(&operations).collect();
         assert!(gone.is_empty(), "these are no operations any more: {gone:?}");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_is_one_s_own_is_nobody_else_s() {
-    with_shop(async |shop| {
-        let admin = &shop.admin().await;
-        let customer = &shop.user("customer", Role::Customer).await;
-        let before = count(shop).await;
-        for operation in operations() {
-            let answer = send(shop, Some(customer), &operation, &[], &json!({})).await;
-            let own = OWN.iter().chain(&SELF).chain(&EITHER).any(|own| *own == operation);
-            assert_eq!(answer.status != 403, own, "{operation}: {}", answer.text);
-            assert_eq!(send(shop, None, &operation, &[], &json!({})).await.status, 401, "{operation}");
-        }
-        shelve_and_dwell(shop, admin, customer).await;
-        let all = count(shop).await;
-        for operation in SELF {
-            let (ids, body) = own(shop, customer, operation).await;
-            let answer = send(shop, Some(customer), operation, &ids, &body).await;
-            assert!((200..300).contains(&answer.status), "{operation}: {}", answer.text);
-        }
-        assert_eq!(count(shop).await, all);
-        let form = json!({"username": "newcomer", "email": "new@example.com", "password": PASSWORD});
-        shop.post("/api/auth/register/", form).await.expect(201);
-        assert_eq!(count(shop).await, all);
-        assert_eq!(all, before + 2, "the product and its category");
-        // But that somebody has left is told.
-        shop.delete_as(customer, &format!("/api/users/{}/", customer.id)).await.expect(204);
-        assert_eq!(count(shop).await, all + 1);
-        assert_eq!(log(shop, admin, "action=user.delete").await[0]["actor"]["id"], customer.id);
-    })
-    .await;
-}
-
-/// A product to review, and an address of the user's own.
-async fn shelve_and_dwell(shop: &TestShop, admin: &User, user: &User) {
-    shop.home_of(user).await;
-    let category = shop.category(admin, &user.name).await;
-    let body = json!({"category_id": category, "name": "P", "price": "1.00", "sku": user.name});
-    shop.post_as(admin, "/api/product/", body).await.expect(201);
-}
-
-/// What is asked for of the user's own: ids and body.
-async fn own(shop: &TestShop, user: &User, operation: &str) -> (Vec<i64>, Value) {
-    let id = async |query: &'static str| -> i64 {
-        sqlx::query_scalar(query).bind(user.id).fetch_one(&shop.db).await.unwrap()
-    };
-    let address = "select max(id) from address where user_id = $1 and deleted_at is null";
-    match operation {
-        "PATCH /api/auth/me/" => (vec![], json!({"first_name": "Ada", "phone": "+254 712 345678"})),
-        "POST /api/auth/password/" => {
-            (vec![], json!({"old_password": PASSWORD, "new_password": "another long passphrase"}))
-        }
-        "POST /api/address/" => (vec![], json!({"street": "S", "city": "Nairobi", "country": "Kenya"})),
-        "PATCH /api/address/{id}/" => {
-            (vec![id(address).await], json!({"street": "T", "address_type": "work"}))
-        }
-        "DELETE /api/address/{id}/" => (vec![id(address).await], Value::Null),
-        "POST /api/review/" => {
-            let product = id("select max(id) from product where $1 > 0").await;
-            (vec![], json!({"product_id": product, "rating": 4, "comment": "Fine"}))
-        }
-        "PATCH /api/review/{id}/" => {
-            (vec![id("select max(id) from review where user_id = $1").await], json!({"rating": 5}))
-        }
-        _ => panic!("what is asked of {operation}?"),
-    }
-}
-
-#[tokio::test]
-async fn what_is_one_s_own_is_told_of_who_may_more() {
-    with_shop(async |shop| {
-        let admin = &shop.admin().await;
-        let vendor = &shop.user("vendor-ann", Role::Vendor).await;
-        for by in [vendor, admin] {
-            shelve_and_dwell(shop, admin, by).await;
-            for operation in SELF {
-                let (action, before, after) = match operation {
-                    "PATCH /api/auth/me/" => {
-                        let named = json!({"first_name": null, "phone": null});
-                        ("user.update", named.clone(), named)
-                    }
-                    "POST /api/auth/password/" => {
-                        ("user.update", json!({"password": null}), json!({"password": null}))
-                    }
-                    "POST /api/address/" => (
-                        "address.create",
-                        Value::Null,
-                        json!({"user_id": by.id, "street": null, "city": null, "address_type": "home"}),
-                    ),
-                    "PATCH /api/address/{id}/" => (
-                        "address.update",
-                        json!({"street": null, "address_type": "home"}),
-                        json!({"street": null, "address_type": "work"}),
-                    ),
-                    "DELETE /api/address/{id}/" => {
-                        ("address.delete", json!({"street": null, "address_type": "work"}), Value::Null)
-                    }
-                    "POST /api/review/" => (
-                        "review.create",
-                        Value::Null,
-                        json!({"user_id": by.id, "rating": 4, "comment": null}),
-                    ),
-                    "PATCH /api/review/{id}/" => {
-                        ("review.update", json!({"rating": 4}), json!({"rating": 5}))
-                    }
-                    _ => panic!("what is told of {operation}?"),
-                };
-                let (ids, body) = own(shop, by, operation).await;
-                let entity_id = match operation {
-                    "PATCH /api/auth/me/" | "POST /api/auth/password/" => Which::Known(by.id),
-                    "DELETE /api/address/{id}/" => Which::Known(ids[0]),
-                    _ => Which::Answered,
-                };
-                let write = Write { by, operation, ids, body, action, entity_id, before, after };
-                write.done(shop, admin).await;
-            }
-        }
-        // The addresses that go along are not lines of their own.
-        let gone = shop.delete_as(vendor, &format!("/api/users/{}/", vendor.id)).await.expect(204);
-        let lines = of(shop, admin, &gone).await;
-        assert_eq!(lines.len(), 1, "{lines:#?}");
-        assert_eq!((&lines[0]["action"], &lines[0]["after"]), (&json!("user.delete"), &Value::Null));
-        let all: String = sqlx::query_scalar("select string_agg(a::text, ' ') from audit_log a")
-            .fetch_one(&shop.db)
-            .await
-            .unwrap();
-        for personal in ["Ada", "254 712", "Nairobi", "Moi Avenue", "Fine", "argon2", "passphrase"] {
-            assert!(!all.contains(personal), "{personal} is in {all}");
-        }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_is_refused_leaves_nothing() {
-    with_shop(async |shop| {
-        let admin = shop.admin().await;
-        let vendor = shop.user("vendor-ann", Role::Vendor).await;
-        let category = shop.category(&admin, "C").await;
-        let body = json!({"category_id": category, "name": "P", "price": "1.00", "sku": "P"});
-        let product = shop.post_as(&admin, "/api/product/", body.clone()).await.expect(201).id();
-        let (before, path) = (count(shop).await, format!("/api/product/{product}/"));
-        shop.post_as(&admin, "/api/product/", body.clone()).await.expect(409);
-        // The product is made before its variant's name is found taken.
-        let mut twin = body;
-        twin["sku"] = json!("Q");
-        twin["variants"] = json!([{"variant_name": "X", "sku": "P"}]);
-        shop.post_as(&admin, "/api/product/", twin).await.expect(409);
-        shop.patch_as(&vendor, &path, json!({"name": "Mine"})).await.expect(404);
-        shop.patch_as(&admin, &path, json!({"price": "-1.00"})).await.expect(422);
-        let stale = shop.request(Method::PATCH, &path).bearer_auth(&admin.access).header("if-match", "\"x\"");
-        shop.send(stale.json(&json!({"name": "Late"}))).await.expect(412);
-        shop.delete_as(&admin, &format!("/api/category/{category}/")).await.expect(409);
-        // The terms are written before the links are found wrong.
-        let discount = json!({"code": "D", "discount_type": "fixed", "discount_value": "1.00", "product_ids": [999_999]});
-        shop.post_as(&admin, "/api/discount/", discount).await.expect(422);
-        assert_eq!(count(shop).await, before);
-        let noted: i64 =
-            sqlx::query_scalar("select count(*) from audit_note").fetch_one(&shop.db).await.unwrap();
-        assert_eq!(noted, 0, "what is noted goes with its transaction");
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_prompt_counts_too() {
-    with_shop(async |shop| {
-        let admin = shop.admin().await;
-        let category = shop.category(&admin, "C").await;
-        let body = json!({"category_id": category, "name": "P", "price": "1.00", "sku": "P", "stock_quantity": 9});
-        let product = shop.post_as(&admin, "/api/product/", body).await.expect(201);
-        let start = log(shop, &admin, "").await.len();
-        for transaction in [
-            "update product set price = 2",
-            "update variant set stock = stock - 1",
-            "update product set name = 'Q'; update variant set price = 3",
-            "update product set name = 'R'; update product set name = 'Q'",
-            "begin; update product set name = 'S'; rollback",
-            "begin; update product set name = 'T'; savepoint s; update category set name = 'D'; rollback to s; commit",
-            "begin; savepoint s; update product set name = 'U'; rollback to s; update category set name = 'E'; commit",
-            "update product set popularity = 7",
-            "update users set first_name = first_name, role = role",
-        ] {
-            at_a_prompt(shop, transaction).await;
-        }
-        let mut all = log(shop, &admin, "").await;
-        all.truncate(all.len() - start);
-        let said: Vec<_> = all.iter().rev().map(told).collect();
-        let variant = &product.json["variants"][0]["id"];
-        assert_eq!(
-            said,
-            [
-                ("product.update", &json!({"price": "1.00"}), &json!({"price": "2.00"})),
-                ("variant.update", &json!({"stock": 9}), &json!({"stock": 8})),
-                (
-                    "product.update",
-                    &json!({"name": "P", "variants": [{"id": variant, "price": "1.00"}]}),
-                    &json!({"name": "Q", "variants": [{"id": variant, "price": "3.00"}]}),
-                ),
-                ("product.update", &json!({"name": "Q"}), &json!({"name": "T"})),
-                ("category.update", &json!({"name": "C"}), &json!({"name": "E"})),
-            ]
-        );
-        for line in &all {
-            assert_eq!((&line["actor"], &line["request_id"], &line["address"]), (&Value::Null, &Value::Null, &Value::Null));
-        }
-        at_a_prompt(shop, "truncate category cascade").await;
-        let gone = log(shop, &admin, "action=category.truncate").await;
-        assert_eq!((gone.len(), &gone[0]["entity_id"]), (1, &Value::Null));
-    })
-    .await;
-}
-
-/// A sale is the ledger's to tell, and a rating its author's.
-#[tokio::test]
-async fn what_the_shop_itself_moves_is_not_an_act_of_anybody() {
-    with_shop(async |shop| {
-        let admin = shop.admin().await;
-        let category = shop.category(&admin, "C").await;
-        let body =
-            json!({"category_id": category, "name": "P", "price": "1.00", "sku": "P", "stock_quantity": 9});
-        shop.post_as(&admin, "/api/product/", body).await.expect(201);
-        let body = json!({"code": "D", "discount_type": "fixed", "discount_value": "1.00"});
-        shop.post_as(&admin, "/api/discount/", body).await.expect(201);
-        shop.user("somebody", Role::Customer).await;
-        let before = count(shop).await;
-        let own = &shop.shop.app.web;
-        for statement in [
-            "update variant set stock = stock - 1",
-            "update discount set times_used = times_used + 1",
-            "insert into review (user_id, product_id, rating) select u.id, p.id, 4 from users u, product p",
-            "update product set popularity = popularity + 1",
-        ] {
-            sqlx::raw_sql(statement).execute(own).await.unwrap();
-            assert_eq!(count(shop).await, before, "{statement}");
-        }
-        // Whatever only privileged people should write is told, also when nobody says who it was.
-        sqlx::raw_sql("update variant set price = 2").execute(own).await.unwrap();
-        sqlx::raw_sql("update users set is_active = not is_active where username = 'somebody'")
-            .execute(own)
-            .await
-            .unwrap();
-        assert_eq!(count(shop).await, before + 2);
     })
     .await;
 }

@@ -16,6 +16,16 @@ async fn paid_by_phone(shop: &TestShop, gateway: &Gateway) -> Buyer {
     buyer
 }
 
+/// Paid by what a query says, which names no receipt.
+async fn paid_without_receipt(shop: &TestShop, gateway: &Gateway) -> Buyer {
+    let buyer = Buyer::new(shop, "mpesa").await;
+    buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(201);
+    gateway.answer(&gateway.push(), "0");
+    hasten(shop).await;
+    buyer.until_order(shop, "paid").await;
+    buyer
+}
+
 /// Makes the time pass in which a reversal's result could have come.
 async fn wait_for_results(shop: &TestShop) {
     let ago = "update refund set sent_at = now() - interval '301 seconds', created_at = now() - interval '301 seconds'";
@@ -26,14 +36,10 @@ async fn wait_for_results(shop: &TestShop) {
 #[tokio::test]
 async fn a_reversal_waits_for_the_receipt() {
     with_gateway(async |shop, gateway| {
-        let buyer = Buyer::new(shop, "mpesa").await;
-        buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(201);
-        let push = gateway.push();
-        gateway.answer(&push, "0");
-        hasten(shop).await;
-        buyer.until_order(shop, "paid").await;
+        let buyer = paid_without_receipt(shop, gateway).await;
         assert_eq!(refund(shop, &buyer, json!({})).await.expect(201).json["status"], "pending");
         assert_eq!(gateway.made("reversals"), 0);
+        let push = gateway.push();
         shop.mpesa_callback(&push.sent["CallBackURL"], &callback(&push, 0)).await.expect(200);
         digested(shop).await;
         hasten_refunds(shop).await;
@@ -46,12 +52,7 @@ async fn a_reversal_waits_for_the_receipt() {
 #[tokio::test]
 async fn a_receipt_that_never_comes_leaves_the_refund_to_a_person() {
     with_gateway(async |shop, gateway| {
-        let buyer = Buyer::new(shop, "mpesa").await;
-        buyer.pay(shop, json!({"phone_number": "0712345678"})).await.expect(201);
-        let push = gateway.push();
-        gateway.answer(&push, "0");
-        hasten(shop).await;
-        buyer.until_order(shop, "paid").await;
+        let buyer = paid_without_receipt(shop, gateway).await;
         // The money of an order that is cancelled goes back by itself, as far as it can.
         shop.post_as(&buyer.admin, &format!("/api/order/{}/cancel/", buyer.order), json!({}))
             .await
