@@ -3,7 +3,7 @@
 //! Filters whose kind can be counted as a facet stay apart, because that facet is counted without them; the
 //! others are applied at once.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, ops::RangeInclusive, sync::Arc};
 
 use crate::{
     bits::Bits,
@@ -32,6 +32,8 @@ pub(crate) struct Matches {
     own: Vec<(Facet, Bits)>,
     /// The prices at the query's instant.
     pub(crate) prices: Arc<PriceColumn>,
+    /// Between which of them the query's filter leaves any, both included.
+    pub(crate) priced: RangeInclusive<i64>,
     /// How well they match; none when the order does not ask.
     sheet: Option<Lent>,
 }
@@ -59,7 +61,8 @@ impl Matches {
         let count = all.count();
         // Whoever sees what shoppers see, and leaves nothing out.
         let is_all_offered = query.visibility == Visibility::Active && count == segment.offered_count;
-        Ok(Self { count: count as usize, is_all_offered, all, base, own, prices, sheet })
+        let priced = query.price_min.unwrap_or(i64::MIN)..=query.price_max.unwrap_or(i64::MAX);
+        Ok(Self { count: count as usize, is_all_offered, all, base, own, prices, priced, sheet })
     }
 
     /// By document, how well it matches; empty when the order does not ask.

@@ -3,7 +3,7 @@
 //! Within a segment every key is a column of numbers. Between segments only names are not: their ordinals mean
 //! nothing elsewhere, so they meet by their collation keys.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, ops::RangeInclusive};
 
 use tantivy::{f64_to_u64, i64_to_u64};
 
@@ -175,6 +175,18 @@ impl<'a> Order<'a> {
         let id = Place::Number(i64_to_u64(after.id));
         let places = self.keys.iter().zip(after.keys.iter().chain([&id]));
         Behind(places.map(|(key, place)| key.place(place)).collect())
+    }
+
+    /// Where in [`Order::sorted`] the first document stands that costs no less, or no more, than what is in a range,
+    /// whichever comes first; 0 where they are not sorted by price.
+    pub(crate) fn first_priced(&self, range: &RangeInclusive<i64>) -> usize {
+        let Some((SortField::Price, descending, _)) = self.by else { return 0 };
+        let bound = if descending { *range.end() } else { *range.start() };
+        if [i64::MIN, i64::MAX].contains(&bound) {
+            return 0;
+        }
+        let bound = if descending { !i64_to_u64(bound) } else { i64_to_u64(bound) };
+        self.sorted.map_or(0, |sorted| sorted.partition_point(|&doc| self.keys[0].of(doc) < bound))
     }
 
     /// Where in `sorted` the first document stands that can be behind a place.

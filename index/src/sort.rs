@@ -4,6 +4,8 @@
 //! be on the page, found by counting ([`ranks`]) or, where few match, by selecting among bare numbers. Then the
 //! segments' candidates meet, and only the page itself is sorted.
 
+use std::ops::ControlFlow;
+
 use crate::{
     compile::Matches,
     cursor::{Cursor, Reading},
@@ -69,7 +71,7 @@ impl<'a> Page<'a> {
     fn around(&self, query: &Query, matches: &[Matches]) -> (Vec<Candidate>, usize) {
         let walks = (0..).zip(&self.orders).zip(matches).map(|((segment, order), matches)| {
             let behind = query.after.as_ref().map(|after| order.behind(after));
-            Walk { segment, order, matches, behind }
+            Walk { segment, orders: &self.orders, order, matches, behind }
         });
         let walks: Vec<Walk<'_>> = walks.collect();
         let mut candidates = Vec::new();
@@ -85,14 +87,26 @@ impl<'a> Page<'a> {
             let mut starts: Vec<usize> = walks.iter().map(Walk::start).collect();
             let skipped = ranks::skip(&self.orders, matches, &mut starts, query.offset);
             for (walk, start) in walks.iter().zip(starts) {
-                walk.walk(start, usize::MAX, end - skipped, |candidate| candidates.push(candidate));
+                walk.walk(start, usize::MAX, end - skipped, |candidate| {
+                    candidates.push(candidate);
+                    ControlFlow::Continue(())
+                });
             }
             return (candidates, skipped);
         }
         if end > DEEP && is_comparable {
             return between(&walks, query.offset, end);
         }
-        walks.iter().for_each(|walk| walk.first(end, &mut candidates));
+        let mut last = None;
+        for walk in &walks {
+            walk.first(end, last, &mut candidates);
+            // What comes behind so many is not wanted of the next segment.
+            if candidates.len() >= end {
+                let order = |one: &Candidate, other: &Candidate| compare(&self.orders, one, other);
+                last = Some(*candidates.select_nth_unstable_by(end - 1, order).1);
+                candidates.truncate(end);
+            }
+        }
         (candidates, 0)
     }
 

@@ -4,9 +4,11 @@
 //! by score, every match is looked at, and the best are kept in a buffer twice as large as it must be, cut in half when
 //! it is full: never a full sort.
 
+use std::ops::ControlFlow;
+
 use crate::{
     compile::Matches,
-    order::{Behind, Candidate, Order},
+    order::{Behind, Candidate, Order, compare_sorted},
 };
 
 /// Passing a document on a walk costs half of what looking at a match does.
@@ -15,6 +17,8 @@ const STEPS: usize = 2;
 /// One segment's part of the search for a page.
 pub(crate) struct Walk<'a> {
     pub(crate) segment: u32,
+    /// Of all segments.
+    pub(crate) orders: &'a [Order<'a>],
     pub(crate) order: &'a Order<'a>,
     pub(crate) matches: &'a Matches,
     /// Only what is behind this place.
@@ -22,14 +26,32 @@ pub(crate) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Adds the first `count` matches to `candidates`, in no order.
-    pub(crate) fn first(&self, count: usize, candidates: &mut Vec<Candidate>) {
+    /// Adds the first `count` matches to `candidates`, in no order; those behind `last`, a match of another segment, may
+    /// be left out.
+    pub(crate) fn first(&self, count: usize, last: Option<Candidate>, candidates: &mut Vec<Candidate>) {
+        let is_behind_last = |candidate: &Candidate| {
+            last.is_some_and(|last| compare_sorted(self.orders, candidate, &last).is_gt())
+        };
+        // Of many, only what one number tells.
+        let key = last.filter(|_| self.order.is_comparable(0)).map_or(u64::MAX, |last| last.key);
         let mut best = Best::new(self.order, count, candidates);
         // As far as looking at every match would take, and not at all where every match is wanted.
         let steps = if count < self.matches.count { self.matches.count * STEPS } else { 0 };
-        if !self.walk(self.start(), steps, count, |candidate| best.offer(candidate)) {
+        let offer = |candidate| {
+            if is_behind_last(&candidate) {
+                return ControlFlow::Break(());
+            }
+            best.offer(candidate);
+            ControlFlow::Continue(())
+        };
+        if !self.walk(self.start(), steps, count, offer) {
             best.clear();
-            self.for_each(|doc| best.offer(self.order.candidate(self.segment, doc)));
+            self.for_each(|doc| {
+                let candidate = self.order.candidate(self.segment, doc);
+                if candidate.key <= key {
+                    best.offer(candidate);
+                }
+            });
         }
         best.finish();
     }
@@ -37,17 +59,18 @@ impl Walk<'_> {
     /// Where in the sorted documents to begin.
     pub(crate) fn start(&self) -> usize {
         let sorted = self.order.sorted.unwrap_or_default();
-        self.behind.as_ref().map_or(0, |behind| self.order.start(sorted, behind))
+        let first = self.order.first_priced(&self.matches.priced);
+        first.max(self.behind.as_ref().map_or(0, |behind| self.order.start(sorted, behind)))
     }
 
-    /// Visits matches from a place among the sorted documents on, until the first `count` are among them. Returns
-    /// whether so many steps were enough.
+    /// Visits matches from a place among the sorted documents on, until the first `count` are among them, or nobody
+    /// wants more. Returns whether so many steps were enough.
     pub(crate) fn walk(
         &self,
         start: usize,
         steps: usize,
         count: usize,
-        mut visit: impl FnMut(Candidate),
+        mut visit: impl FnMut(Candidate) -> ControlFlow<()>,
     ) -> bool {
         let Some(sorted) = self.order.sorted else { return false };
         let rest = &sorted[start..];
@@ -58,10 +81,9 @@ impl Walk<'_> {
                 continue;
             }
             let candidate = self.order.candidate(self.segment, doc);
-            if found == count && candidate.key != last {
+            if (found == count && candidate.key != last) || visit(candidate).is_break() {
                 return true;
             }
-            visit(candidate);
             if found < count {
                 found += 1;
                 last = candidate.key;
