@@ -13,7 +13,7 @@ use crate::{
     facets::{MAX_VALUES, most_frequent},
     generation::Generation,
     hits::ValueCount,
-    postings::{self, Found},
+    postings::{self, Counted, Found},
     query::Facet,
     schema::attribute_term,
 };
@@ -44,6 +44,7 @@ pub(crate) fn count(
 ) -> Result<Vec<ValueCount>, Error> {
     let facet = Facet::Attribute(name.to_owned());
     let sets: Vec<_> = matches.iter().map(|matches| matches.counted_by(&facet)).collect();
+    let sets: Vec<Counted<'_>> = sets.iter().map(|set| Counted::from(&**set)).collect();
     let indexes = generation.indexes(generation.fields.attribute, |ordinal| !sets[ordinal].is_empty())?;
     let mut values = Occurring::default();
     let mut bounds = Vec::new();

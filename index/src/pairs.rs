@@ -8,10 +8,17 @@ const FAR_RARER: f32 = std::f32::consts::LN_10;
 /// Pairs of words beyond these are not looked at.
 const MAX_PAIRS: usize = 6;
 
+/// In a text of more words no pair is looked at: the products that have so many words are few, and do not need it to
+/// tell them apart; finding a pair takes milliseconds where both words are all over the catalog.
+const MAX_WORDS: usize = 12;
+
 impl TextReader<'_> {
     /// Looks up neighbours as phrases; `worths` are those of an earlier look-up, as bits.
     pub(crate) fn pair(&mut self, worths: Option<&[u32]>) -> Result<(), Error> {
         self.pairs.clear();
+        if self.words.len() > MAX_WORDS {
+            return Ok(());
+        }
         for place in 1..self.words.len() {
             let is_out = |place: usize| self.optional[place] || self.word(place).is_none();
             if self.pairs.len() == MAX_PAIRS || is_out(place - 1) || is_out(place) {

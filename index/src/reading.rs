@@ -3,7 +3,9 @@
 //! Every word must occur, in one of its forms ([`forms`](crate::forms)); stop words need not, unless there are no others. A text that finds something as it was typed is read so; only else words are
 //! read as others, or left out ([`relax`](crate::relax)).
 
-use std::{borrow::Cow, sync::Arc};
+mod shown;
+
+use std::sync::Arc;
 
 use tantivy::{
     index::InvertedIndexReader,
@@ -33,6 +35,10 @@ const CALLED_SO: f32 = 1.28;
 
 /// The largest prior; see [`rank::prior`](crate::rank::prior).
 const MAX_PRIOR: f32 = 1.1;
+
+/// So many words together hardly any document has: finding those first, and weighing the words in them alone, takes
+/// less than weighing the first words in all that have these.
+const MANY: usize = 5;
 
 /// What a text matches in one segment.
 pub(crate) struct TextMatches {
@@ -211,12 +217,15 @@ impl<'a> TextReader<'a> {
             return Ok(TextMatches { docs: Bits::none(self.base[ordinal].bound()), sheet: None });
         }
         let mut docs = self.base[ordinal].clone();
+        let needed = || places.iter().filter(|&&place| !self.optional[place]);
+        needed().for_each(|&place| self.words[place].narrow(ordinal, &mut docs));
         if !scored {
-            for &place in places.iter().filter(|&&place| !self.optional[place]) {
-                docs = self.words[place].docs(self.generation, ordinal, Some(&docs))?;
-            }
+            docs = self.having_all(ordinal, needed(), docs)?;
             self.add_codes(ordinal, &mut docs, &mut [])?;
             return Ok(TextMatches { docs, sheet: None });
+        }
+        if needed().count() >= MANY {
+            docs = self.having_all(ordinal, needed(), docs)?;
         }
         let mut sheet = self.generation.segments[ordinal].view.sheets.lend();
         // Those that have everything, where something was left out.
@@ -244,6 +253,22 @@ impl<'a> TextReader<'a> {
         self.add_codes(ordinal, &mut docs, &mut sheet.scores)?;
         sheet.wrote(&docs);
         Ok(TextMatches { docs, sheet: Some(sheet) })
+    }
+
+    /// Those of some documents that have every word of some places.
+    pub(crate) fn having_all<'p>(
+        &self,
+        ordinal: usize,
+        places: impl IntoIterator<Item = &'p usize>,
+        mut docs: Bits,
+    ) -> Result<Bits, Error> {
+        for &place in places {
+            if docs.is_empty() {
+                break;
+            }
+            docs = self.words[place].docs(self.generation, ordinal, Some(&docs))?;
+        }
+        Ok(docs)
     }
 
     /// More than all words together can be worth.
@@ -339,44 +364,6 @@ impl<'a> TextReader<'a> {
             },
             matches,
         }
-    }
-
-    /// What is asked for at a place, as somebody would type it.
-    fn shown(&self, place: usize) -> Cow<'_, str> {
-        match (&self.parsed.asked[place], self.word(place)) {
-            (_, Some(word)) => Cow::Borrowed(word),
-            (Asked::Word(word), None) => Cow::Borrowed(word),
-            (Asked::Phrase(words), None) => Cow::Owned(format!("\"{}\"", words.join(" "))),
-            (Asked::Size(inches), None) => Cow::Owned(format!("{inches}\"")),
-        }
-    }
-
-    /// The text as it was read, so written that it is read in the same way again: what was written without a space
-    /// stays together, and what is not wanted stands where it leaves the last word the last, or not.
-    fn text(&self) -> String {
-        let mut text = String::new();
-        let mut before = None;
-        for place in (0..self.words.len()).filter(|&place| !self.dropped[place]) {
-            let chunk = Some(self.parsed.chunks[place]);
-            if self.word(place).is_some_and(text::is_unit) && text.ends_with(|c: char| c.is_ascii_digit()) {
-                // It was not typed as a size, and is none.
-                text.push(',');
-            }
-            text.push_str(if chunk == before { "-" } else { " " });
-            before = chunk;
-            text.push_str(&self.shown(place));
-        }
-        let is_kept = |place: &usize| self.parsed.excluded.is_empty() && !self.dropped[*place];
-        if let Some(repeated) = self.parsed.repeated.filter(is_kept) {
-            text.push_str(&format!(" {}", self.shown(repeated)));
-        }
-        let excluded = self.parsed.excluded.iter().map(|words| match words.as_slice() {
-            [word] => format!("-{word}"),
-            words => format!("-\"{}\"", words.join(" ")),
-        });
-        let excluded = excluded.collect::<Vec<_>>().join(" ");
-        let text = if self.parsed.begun { format!("{excluded}{text}") } else { format!("{text} {excluded}") };
-        text.trim().to_owned()
     }
 }
 

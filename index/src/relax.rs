@@ -168,16 +168,8 @@ impl TextReader<'_> {
         let is_other = |other: &usize| *other != place && !self.optional[*other];
         let mut others: Vec<usize> = (0..self.words.len()).filter(is_other).collect();
         others.sort_by_key(|&other| self.words[other].documents);
-        let mut having = self.base.clone();
-        for (ordinal, docs) in having.iter_mut().enumerate() {
-            for &other in &others {
-                if docs.is_empty() {
-                    break;
-                }
-                *docs = self.words[other].docs(self.generation, ordinal, Some(docs))?;
-            }
-        }
-        Ok(having)
+        let base = self.base.iter().enumerate();
+        base.map(|(ordinal, base)| self.having_all(ordinal, &others, base.clone())).collect()
     }
 
     /// How many of the documents, which are by segment, have a word.
@@ -211,24 +203,18 @@ impl TextReader<'_> {
 
     /// By set of chunks (a bit each), how many documents have just these.
     fn having_just(&self, chunks: &[Chunk]) -> Result<Vec<(u32, u64)>, Error> {
+        let marked: Vec<usize> = (0..self.words.len()).filter(|&place| self.is_marked(place)).collect();
         let mut all = Vec::new();
         for ordinal in 0..self.base.len() {
             let mut sets = vec![0_u32; self.base[ordinal].bound() as usize];
-            let mut base = self.base[ordinal].clone();
-            for place in (0..self.words.len()).filter(|&place| self.is_marked(place)) {
-                base = self.words[place].docs(self.generation, ordinal, Some(&base))?;
-            }
+            let base = self.having_all(ordinal, &marked, self.base[ordinal].clone())?;
             for (bit, chunk) in chunks.iter().enumerate() {
                 let add = |doc: u32| sets[doc as usize] |= 1 << bit;
                 if let [place] = chunk.places[..] {
                     self.words[place].visit(self.generation, ordinal, add)?;
                     continue;
                 }
-                let mut docs = base.clone();
-                for &place in &chunk.places {
-                    docs = self.words[place].docs(self.generation, ordinal, Some(&docs))?;
-                }
-                docs.for_each(add);
+                self.having_all(ordinal, &chunk.places, base.clone())?.for_each(add);
             }
             base.for_each(|doc| all.push(sets[doc as usize]));
         }

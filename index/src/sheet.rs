@@ -47,10 +47,13 @@ impl Sheet {
         ordinal: usize,
         within: &Bits,
     ) -> Result<Bits, Error> {
-        self.is_amid = true;
-        let about = word.about(generation, ordinal, self)?;
-        self.is_amid = false;
         let mut found = Bits::none(within.bound());
+        if within.is_empty() {
+            return Ok(found);
+        }
+        self.is_amid = true;
+        let about = word.about(generation, ordinal, self, within)?;
+        self.is_amid = false;
         about.for_each_in(within, |doc, about| {
             found.insert(doc);
             self.scores[doc as usize] += word.score_of(about, share);

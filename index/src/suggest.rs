@@ -8,6 +8,8 @@ use std::{
     collections::{BTreeMap, HashMap, HashSet},
 };
 
+use tantivy::schema::IndexRecordOption;
+
 use crate::{
     bits::Bits,
     compile::Matches,
@@ -17,7 +19,7 @@ use crate::{
     hits::{CategoryCount, Suggestions, ValueCount},
     lookup::{Form, Source},
     parse::{Asked, parse},
-    postings,
+    postings::{self, Counted},
     query::{Query, SortField, SortKey, SuggestQuery},
     reading::{self, TextMatches},
     schema::TextField,
@@ -49,7 +51,7 @@ struct Typed {
 impl Generation {
     /// See [`Reader::suggest`](crate::Reader::suggest).
     pub(crate) fn suggest(&self, query: &SuggestQuery, lexicon: &Lexicon) -> Result<Suggestions, Error> {
-        let visible: Vec<Bits> = self.segments.iter().map(|segment| segment.offered.clone()).collect();
+        let visible = self.offered();
         let answer = reading::answer(&query.text, lexicon, self, &visible, None, true)?;
         let read = answer.corrected.as_deref().unwrap_or(&query.text);
         let Some(typed) = Typed::read(read) else { return Ok(Suggestions::default()) };
@@ -153,6 +155,7 @@ impl Generation {
                 });
                 commonest.truncate(MAX_COMPLETIONS);
             }
+            let within: Vec<Counted<'_>> = within.iter().map(Counted::from).collect();
             for (_, word, found) in commonest {
                 let mut count = 0;
                 for (ordinal, term) in found {
@@ -169,35 +172,37 @@ impl Generation {
 
     /// Offered documents that hold all words, or others of their stems, in some fields.
     fn having(&self, words: &[String], fields: &[TextField]) -> Result<Vec<Bits>, Error> {
-        let mut having: Vec<Bits> = self.segments.iter().map(|segment| segment.offered.clone()).collect();
+        let mut having = self.offered();
         for word in words {
             if having.iter().all(Bits::is_empty) {
                 break;
             }
-            let has = self.holding(&[Form::Whole(word.clone()), Form::Stem(word.clone())], fields)?;
-            having.iter_mut().zip(&has).for_each(|(having, has)| having.and(has));
+            having = self.holding(&[Form::Whole(word.clone()), Form::Stem(word.clone())], fields, &having)?;
         }
         Ok(having)
     }
 
-    /// Offered documents that hold one of the forms in some fields.
-    fn holding(&self, forms: &[Form], fields: &[TextField]) -> Result<Vec<Bits>, Error> {
+    /// Those of some documents that hold one of the forms in some fields.
+    fn holding(&self, forms: &[Form], fields: &[TextField], within: &[Bits]) -> Result<Vec<Bits>, Error> {
         let mut sets: Vec<Bits> =
             self.segments.iter().map(|segment| Bits::none(segment.view.documents())).collect();
+        let within: Vec<Counted<'_>> = within.iter().map(Counted::from).collect();
         for form in forms {
             for found in form.find_in(fields, self)? {
-                let set = &mut sets[found.ordinal];
+                let (set, within) = (&mut sets[found.ordinal], &within[found.ordinal]);
                 match found.source {
-                    Source::Docs(docs) => docs.iter().for_each(|&doc| set.insert(doc)),
+                    Source::Docs(docs) => {
+                        docs.iter().filter(|doc| within.contains(**doc)).for_each(|&doc| set.insert(doc));
+                    }
                     Source::Term(term) => {
                         let field = self.fields.text[found.field as usize];
                         let index = self.segments[found.ordinal].reader.inverted_index(field)?;
-                        postings::collect(&index, &term, set)?;
+                        let add = |doc, _| set.insert(doc);
+                        postings::for_each_in(&index, &term, IndexRecordOption::Basic, within, add)?;
                     }
                 }
             }
         }
-        sets.iter_mut().zip(&self.segments).for_each(|(set, segment)| set.and(&segment.offered));
         Ok(sets)
     }
 
@@ -205,16 +210,20 @@ impl Generation {
     /// of the same stem.
     fn called(&self, typed: &Typed, fields: &[TextField], stems: bool) -> Result<Vec<Bits>, Error> {
         let last = [Form::Whole(typed.last.clone()), Form::Begun(typed.last.clone())];
-        let mut called = self.holding(&last, fields)?;
+        let mut called = self.holding(&last, fields, &self.offered())?;
         for word in &typed.whole {
             if called.iter().all(Bits::is_empty) {
                 break;
             }
             let form = if stems { Form::Stem(word.clone()) } else { Form::Whole(word.clone()) };
-            let has = self.holding(&[Form::Whole(word.clone()), form], fields)?;
-            called.iter_mut().zip(&has).for_each(|(called, has)| called.and(has));
+            called = self.holding(&[Form::Whole(word.clone()), form], fields, &called)?;
         }
         Ok(called)
+    }
+
+    /// What is offered, by segment.
+    fn offered(&self) -> Vec<Bits> {
+        self.segments.iter().map(|segment| segment.offered.clone()).collect()
     }
 
     fn named_brands(&self, typed: &Typed) -> Result<Vec<ValueCount>, Error> {

@@ -26,7 +26,8 @@ use crate::{
     forms,
     generation::{Generation, Segment},
     lookup::{Form, Found, Source},
-    postings, rank,
+    postings::{self, Counted},
+    rank,
     schema::TextField,
     settings::Weights,
     sheet::Sheet,
@@ -117,18 +118,28 @@ impl Word {
         self.is_even = true;
     }
 
-    /// How much each document of a segment that has it is about it; [`Word::score_of`] says what that is worth.
+    /// How much each document of a segment that has it, at least each of `within`, is about it; [`Word::score_of`] says
+    /// what that is worth.
     pub(crate) fn about(
         &self,
         generation: &Generation,
         ordinal: usize,
         sheet: &mut Sheet,
+        within: &Bits,
     ) -> Result<Arc<About>, Error> {
-        let weighed = &generation.segments[ordinal].view.weighed;
+        let view = &generation.segments[ordinal].view;
+        let weighed = &view.weighed;
         if let Some(about) = weighed.get(&self.asked, self.is_even) {
             return Ok(about);
         }
-        let about = Arc::new(self.known.weigh(generation, ordinal, self.is_even, sheet)?);
+        let few = Counted::from(within);
+        if few.is_few(self.known.documents_in(ordinal)) {
+            return Ok(Arc::new(self.known.weigh(generation, ordinal, self.is_even, sheet, &few)?));
+        }
+        // Of all documents: which ones are deleted is its generation's business.
+        let all = Bits::all(view.documents());
+        let about = self.known.weigh(generation, ordinal, self.is_even, sheet, &Counted::from(&all))?;
+        let about = Arc::new(about);
         // It outlasts the generation: nothing that was read while somebody wrote to the files.
         if generation.is_whole() {
             weighed.keep(&self.asked, self.is_even, &about);
@@ -302,6 +313,18 @@ impl Known {
         Ok(docs)
     }
 
+    /// Takes out of a set what does not have it, if that is known.
+    pub(crate) fn narrow(&self, ordinal: usize, docs: &mut Bits) {
+        if let Some(all) = self.all[ordinal].get() {
+            docs.and(all);
+        }
+    }
+
+    /// In how many documents of a segment it occurs, at most.
+    fn documents_in(&self, ordinal: usize) -> u64 {
+        self.postings[ordinal].iter().map(|posting| posting.source.documents()).sum()
+    }
+
     /// Whether a set of the documents that have it takes less than a list.
     fn is_common(&self, generation: &Generation) -> bool {
         self.documents > indexed(generation) / 32
@@ -341,26 +364,27 @@ impl Known {
         weighed.get(&self.asked, false).or_else(|| weighed.get(&self.asked, true))
     }
 
-    /// Of all documents of a segment: which ones are deleted is its generation's business.
+    /// How much those of some documents of a segment that have it are about it.
     fn weigh(
         &self,
         generation: &Generation,
         ordinal: usize,
         is_even: bool,
         sheet: &mut Sheet,
+        within: &Counted<'_>,
     ) -> Result<About, Error> {
         let segment = &generation.segments[ordinal];
-        let all = Bits::all(segment.view.documents());
         let mut found = Bits::none(segment.view.documents());
         for postings in self.postings[ordinal].chunk_by(|one, other| one.text() == other.text()) {
             let mut here = Bits::none(segment.view.documents());
             let (itself, longer) = postings.split_at(postings.partition_point(|posting| !posting.is_longer));
             for posting in itself {
-                posting.weigh(generation, segment, &all, is_even, &mut here, &mut sheet.here)?;
+                posting.weigh(generation, segment, within, is_even, &mut here, &mut sheet.here)?;
             }
             if !longer.is_empty() {
-                let mut without = all.clone();
+                let mut without = Bits::clone(within);
                 without.and_not(&here);
+                let without = Counted::from(&without);
                 for posting in longer {
                     posting.weigh(generation, segment, &without, is_even, &mut here, &mut sheet.here)?;
                 }
@@ -397,7 +421,7 @@ impl Posting {
         &self,
         generation: &Generation,
         segment: &Segment,
-        within: &Bits,
+        within: &Counted<'_>,
         is_even: bool,
         found: &mut Bits,
         here: &mut [f32],
@@ -407,21 +431,19 @@ impl Posting {
         let left = rank::left(self.field);
         let weight = if is_even { self.weight } else { self.worth * self.weight };
         let mut visit = |doc: u32, freq: f32| {
-            if within.contains(doc) {
-                found.insert(doc);
-                here[doc as usize] +=
-                    weight * rank::repeated(freq) * left[usize::from(lengths[doc as usize].of(self.field))];
-            }
+            found.insert(doc);
+            here[doc as usize] +=
+                weight * rank::repeated(freq) * left[usize::from(lengths[doc as usize].of(self.field))];
         };
         match &self.source {
             Source::Term(term) => {
                 let index = segment.reader.inverted_index(field)?;
-                postings::for_each_block(&index, term, IndexRecordOption::WithFreqs, |docs, freqs| {
-                    docs.iter().zip(freqs).for_each(|(&doc, &freq)| visit(doc, freq as f32));
+                postings::for_each_in(&index, term, IndexRecordOption::WithFreqs, within, |doc, freq| {
+                    visit(doc, freq as f32);
                 })
             }
             Source::Docs(docs) => {
-                docs.iter().for_each(|&doc| visit(doc, 1.0));
+                docs.iter().filter(|doc| within.contains(**doc)).for_each(|&doc| visit(doc, 1.0));
                 Ok(())
             }
         }

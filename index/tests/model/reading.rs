@@ -337,7 +337,11 @@ impl Reading<'_> {
         let mut pairs = Vec::new();
         for place in 1..self.words_asked() {
             let Some((one, other)) = self.word(place - 1).zip(self.word(place)) else { continue };
-            if pairs.len() < 6 && !self.optional[place - 1] && !self.optional[place] {
+            if self.words_asked() <= 12
+                && pairs.len() < 6
+                && !self.optional[place - 1]
+                && !self.optional[place]
+            {
                 let apart = vec![(Form::Phrase(vec![one.clone(), other.clone()]), 1.0)];
                 let joined = vec![(Form::Stem(format!("{one}{other}")), 1.0)];
                 let all = [apart.clone(), joined.clone()].concat();
