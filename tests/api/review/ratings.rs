@@ -10,6 +10,7 @@ use super::*;
 async fn shown(shop: &TestShop, write: &Answer, product: i64, stars: u8) -> (Value, Value, bool, Value) {
     let version = write.header("x-catalog-version");
     assert!(!version.is_empty(), "a review's write is the catalog's too");
+    shop.indexed(write).await;
     let all = shop.get(&format!("/api/product/?facets=rating&min_version={version}")).await.expect(200).json;
     let one = all["results"].as_array().unwrap().iter().find(|one| one["id"] == product).unwrap();
     let query = format!("/api/product/?rating_min={stars}&facets=none&min_version={version}");
