@@ -2,8 +2,6 @@
 //!
 //! A hundred thousand documents fit in 12 KiB, so intersecting every filter of a query costs microseconds.
 
-use std::ops::Range;
-
 /// A set of document numbers below a bound.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bits {
@@ -42,20 +40,6 @@ impl Bits {
             })
             .collect();
         Self { words, bound: u32::try_from(values.len()).unwrap_or(u32::MAX) }
-    }
-
-    /// The numbers that stand in a range of a permutation of all numbers.
-    pub(crate) fn placed(permutation: &[u32], range: Range<usize>) -> Self {
-        let bound = u32::try_from(permutation.len()).unwrap_or(u32::MAX);
-        if range.len() > permutation.len() / 2 {
-            let mut numbers = Self::all(bound);
-            let (before, behind) = (&permutation[..range.start], &permutation[range.end..]);
-            before.iter().chain(behind).for_each(|&number| numbers.set(number, false));
-            return numbers;
-        }
-        let mut numbers = Self::none(bound);
-        permutation[range].iter().for_each(|&number| numbers.insert(number));
-        numbers
     }
 
     /// What every member is below.
@@ -98,11 +82,6 @@ impl Bits {
         for (word, other) in self.words.iter_mut().zip(&other.words) {
             *word |= other;
         }
-    }
-
-    /// Takes all out.
-    pub(crate) fn clear(&mut self) {
-        self.words.fill(0);
     }
 
     /// How many.
@@ -165,16 +144,6 @@ mod tests {
             assert_eq!(both, Bits::all(bound));
             both.and(&even);
             assert_eq!(both, even);
-        }
-    }
-
-    #[test]
-    fn ranges_of_a_permutation_are_sets() {
-        let permutation: Vec<u32> = (0..130).map(|place| place * 7 % 130).collect();
-        for range in [0..0, 0..130, 3..70, 60..64, 1..129, 130..130] {
-            let mut expected = permutation[range.clone()].to_vec();
-            expected.sort_unstable();
-            assert_eq!(members(&Bits::placed(&permutation, range.clone())), expected, "{range:?}");
         }
     }
 

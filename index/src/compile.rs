@@ -136,7 +136,7 @@ fn own_filters(
         own.push((Facet::Availability, filter));
     }
     if let Some(least) = query.rating_min {
-        own.push((Facet::Rating, Bits::placed(&view.by_rating.ascending, view.rated_at_least(least))));
+        own.push((Facet::Rating, view.rated_at_least(least).into_owned()));
     }
     for (name, values) in &query.attributes {
         let filter = with_attribute(name, values, generation, segment)?;

@@ -12,7 +12,6 @@ use crate::{
     compile::Matches,
     error::Error,
     generation::Generation,
-    groups::tally,
     hits::{Availability, CategoryCount, Facets, RatingCount, ValueCount},
     price_facet,
     query::{Facet, Query},
@@ -101,19 +100,9 @@ fn availability(views: &[&SegmentView], matches: &[Matches]) -> Availability {
 fn ratings(views: &[&SegmentView], matches: &[Matches]) -> Vec<RatingCount> {
     let mut counts = [4, 3, 2, 1].map(|from| RatingCount { from, count: 0 });
     for (view, matches) in views.iter().zip(matches) {
-        // A class for each number of counts that a rating belongs to.
-        let mut sizes: Vec<u64> =
-            counts.iter().map(|count| view.rated_at_least(count.from).len() as u64).collect();
-        sizes.push(u64::from(view.documents()));
-        let own = (0..sizes.len()).map(|n| sizes[n] - n.checked_sub(1).map_or(0, |n| sizes[n])).collect();
-        let class_of = |doc: u32| {
-            counts.iter().filter(|count| view.ratings[doc as usize] < f64::from(count.from)).count()
-        };
-        let by_class = tally(&matches.counted_by(&Facet::Rating), own, class_of);
-        let mut sum = 0;
-        for (count, of_class) in counts.iter_mut().zip(by_class) {
-            sum += of_class;
-            count.count += sum;
+        let counted = matches.counted_by(&Facet::Rating);
+        for count in &mut counts {
+            count.count += counted.count_and(&view.rated_at_least(count.from));
         }
     }
     counts.to_vec()

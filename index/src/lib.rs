@@ -88,6 +88,7 @@ mod category;
 mod groups;
 mod permutation;
 mod postings;
+mod prefixes;
 mod price;
 mod segment;
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tantivy::i64_to_u64;
 
-use crate::{bits::Bits, permutation::Permutation};
+use crate::{bits::Bits, permutation::Permutation, prefixes::Prefixes};
 
 /// What each document of a segment costs during one interval.
 #[derive(Clone, Debug)]
@@ -19,11 +19,18 @@ pub(crate) struct PriceColumn {
     pub(crate) sale: Bits,
     /// The documents by price.
     pub(crate) order: Permutation,
+    /// The cheapest ones, in sets.
+    cheapest: Prefixes,
     /// How many of the segment's boundaries lie behind.
     interval: usize,
 }
 
 impl PriceColumn {
+    fn new(prices: Vec<i64>, sale: Bits, order: Permutation, interval: usize) -> Self {
+        let cheapest = Prefixes::new(&order.ascending);
+        Self { prices, sale, order, cheapest, interval }
+    }
+
     /// Which of its segment's intervals it holds for.
     pub(crate) fn interval(&self) -> u32 {
         u32::try_from(self.interval).unwrap_or(u32::MAX)
@@ -32,7 +39,7 @@ impl PriceColumn {
     /// What costs at least `min` and at most `max`.
     pub(crate) fn between(&self, min: i64, max: i64) -> Bits {
         let (start, end) = (self.below(i128::from(min)), self.below(i128::from(max) + 1));
-        Bits::placed(&self.order.ascending, start..end.max(start))
+        self.cheapest.between(&self.order.ascending, start..end.max(start))
     }
 
     /// How many documents cost less.
@@ -72,7 +79,7 @@ impl Prices {
         docs.dedup();
         let first = |doc| Step { doc, from: i64::MIN, price: prices[doc as usize], sale: sale.contains(doc) };
         steps.splice(..0, docs.into_iter().map(first));
-        let latest = Mutex::new(Arc::new(PriceColumn { prices, sale, order, interval: 0 }));
+        let latest = Mutex::new(Arc::new(PriceColumn::new(prices, sale, order, 0)));
         Self { steps, boundaries, latest }
     }
 
@@ -108,7 +115,7 @@ impl Prices {
         docs.filter(|&doc| prices[doc as usize] != other.prices[doc as usize])
             .for_each(|doc| changed.insert(doc));
         let order = other.order.changed(&changed, ids, |doc| i64_to_u64(prices[doc as usize]));
-        PriceColumn { prices, sale, order, interval }
+        PriceColumn::new(prices, sale, order, interval)
     }
 }
 

@@ -230,8 +230,18 @@ impl<'a> TextReader<'a> {
         let mut sheet = self.generation.segments[ordinal].view.sheets.lend();
         // Those that have everything, where something was left out.
         let mut complete = self.dropped.contains(&true).then(|| docs.clone());
+        let mut is_first = true;
+        if needed().next().is_none() {
+            sheet.clear(&docs);
+            is_first = false;
+        }
         for &place in places.iter().filter(|&&place| !self.optional[place] || self.dropped[place]) {
-            let found = sheet.add(&self.words[place], 1.0, self.generation, ordinal, &docs)?;
+            let word = &self.words[place];
+            let found = match is_first {
+                true => sheet.put(word, self.generation, ordinal, &docs)?,
+                false => sheet.add(word, 1.0, self.generation, ordinal, &docs)?,
+            };
+            is_first = false;
             if let Some(complete) = &mut complete {
                 complete.and(&found);
             }
@@ -246,12 +256,10 @@ impl<'a> TextReader<'a> {
         if let Some(complete) = complete {
             let most = self.most();
             complete.for_each(|doc| sheet.scores[doc as usize] += most);
-            sheet.wrote(&complete);
         }
         let priors = &self.generation.segments[ordinal].view.priors;
         docs.for_each(|doc| sheet.scores[doc as usize] *= priors[doc as usize]);
         self.add_codes(ordinal, &mut docs, &mut sheet.scores)?;
-        sheet.wrote(&docs);
         Ok(TextMatches { docs, sheet: Some(sheet) })
     }
 

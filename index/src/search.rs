@@ -27,21 +27,19 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<us
     if !query.attributes.is_empty() || query.facets.iter().any(is_attribute) {
         return None;
     }
-    // Sets are passed 64 documents at a time, a filter's is made of at most half of them, and a facet counts those that
-    // are fewer, in or out.
-    let filters = [
-        !query.categories.is_empty(),
-        !query.brands.is_empty(),
-        query.price_min.or(query.price_max).is_some(),
-        query.rating_min.is_some(),
-    ];
+    // Sets are passed 64 documents at a time; a filter's is made of at most half of them, or of a few by their order; and
+    // a facet counts those that are fewer, in or out.
+    let filters = [!query.categories.is_empty(), !query.brands.is_empty()];
     let filters = filters.into_iter().filter(|is_given| *is_given).count();
+    let ranges = [query.price_min.or(query.price_max).is_some(), query.rating_min.is_some()];
+    let ranges = ranges.into_iter().filter(|is_given| *is_given).count();
     let vendors = query.vendor_id.is_some() || !matches!(query.visibility, Visibility::Active);
     // Far down, a filter's matches are passed in order; so are those that equal each other in the first of several keys.
-    let is_filtered = filters > 0 || query.text.is_some() || query.in_stock.is_some() || query.on_sale;
+    let is_filtered =
+        filters + ranges > 0 || query.text.is_some() || query.in_stock.is_some() || query.on_sale;
     let is_passed = query.sort.len() > 1 || (query.offset > DEEP && is_filtered);
     let halves = filters + query.facets.len() + 2 * (usize::from(vendors) + usize::from(is_passed));
-    let browsed = documents / 32 + documents / 2 * halves + query.limit;
+    let browsed = documents / 32 * (1 + ranges) + documents / 2 * halves + query.limit;
     let Some(text) = &query.text else { return Some(browsed) };
     let (_, steps) = generation.words.reading(lexicon.number, text)?;
     Some(browsed.saturating_add(steps))

@@ -6,7 +6,7 @@
 //! both ways, and a value that is filtered by has its documents in a list: about a hundred and fifty bytes a document
 //! in all. Segments never change but for deletions, which are [`generation`](crate::generation)'s business.
 
-use std::{fmt::Debug, ops::Range, sync::Arc};
+use std::{borrow::Cow, fmt::Debug, ops::Range, sync::Arc};
 
 use tantivy::{
     SegmentReader,
@@ -34,6 +34,9 @@ pub(crate) const NO_VENDOR: i64 = i64::MIN;
 /// Stands for "no rating": below every rating, so that no filter accepts it.
 pub(crate) const UNRATED: f64 = f64::NEG_INFINITY;
 
+/// The best rating there is.
+const BEST: u8 = 5;
+
 /// The columns of a segment, each indexed by document number.
 #[derive(Debug)]
 pub(crate) struct SegmentView {
@@ -47,6 +50,8 @@ pub(crate) struct SegmentView {
     pub(crate) dates: Vec<i64>,
     /// [`UNRATED`] for none.
     pub(crate) ratings: Vec<f64>,
+    /// By how much they are rated at least, from 0 to [`BEST`]: what is filtered and counted by.
+    rated: Vec<Bits>,
     pub(crate) popularity: Vec<i64>,
     /// What a text match is multiplied with; see [`rank::prior`].
     pub(crate) priors: Vec<f32>,
@@ -103,6 +108,7 @@ impl SegmentView {
             weighed: Weighed::new(reader.max_doc()),
             by_name: Permutation::new(&by_id, |doc| Some(u64::from(name_ords[doc as usize]))),
             by_date: sorted(&dates),
+            rated: (0..=BEST).map(|least| rated_at_least(&ratings, least)).collect(),
             by_rating: Permutation::new(&by_id, |doc| rated(ratings[doc as usize])),
             by_popularity: sorted(&popularity),
             by_id,
@@ -115,13 +121,10 @@ impl SegmentView {
         })
     }
 
-    /// Where in the ascending order of ratings those stand that are rated at least so.
-    pub(crate) fn rated_at_least(&self, least: u8) -> Range<usize> {
-        let place = |is_before: &dyn Fn(f64) -> bool| {
-            let ratings = |doc: &u32| self.ratings[*doc as usize];
-            self.by_rating.ascending.partition_point(|doc| ratings(doc) > UNRATED && is_before(ratings(doc)))
-        };
-        place(&|rating| rating < f64::from(least))..place(&|_| true)
+    /// The documents that are rated at least so.
+    pub(crate) fn rated_at_least(&self, least: u8) -> Cow<'_, Bits> {
+        let kept = self.rated.get(usize::from(least)).map(Cow::Borrowed);
+        kept.unwrap_or_else(|| Cow::Owned(rated_at_least(&self.ratings, least)))
     }
 
     /// The prices that hold at an instant, in microseconds since the epoch.
@@ -138,6 +141,10 @@ impl SegmentView {
     pub(crate) fn documents(&self) -> u32 {
         u32::try_from(self.ids.len()).unwrap_or(u32::MAX)
     }
+}
+
+fn rated_at_least(ratings: &[f64], least: u8) -> Bits {
+    Bits::of(ratings, |rating| rating >= f64::from(least))
 }
 
 /// The byte strings of a column: each distinct one once, in order. A document's is known by its ordinal.

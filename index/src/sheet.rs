@@ -1,7 +1,7 @@
 //! Where the scores of a segment's documents are added up, one word after the other.
 //!
-//! A sheet has a place for every document, and most searches write on few: clearing what was written on costs less
-//! than a new sheet, so each segment keeps those that it has lent.
+//! A sheet has a place for every document, and most searches write on few: so each segment keeps the sheets that it has
+//! lent, with all that stands on them, and whoever reads a score has written it.
 
 use std::{
     mem::take,
@@ -17,9 +17,8 @@ const MOST_KEPT: usize = 4;
 /// The scores of one segment's documents, while they are added up.
 #[derive(Debug, Default)]
 pub(crate) struct Sheet {
+    /// By document; where nobody has written, those of an earlier search.
     pub(crate) scores: Vec<f32>,
-    /// Which scores may not be zero.
-    written: Bits,
     /// How much each is about the word at hand by the text that says it best, and by all of them; zero again after
     /// each word.
     best: Vec<f32>,
@@ -31,11 +30,21 @@ pub(crate) struct Sheet {
 }
 
 impl Sheet {
-    /// All zero.
     fn new(documents: u32) -> Self {
         let zeros = || vec![0.0; documents as usize];
-        let (written, is_amid) = (Bits::none(documents), false);
-        Self { scores: zeros(), written, best: zeros(), all: zeros(), here: zeros(), is_amid }
+        Self { scores: zeros(), best: zeros(), all: zeros(), here: zeros(), is_amid: false }
+    }
+
+    /// Writes what a word is worth down for the documents of `within` that have it, which are returned, over whatever
+    /// stood there.
+    pub(crate) fn put(
+        &mut self,
+        word: &Word,
+        generation: &Generation,
+        ordinal: usize,
+        within: &Bits,
+    ) -> Result<Bits, Error> {
+        self.visit(word, generation, ordinal, within, |score, about| *score = word.score_of(about, 1.0))
     }
 
     /// Adds a share of what a word is worth to the documents of `within` that have it, which are returned.
@@ -47,6 +56,17 @@ impl Sheet {
         ordinal: usize,
         within: &Bits,
     ) -> Result<Bits, Error> {
+        self.visit(word, generation, ordinal, within, |score, about| *score += word.score_of(about, share))
+    }
+
+    fn visit(
+        &mut self,
+        word: &Word,
+        generation: &Generation,
+        ordinal: usize,
+        within: &Bits,
+        score: impl Fn(&mut f32, f32),
+    ) -> Result<Bits, Error> {
         let mut found = Bits::none(within.bound());
         if within.is_empty() {
             return Ok(found);
@@ -56,10 +76,14 @@ impl Sheet {
         self.is_amid = false;
         about.for_each_in(within, |doc, about| {
             found.insert(doc);
-            self.scores[doc as usize] += word.score_of(about, share);
+            score(&mut self.scores[doc as usize], about);
         });
-        self.written.or(&found);
         Ok(found)
+    }
+
+    /// Sets the scores of some documents to zero.
+    pub(crate) fn clear(&mut self, docs: &Bits) {
+        docs.for_each(|doc| self.scores[doc as usize] = 0.0);
     }
 
     /// Ends a text of a document.
@@ -73,16 +97,6 @@ impl Sheet {
     pub(crate) fn take_word(&mut self, doc: usize) -> f32 {
         let (best, all) = (take(&mut self.best[doc]), take(&mut self.all[doc]));
         best + FURTHER_FIELD * (all - best)
-    }
-
-    /// Whoever writes scores says where.
-    pub(crate) fn wrote(&mut self, docs: &Bits) {
-        self.written.or(docs);
-    }
-
-    fn clear(&mut self) {
-        self.written.for_each(|doc| self.scores[doc as usize] = 0.0);
-        self.written.clear();
     }
 }
 
@@ -99,7 +113,7 @@ impl Sheets {
         Arc::new(Self { documents, free: Mutex::default() })
     }
 
-    /// A sheet that is all zero.
+    /// A sheet, which somebody may have written on.
     pub(crate) fn lend(self: &Arc<Self>) -> Lent {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         Lent { sheet: free.unwrap_or_else(|| Sheet::new(self.documents)), home: Arc::clone(self) }
@@ -129,11 +143,10 @@ impl DerefMut for Lent {
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let mut sheet = take(&mut self.sheet);
+        let sheet = take(&mut self.sheet);
         if sheet.is_amid {
             return;
         }
-        sheet.clear();
         let mut free = self.home.free.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < MOST_KEPT {
             free.push(sheet);

@@ -91,6 +91,7 @@ impl Generation {
         let mut all = Vec::with_capacity(self.segments.len());
         for (ordinal, segment) in self.segments.iter().enumerate() {
             let mut sheet = segment.view.sheets.lend();
+            sheet.clear(&segment.offered);
             for word in &words {
                 sheet.add(word, 1.0, self, ordinal, &segment.offered)?;
             }
