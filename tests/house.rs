@@ -77,6 +77,14 @@ fn keep(folders: &[&str], rule: impl Fn(&Source) -> Vec<Breach>) {
     demand(&held.into_iter().flat_map(rule).collect::<Vec<_>>());
 }
 
+/// Holds a rule against every migration.
+#[track_caller]
+fn keep_in_migrations(rule: impl Fn(&str, &str) -> Vec<Breach>) {
+    let migrations = files("migrations", "sql");
+    assert!(!migrations.is_empty(), "no migrations were found");
+    demand(&migrations.iter().flat_map(|(path, text)| rule(path, text)).collect::<Vec<_>>());
+}
+
 #[track_caller]
 fn demand(breaches: &[Breach]) {
     let list: Vec<String> = breaches.iter().map(ToString::to_string).collect();
@@ -146,11 +154,13 @@ fn sql_is_in_lower_case() {
 
 #[test]
 fn migrations_are_in_lower_case() {
-    let migrations = files("migrations", "sql");
-    assert!(!migrations.is_empty(), "no migrations were found");
-    let breaches =
-        migrations.iter().flat_map(|(path, text)| places::migrations_are_in_lower_case(path, text));
-    demand(&breaches.collect::<Vec<_>>());
+    keep_in_migrations(places::migrations_are_in_lower_case);
+}
+
+#[test]
+fn whoever_writes_does_not_notify() {
+    keep(&["src/"], places::one_place_notifies);
+    keep_in_migrations(places::no_trigger_notifies);
 }
 
 #[test]

@@ -24,6 +24,9 @@ const DATABASE: &str = "duka";
 /// How often the managed server is looked after: it costs a millisecond or two.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
+/// For how long PostgreSQL waits for the next statement of a transaction of ours that nobody waits for.
+const FROZEN: &str = "5min";
+
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
@@ -144,17 +147,23 @@ impl Database {
             .connect_lazy_with(options)
     }
 
-    /// A pool for work that nobody waits for, such as an import. Statements take as long as they take.
+    /// A pool for a command's work. Statements take as long as they take.
     pub fn work_pool(&self, name: &str) -> PgPool {
         // An import waits for its file, however slow that arrives.
         patient_pool(&self.options, name, "0")
     }
 
-    /// The indexer's pools, which wait for nobody: a process that is frozen in the middle of its reading must not keep
-    /// PostgreSQL from cleaning up for as long as it sleeps.
+    /// A pool for a server's work that nobody waits for. Statements take as long as they take, but nothing waits between
+    /// them: a server that is frozen in the middle must not keep rows from being written, and PostgreSQL from cleaning
+    /// up, for as long as it sleeps.
+    pub fn job_pool(&self, name: &str) -> PgPool {
+        patient_pool(&self.options, name, FROZEN)
+    }
+
+    /// The indexer's pools, of which the same holds.
     pub fn index_pools(&self) -> Sources {
-        let home = patient_pool(&self.options, "duka indexer", "5min");
-        let read = self.mirror.as_ref().map(|mirror| patient_pool(mirror, "duka indexer", "5min"));
+        let home = patient_pool(&self.options, "duka indexer", FROZEN);
+        let read = self.mirror.as_ref().map(|mirror| patient_pool(mirror, "duka indexer", FROZEN));
         Sources { read: read.unwrap_or_else(|| home.clone()), home }
     }
 

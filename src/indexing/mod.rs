@@ -59,7 +59,7 @@ pub enum IndexingError {
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
     /// The index could not be read or written.
-    #[error("the index failed: {0}")]
+    #[error(transparent)]
     Index(#[from] duka_index::Error),
     /// The index's folder could not be read or written.
     #[error("the index folder failed: {0}")]

@@ -2,6 +2,7 @@
 
 mod acts;
 mod log;
+mod operations;
 mod own;
 mod silence;
 mod writes;

@@ -210,3 +210,22 @@ async fn a_shop_that_closes_stops_its_jobs_and_says_so() {
     })
     .await;
 }
+
+/// A server that is frozen in the middle of a transaction keeps rows, the imports' turn and the log for itself until
+/// PostgreSQL stops waiting for it.
+#[tokio::test]
+async fn nobody_holds_a_transaction_open_for_as_long_as_it_sleeps() {
+    with_shop(async |shop| {
+        let app = &shop.shop.app;
+        for (name, pool) in [("web", &app.web), ("imports", &app.imports), ("exports", &app.exports)] {
+            let seconds: i32 = sqlx::query_scalar(
+                "select setting::int / 1000 from pg_settings where name = 'idle_in_transaction_session_timeout'",
+            )
+            .fetch_one(pool)
+            .await
+            .unwrap();
+            assert!((1..=300).contains(&seconds), "{name}: {seconds} s");
+        }
+    })
+    .await;
+}

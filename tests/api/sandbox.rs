@@ -4,5 +4,6 @@ mod cards;
 mod faults;
 mod mpesa;
 mod page;
+mod refunds;
 mod rig;
 mod telling;

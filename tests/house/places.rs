@@ -32,6 +32,11 @@ const UNSIGNED: [&str; 3] = [
     // It reads.
     "src/indexing/store.rs",
 ];
+/// Where the nodes are told that the catalog changed, on a connection of its own.
+const NOTIFIER: &str = "src/indexing/store.rs";
+/// What is wrong with telling them elsewhere.
+const NOTIFYING: &str = "a notification in a writer's transaction makes all writers commit one after another; call \
+                         `Indexing::changed` after the commit";
 /// A file is read in one sitting.
 const LONGEST: usize = 400;
 /// How a file says why it is longer.
@@ -79,9 +84,18 @@ pub(crate) fn statements_are_in_lower_case(source: &Source) -> Vec<Breach> {
 
 /// A migration, comments and quoted text aside, is in lower case.
 pub(crate) fn migrations_are_in_lower_case(path: &str, text: &str) -> Vec<Breach> {
-    let mut breaches = Vec::new();
+    let breach = |(line, code): (usize, String)| {
+        let loud: Vec<&str> = words(&code).filter(|word| is_loud(word)).collect();
+        let what = format!("SQL is written in lower case, not {}", loud.join(" "));
+        (!loud.is_empty()).then(|| Breach { path: path.to_owned(), line, what })
+    };
+    migration_code(text).into_iter().filter_map(breach).collect()
+}
+
+/// The lines of a migration by number, without comments and quoted text.
+fn migration_code(text: &str) -> Vec<(usize, String)> {
     let mut quote = None;
-    for (number, line) in text.lines().enumerate() {
+    let line = |(number, line): (usize, &str)| {
         let mut code = String::new();
         for (at, c) in line.char_indices() {
             match quote {
@@ -92,20 +106,39 @@ pub(crate) fn migrations_are_in_lower_case(path: &str, text: &str) -> Vec<Breach
                 None => code.push(c),
             }
         }
-        let words = code.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let loud: Vec<&str> = words.filter(|word| is_loud(word)).collect();
-        if !loud.is_empty() {
-            let what = format!("SQL is written in lower case, not {}", loud.join(" "));
-            breaches.push(Breach { path: path.to_owned(), line: number + 1, what });
-        }
-    }
-    breaches
+        (number + 1, code)
+    };
+    text.lines().enumerate().map(line).collect()
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
 }
 
 fn is_loud(word: &str) -> bool {
     word.len() > 1
         && word.bytes().any(|b| b.is_ascii_uppercase())
         && !word.bytes().any(|b| b.is_ascii_lowercase())
+}
+
+/// Whoever writes does not notify: in a transaction that writes it makes all who do so commit one after another.
+pub(crate) fn one_place_notifies(source: &Source) -> Vec<Breach> {
+    if source.path == NOTIFIER {
+        return Vec::new();
+    }
+    let notifies = |text: &str| {
+        words(text).any(|word| word == "pg_notify")
+            || text.split(';').any(|statement| words(statement.trim_start()).next() == Some("notify"))
+    };
+    let found = source.strings.iter().filter(|string| notifies(&string.text.to_ascii_lowercase()));
+    found.map(|string| source.breach(string.line, NOTIFYING)).collect()
+}
+
+/// The same of a migration, whose triggers run in the writer's transaction.
+pub(crate) fn no_trigger_notifies(path: &str, text: &str) -> Vec<Breach> {
+    let notifies = |code: &str| words(code).any(|word| matches!(word, "notify" | "pg_notify"));
+    let found = migration_code(text).into_iter().filter(|(_, code)| notifies(code));
+    found.map(|(line, _)| Breach { path: path.to_owned(), line, what: NOTIFYING.to_owned() }).collect()
 }
 
 /// Status codes are chosen at the edge.
@@ -232,6 +265,17 @@ fn shouted_sql_is_refused() {
     assert_eq!(lines(&statements_are_in_lower_case(&source)), [2]);
     let migration = "-- A TABLE\ncreate table a (b text default 'X');\ncomment on table a is 'Has\nTWO lines';\nCREATE INDEX ON a (b);\n";
     assert_eq!(lines(&migrations_are_in_lower_case("migrations/1.sql", migration)), [5]);
+}
+
+#[test]
+fn a_notification_of_the_writer_s_is_refused() {
+    let text = "// pg_notify\nfn f() {\nquery!(\"select pg_notify($1, '')\");\nraw_sql(\"commit; NOTIFY a\");\n\
+                say(\"they notify you\");\nwake.notify_one();\n}\n";
+    assert_eq!(lines(&one_place_notifies(&Source::new("src/cart/store.rs", text))), [3, 4]);
+    assert!(one_place_notifies(&Source::new(NOTIFIER, text)).is_empty());
+    let migration = "-- notify\ncomment on table a is 'notify';\ncreate function f() as $$\nbegin\n    perform \
+                     pg_notify('a', '');\n    notify a;\nend $$;\n";
+    assert_eq!(lines(&no_trigger_notifies("migrations/1.sql", migration)), [5, 6]);
 }
 
 #[test]

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{
     count, log, of,
-    writes::{EITHER, OWN, SELF, Which, Write, operations, send},
+    operations::{EITHER, OWN, SELF, operations},
+    writes::{Which, Write, send},
 };
 use crate::support::{PASSWORD, TestShop, User, with_shop};
 
