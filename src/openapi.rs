@@ -193,9 +193,12 @@ fn bound_id(name: &str, schema: &mut Schema) {
 }
 
 const AMOUNT: &str = r"^[0-9]{1,10}(\.[0-9]{1,2})?$";
+const SORT: &str = "^-?(relevance|price|name|date_added|rating|popularity)(,-?(relevance|price|name|date_added|rating|popularity))*$";
+/// Empty is none.
+const TELEPHONE: &str = r"^(([-+(). ]*[0-9]){5}[-+(). 0-9]*)?$";
 const VERSION: &str = "^[0-9]{1,18}:[0-9]{1,18}$";
 /// What texts of a name look like wherever they stand.
-const SHAPES: [(&str, &str); 12] = [
+const SHAPES: [(&str, &str); 15] = [
     ("Content-Encoding", "^(gzip|x-gzip|identity)$"),
     ("Idempotency-Key", "^[!-~]+$"),
     ("X-Catalog-Min-Version", VERSION),
@@ -205,9 +208,12 @@ const SHAPES: [(&str, &str); 12] = [
     ("maximum_discount", AMOUNT),
     ("min_version", VERSION),
     ("minimum_purchase", AMOUNT),
+    ("ordering", SORT),
+    ("phone", TELEPHONE),
     ("price", AMOUNT),
     ("price_max", AMOUNT),
     ("price_min", AMOUNT),
+    ("sort", SORT),
 ];
 /// Lists whose texts have a length.
 const WORDS: [&str; 3] = ["phrases", "stop_words", "to"];

@@ -92,6 +92,11 @@ impl Params {
         self.pairs.iter().any(|(key, _)| key == name)
     }
 
+    /// Whether something is wrong with `name` already: what was given and cannot be read is not missing as well.
+    pub fn is_at_fault(&self, name: &str) -> bool {
+        self.faults.iter().any(|fault| fault.parameter.as_deref() == Some(name))
+    }
+
     /// The one value of `name`, if given; several are a fault.
     pub fn one(&mut self, name: &str) -> Option<String> {
         let mut values = self.all(name);

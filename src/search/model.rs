@@ -251,7 +251,7 @@ impl QueryForm for Suggest {
         let given = params.has("q");
         let text = params.one("q").unwrap_or_default();
         check_length(params, Some(&text));
-        if text.is_empty() {
+        if text.is_empty() && !params.is_at_fault("q") {
             let detail = if given { "must not be empty" } else { "is required: what is typed so far" };
             params.fault("q", "required", detail);
         }

@@ -217,3 +217,41 @@ async fn an_address_acts_so_often() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn where_all_connections_to_the_database_are_taken_searches_go_on_and_the_rest_comes_back() {
+    with_shop(async |shop| {
+        let ada = shop.user("ada", Role::Customer).await;
+        shop.get_as(&ada, "/api/cart/").await.expect(200);
+        let web = &shop.shop.app.web;
+        let mut taken = Vec::new();
+        while taken.len() < web.options().get_max_connections() as usize {
+            // Whoever works in the background has one for a moment.
+            let connection = timeout(Duration::from_secs(30), async {
+                loop {
+                    if let Ok(connection) = web.acquire().await {
+                        return connection;
+                    }
+                }
+            });
+            taken.push(connection.await.expect("a connection becomes free"));
+        }
+        let (cart, order, search, alive, ready) = tokio::join!(
+            shop.get_as(&ada, "/api/cart/"),
+            shop.post_as(&ada, "/api/order/", json!({"address_id": 1, "payment_method": "card"})),
+            shop.get("/api/product/?q=kettle"),
+            shop.get("/healthz/"),
+            shop.get("/readyz/"),
+        );
+        for refused in [cart.expect(503), order.expect(503)] {
+            assert_eq!(refused.json["type"], "/problems/unavailable");
+            assert_eq!(refused.header("retry-after"), "1");
+        }
+        search.expect(200);
+        alive.expect(200);
+        ready.expect(200);
+        drop(taken);
+        shop.insist(&ada, Method::GET, "/api/cart/", &json!(null)).await.expect(200);
+    })
+    .await;
+}

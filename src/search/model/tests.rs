@@ -71,6 +71,8 @@ fn what_is_suggested_needs_a_beginning() {
         assert!(params::read::<Suggest>(text).is_err(), "{text}");
     }
     assert!(params::read::<Suggest>(&long[..long.len() - 2]).is_ok());
+    let unreadable = params::read::<Suggest>("q=%1F").err().unwrap().to_string();
+    assert!(unreadable.contains("U+001F") && !unreadable.contains("required"), "{unreadable}");
     assert_eq!(params::read::<Similar>("page_size=5").unwrap().limit, 5);
     for text in ["page_size=0", "page_size=25", "page=1"] {
         assert!(params::read::<Similar>(text).is_err(), "{text}");
