@@ -22,6 +22,9 @@ use crate::node;
 
 /// How long a change that nobody announced may wait.
 const POLL: Duration = Duration::from_millis(250);
+/// Between the beginnings of two turns of which the first has changed something, at least: each is a generation, with
+/// which answers that are kept and what is known of words are gone. A change that comes alone is taken at once.
+const PACE: Duration = Duration::from_millis(30);
 /// Nodes are told of changes at most this often.
 const TELL_EVERY: Duration = Duration::from_millis(50);
 /// How often this node says that it lives.
@@ -49,6 +52,8 @@ pub(super) struct Worker {
     pub(super) orders: mpsc::Receiver<Order>,
     /// The version of the search settings that was looked at last, good or not; `None`: look again.
     settings_seen: Option<i64>,
+    /// When the last turn began that has changed something.
+    changed_at: Option<Instant>,
     heartbeat_at: Option<Instant>,
     cut_at: Option<Instant>,
     /// Turns that the index failed, one after the other.
@@ -91,6 +96,7 @@ impl Worker {
             mirror,
             orders,
             settings_seen: None,
+            changed_at: None,
             heartbeat_at: None,
             cut_at: None,
             failed_turns: 0,
@@ -135,13 +141,16 @@ impl Worker {
     /// Reads what changed and applies it, all in one snapshot.
     async fn turn(&mut self) -> Result<(), IndexingError> {
         self.examine().await?;
+        let begun = Instant::now();
         let mut look = self.mirror.look(&self.sources.read).await?;
         self.tune(&mut look.transaction, look.present.settings_version).await?;
         let applied = self.mirror.apply(look).await;
         // After an error too: what was shown is what the last commit holds.
         self.door.advance(self.mirror.applied.clone());
         self.mirror.settle();
-        applied?;
+        if applied? > 0 {
+            self.changed_at = Some(begun);
+        }
         self.beat().await
     }
 
@@ -226,6 +235,10 @@ impl Worker {
                 sleep(AFTER_ERROR).await;
             },
             () = sleep(POLL) => {}
+        }
+        let early = self.changed_at.and_then(|at| PACE.checked_sub(at.elapsed()));
+        if let Some(early) = early.filter(|_| !self.stop.is_cancelled()) {
+            sleep(early).await;
         }
     }
 
