@@ -49,6 +49,7 @@ impl Bulk {
         prepared.set_payload(payload);
         prepared.commit()?;
         self.writer.wait_merging_threads()?;
+        self.shared.files.settle()?;
         self.shared.publish()
     }
 }

@@ -60,6 +60,7 @@ impl Damage {
 /// What engines and their writer share.
 pub(crate) struct Shared {
     pub(crate) directory: PathBuf,
+    pub(crate) files: Files,
     pub(crate) index: Index,
     pub(crate) fields: Arc<Fields>,
     pub(crate) collation: Collation,
@@ -77,11 +78,12 @@ impl Engine {
     /// is in it cannot be read.
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let fields = Fields::new();
-        let index = match find_index(directory)? {
+        let files = open_files(directory)?;
+        let index = match find_index(&files)? {
             Some(index) => index,
-            None => Index::create(open_files(directory)?, fields.schema.clone(), IndexSettings::default())?,
+            None => Index::create(files.clone(), fields.schema.clone(), IndexSettings::default())?,
         };
-        Self::of(directory, index, fields, Health::new(directory))
+        Self::of(directory, files, index, fields, Health::new(directory))
     }
 
     /// Opens the index in a directory that must hold one.
@@ -89,12 +91,17 @@ impl Engine {
     /// # Errors
     /// As [`open`](Self::open); [`Error::Corrupt`] when there is none.
     pub fn open_existing(directory: &Path) -> Result<Self, Error> {
-        let index = match directory.is_dir() {
-            true => find_index(directory)?,
-            false => None,
-        };
+        Self::existing(directory, Health::new(directory))
+    }
+
+    fn existing(directory: &Path, health: Health) -> Result<Self, Error> {
         let missing = || Error::Corrupt(format!("{} holds no index", directory.display()));
-        Self::of(directory, index.ok_or_else(missing)?, Fields::new(), Health::new(directory))
+        if !directory.is_dir() {
+            return Err(missing());
+        }
+        let files = open_files(directory)?;
+        let index = find_index(&files)?.ok_or_else(missing)?;
+        Self::of(directory, files, index, Fields::new(), health)
     }
 
     /// As [`open_existing`](Self::open_existing), once each of its files was compared with its checksum: what has
@@ -114,12 +121,16 @@ impl Engine {
                 return Err(differ(&names(&damaged)));
             }
         }
-        let missing = || Error::Corrupt(format!("{} holds no index", directory.display()));
-        let index = if directory.is_dir() { find_index(directory)? } else { None };
-        Self::of(directory, index.ok_or_else(missing)?, Fields::new(), health)
+        Self::existing(directory, health)
     }
 
-    fn of(directory: &Path, index: Index, fields: Fields, health: Health) -> Result<Self, Error> {
+    fn of(
+        directory: &Path,
+        files: Files,
+        index: Index,
+        fields: Fields,
+        health: Health,
+    ) -> Result<Self, Error> {
         if index.schema() != fields.schema {
             return Err(Error::Schema {
                 found: schema::fingerprint_of(&index.schema()),
@@ -135,6 +146,7 @@ impl Engine {
         let generation = Generation::new(searcher, meta.payload, Arc::clone(&fields), &health, None)?;
         let shared = Shared {
             directory: directory.to_owned(),
+            files,
             index,
             fields,
             collation: Collation::new()?,
@@ -271,6 +283,21 @@ impl Engine {
         Damage { files: names(files), documents }
     }
 
+    /// Waits until the disk has everything that was committed by now; returns how many files it had to take. What is
+    /// committed survives this process in any case, and the machine from here on: after a failure in between files
+    /// may differ from their checksums, which [`open_checked`](Self::open_checked) finds.
+    ///
+    /// # Errors
+    /// [`Error::Directory`] when the disk does not take it; what was committed stays visible.
+    pub fn settle(&self) -> Result<usize, Error> {
+        self.shared.files.settle()
+    }
+
+    /// Whether the disk has everything that was committed.
+    pub fn is_settled(&self) -> bool {
+        self.shared.files.is_settled()
+    }
+
     /// Opens the writer, of which there is one at a time.
     ///
     /// `heap_bytes` bounds the memory in which documents are gathered before they become a segment; it is
@@ -345,10 +372,9 @@ fn open_files(directory: &Path) -> Result<Files, Error> {
     Files::open(directory)
 }
 
-fn find_index(directory: &Path) -> Result<Option<Index>, Error> {
-    let files = open_files(directory)?;
-    let exists = Index::exists(&files).map_err(tantivy::TantivyError::from)?;
-    Ok(exists.then(|| Index::open(files)).transpose()?)
+fn find_index(files: &Files) -> Result<Option<Index>, Error> {
+    let exists = Index::exists(files).map_err(tantivy::TantivyError::from)?;
+    Ok(exists.then(|| Index::open(files.clone())).transpose()?)
 }
 
 /// As many threads as there are cores: nothing else goes on before an index is open.

@@ -3,14 +3,19 @@
 //! tantivy ends each file of a segment with a checksum, and writes the lists of segments and of files without one:
 //! here they get theirs. Files are read for it as files and not through memory, since a mapped file that has become
 //! shorter ends the process that reads it.
+//!
+//! A commit writes a dozen files, and tantivy would wait for the disk after each of them and after each list that names
+//! it. Here the disk is waited for afterwards, when searches see the commit already ([`Files::settle`]): a process that is
+//! killed loses nothing, since the kernel has it all; a machine that fails may leave files of the last moments that
+//! differ from their checksums, which is what checksums are for.
 
 use std::{
-    collections::HashSet,
-    fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    collections::{BTreeSet, HashSet},
+    fs::{self, File},
+    io::{self, BufWriter, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -20,7 +25,8 @@ use serde::{Deserialize, de::IgnoredAny};
 use tantivy::{
     Directory, Index, SegmentMeta, TantivyError,
     directory::{
-        DirectoryLock, FileHandle, Lock, MmapDirectory, WatchCallback, WatchHandle, WritePtr,
+        AntiCallToken, DirectoryLock, FileHandle, Lock, MmapDirectory, TerminatingWrite, WatchCallback,
+        WatchHandle, WritePtr,
         error::{DeleteError, LockError, OpenReadError, OpenWriteError},
     },
     index::SegmentComponent,
@@ -32,6 +38,8 @@ use crate::error::Error;
 pub(crate) const META: &str = "meta.json";
 /// The list of the directory's files.
 pub(crate) const MANAGED: &str = ".managed.json";
+/// What a list's name ends with while it is written, beside the one that it replaces.
+const NEW: &str = ".new";
 /// What stands before a list's checksum, behind the list.
 const SEAL: &[u8] = b"\n# crc32 ";
 /// The last bytes of a segment's file: the length of what says its checksum, and a number that says that it does.
@@ -45,31 +53,99 @@ const PIECE: usize = 1 << 20;
 /// How often a list is read again that changed while its files were compared.
 const READINGS: u32 = 10;
 
-/// tantivy's directory, where lists have checksums as well.
+/// tantivy's directory, where lists have checksums as well, and nothing waits for the disk until it is told to.
 #[derive(Clone, Debug)]
-pub(crate) struct Files(MmapDirectory);
+pub(crate) struct Files {
+    directory: MmapDirectory,
+    root: PathBuf,
+    /// What was written, or replaced, and may not be on the disk yet.
+    unsettled: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
 
 impl Files {
     pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
-        Ok(Self(MmapDirectory::open(directory).map_err(TantivyError::from)?))
+        let mapped = MmapDirectory::open(directory).map_err(TantivyError::from)?;
+        Ok(Self { directory: mapped, root: directory.to_owned(), unsettled: Arc::default() })
+    }
+
+    /// Waits until everything that was written by now is on the disk, the lists behind what they name. Returns how many
+    /// files that were.
+    ///
+    /// # Errors
+    /// [`Error::Directory`] names the file that the disk did not take; it is tried again the next time.
+    pub(crate) fn settle(&self) -> Result<usize, Error> {
+        let written = std::mem::take(&mut *self.unsettled());
+        if written.is_empty() {
+            return Ok(0);
+        }
+        let is_list = |path: &Path| [META, MANAGED].iter().any(|list| path.as_os_str() == *list);
+        let (lists, files): (Vec<_>, Vec<_>) = written.iter().partition(|path| is_list(path));
+        for path in files.into_iter().chain(lists) {
+            // Opened to read: nobody is told of a write.
+            match File::open(self.root.join(path)).and_then(|file| file.sync_all()) {
+                // It has become part of another one.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => {
+                    let path = self.root.join(path);
+                    self.unsettled().extend(written);
+                    return Err(Error::Directory { path, source });
+                }
+                Ok(()) => {}
+            }
+        }
+        let root = &self.root;
+        self.directory.sync_directory().map_err(|source| Error::Directory { path: root.clone(), source })?;
+        Ok(written.len())
+    }
+
+    /// Whether everything that was written is on the disk.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unsettled().is_empty()
+    }
+
+    fn unsettled(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.unsettled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A file that is written, and not waited for.
+struct Unsettled(WritePtr);
+
+impl Write for Unsettled {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl TerminatingWrite for Unsettled {
+    fn terminate_ref(&mut self, _: AntiCallToken) -> io::Result<()> {
+        self.0.flush()
     }
 }
 
 impl Directory for Files {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        self.0.get_file_handle(path)
+        self.directory.get_file_handle(path)
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {
-        self.0.delete(path)
+        self.directory.delete(path)?;
+        self.unsettled().remove(path);
+        Ok(())
     }
 
     fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
-        self.0.exists(path)
+        self.directory.exists(path)
     }
 
     fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
-        self.0.open_write(path)
+        let file = self.directory.open_write(path)?;
+        self.unsettled().insert(path.to_owned());
+        Ok(BufWriter::with_capacity(0, Box::new(Unsettled(file))))
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
@@ -77,23 +153,30 @@ impl Directory for Files {
             let error = io::Error::new(io::ErrorKind::InvalidData, "it differs from its checksum");
             OpenReadError::wrap_io_error(error, path.to_path_buf())
         };
-        unseal(self.0.atomic_read(path)?).ok_or_else(differs)
+        unseal(self.directory.atomic_read(path)?).ok_or_else(differs)
     }
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {
-        self.0.atomic_write(path, &seal(data))
+        let whole = self.root.join(path);
+        let mut beside = whole.clone().into_os_string();
+        beside.push(NEW);
+        fs::write(&beside, seal(data))?;
+        fs::rename(&beside, &whole)?;
+        self.unsettled().insert(path.to_owned());
+        Ok(())
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        self.0.sync_directory()
+        // With all the rest.
+        Ok(())
     }
 
     fn acquire_lock(&self, lock: &Lock) -> Result<DirectoryLock, LockError> {
-        self.0.acquire_lock(lock)
+        self.directory.acquire_lock(lock)
     }
 
     fn watch(&self, callback: WatchCallback) -> tantivy::Result<WatchHandle> {
-        self.0.watch(callback)
+        self.directory.watch(callback)
     }
 }
 
@@ -239,7 +322,7 @@ fn is_whole(path: &Path) -> io::Result<bool> {
     }
     file.seek(SeekFrom::Start(end))?;
     let mut footer = Vec::new();
-    file.by_ref().take(length).read_to_end(&mut footer)?;
+    Read::by_ref(&mut file).take(length).read_to_end(&mut footer)?;
     let Ok(footer) = serde_json::from_slice::<Footer>(&footer) else { return Ok(false) };
     file.seek(SeekFrom::Start(0))?;
     Ok(checksum(file.take(end))? == (end, footer.crc))
@@ -262,6 +345,31 @@ fn checksum(mut from: impl Read) -> io::Result<(u64, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn what_was_written_is_waited_for_once_and_until_the_disk_has_it() {
+        let root = tempfile::tempdir().unwrap();
+        let files = Files::open(root.path()).unwrap();
+        assert!(files.is_settled());
+        for name in ["one", "other", "merged away"] {
+            let mut file = files.open_write(Path::new(name)).unwrap();
+            file.write_all(b"what stands there").unwrap();
+            file.terminate().unwrap();
+            assert_eq!(fs::read(root.path().join(name)).unwrap(), b"what stands there");
+        }
+        files.atomic_write(Path::new(META), b"{}").unwrap();
+        files.delete(Path::new("merged away")).unwrap();
+        fs::remove_file(root.path().join("other")).unwrap();
+        std::os::unix::fs::symlink("other", root.path().join("other")).unwrap();
+        let error = files.settle().unwrap_err().to_string();
+        assert!(error.contains("other"), "{error}");
+        assert!(!files.is_settled());
+        fs::remove_file(root.path().join("other")).unwrap();
+        assert_eq!(files.clone().settle().unwrap(), 3, "what is gone is not missed");
+        assert!(files.is_settled());
+        assert_eq!(files.settle().unwrap(), 0);
+    }
 
     #[test]
     fn a_list_is_read_as_it_was_written_or_not_at_all() {

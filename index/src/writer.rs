@@ -14,7 +14,7 @@ pub(crate) const HEAP_BYTES: (usize, usize) = (15_000_000, 4_000_000_000);
 
 /// Changes an index. There is one at a time; drop it to let another one be opened.
 ///
-/// Changes gather until [`Writer::commit`] makes them visible and lasting together; a writer that is dropped
+/// Changes gather until [`Writer::commit`] makes them visible together; a writer that is dropped
 /// loses what it has not committed, and nothing else. After any error other than [`Error::Document`], drop the
 /// writer and open another one: it continues from the last commit.
 pub struct Writer {
@@ -57,9 +57,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes all changes since the last commit lasting, together with `payload`, and visible to searches before
-    /// it returns the number of the new generation. Merges that have finished in the background show from here
-    /// on, too.
+    /// Writes all changes since the last commit, together with `payload`, and makes them visible to searches before
+    /// it returns the number of the new generation. They outlast this process; [`Engine::settle`](crate::Engine::settle)
+    /// waits for the disk. Merges that have finished in the background show from here on, too.
     ///
     /// # Errors
     /// When the commit cannot be written (disk full, for one): searches keep seeing the last one, which is also
@@ -84,14 +84,15 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits for the merges that run in the background, makes their outcome visible and closes the writer.
-    /// Changes that were not committed are lost.
+    /// Waits for the merges that run in the background, makes their outcome visible, waits for the disk and closes the
+    /// writer. Changes that were not committed are lost.
     ///
     /// # Errors
-    /// When a merge failed: the last commit is still what searches see.
+    /// When a merge failed: the last commit is still what searches see. When the disk does not take it.
     pub fn close(self) -> Result<(), Error> {
         self.writer.wait_merging_threads()?;
         self.shared.publish()?;
+        self.shared.files.settle()?;
         Ok(())
     }
 }

@@ -105,6 +105,24 @@ fn what_words_come_to_outlasts_commits_and_tells_nobody_of_what_is_gone() {
 }
 
 #[test]
+fn the_disk_is_waited_for_behind_a_commit() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = filled(directory.path(), &[document(1, "Steel kettle")]);
+    let mut writer = engine.writer(0).unwrap();
+    writer.upsert(&document(2, "Steel pan")).unwrap();
+    writer.commit("").unwrap();
+    assert_eq!(found(&engine, "steel"), [1, 2], "at once");
+    assert!(!engine.is_settled());
+    assert!(engine.settle().unwrap() > 0);
+    assert!(engine.is_settled());
+    writer.delete(2).unwrap();
+    writer.commit("").unwrap();
+    assert!(!engine.is_settled());
+    writer.close().unwrap();
+    assert!(engine.is_settled());
+}
+
+#[test]
 fn there_is_one_writer_and_it_loses_only_what_it_did_not_commit() {
     let directory = tempfile::tempdir().unwrap();
     let engine = filled(directory.path(), &[document(1, "one")]);

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use duka_index::{Document, Engine, Writer};
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
-use tokio::{task::spawn_blocking, time::sleep};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::sleep,
+};
 
 use super::{
     Applied, IndexingError, Snapshot,
@@ -18,6 +21,9 @@ use super::{
 const WRITER_BYTES: usize = 64 << 20;
 /// Between two looks whether the server has written its log.
 const WRITTEN_SOON: Duration = Duration::from_millis(5);
+/// After a commit the disk is waited for at most this often, beside all that goes on. A machine that fails before has
+/// files that differ from their checksums, and the index is made anew.
+const SETTLE_EVERY: Duration = Duration::from_secs(1);
 /// Between two looks whether another writer has been closed.
 const LET_GO_SOON: Duration = Duration::from_millis(100);
 
@@ -27,6 +33,8 @@ pub(super) struct Mirror {
     /// `None` after an error, and before the first change.
     writer: Option<Writer>,
     pub(super) applied: Applied,
+    /// When the disk was waited for last, and who waits.
+    settling: Option<(Instant, JoinHandle<()>)>,
 }
 
 /// The database at one snapshot, later than the mirror's.
@@ -41,7 +49,7 @@ impl Mirror {
     /// When the index does not say what it mirrors.
     pub(super) fn new(engine: Engine) -> Result<Self, IndexingError> {
         let applied = committed(&engine)?;
-        Ok(Self { engine, writer: None, applied })
+        Ok(Self { engine, writer: None, applied, settling: None })
     }
 
     /// Opens the writer already, which finds out whether the index can be written.
@@ -106,6 +114,22 @@ impl Mirror {
         look.transaction.rollback().await?;
         self.applied = Applied { epoch: look.present.epoch, snapshot: look.snapshot };
         Ok(ids.len())
+    }
+
+    /// Has somebody wait until the disk has what was committed.
+    pub(super) fn settle(&mut self) {
+        let is_early =
+            |(at, task): &(Instant, JoinHandle<()>)| at.elapsed() < SETTLE_EVERY || !task.is_finished();
+        if self.engine.is_settled() || self.settling.as_ref().is_some_and(is_early) {
+            return;
+        }
+        let engine = self.engine.clone();
+        let settled = spawn_blocking(move || {
+            if let Err(error) = engine.settle() {
+                tracing::warn!(%error, "the disk does not take the index; it is tried again");
+            }
+        });
+        self.settling = Some((Instant::now(), settled));
     }
 
     /// Looks and applies.

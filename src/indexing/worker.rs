@@ -140,6 +140,7 @@ impl Worker {
         let applied = self.mirror.apply(look).await;
         // After an error too: what was shown is what the last commit holds.
         self.door.advance(self.mirror.applied.clone());
+        self.mirror.settle();
         applied?;
         self.beat().await
     }
