@@ -14,11 +14,11 @@ use crate::{
 pub type Attributes = BTreeMap<String, AttributeValue>;
 
 /// How many an object may have.
-const MOST: usize = 250;
+pub const MOST: usize = 250;
 /// Characters of a name.
-const NAME_LENGTH: usize = 100;
+pub const NAME_LENGTH: usize = 100;
 /// Characters of a text.
-const TEXT_LENGTH: usize = 8_000;
+pub const TEXT_LENGTH: usize = 8_000;
 
 /// Takes the field `name` of a body: an object of texts, numbers, booleans and lists of texts. Each attribute at
 /// fault is named by itself.

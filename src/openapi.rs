@@ -9,12 +9,17 @@ use utoipa::{
         Components, ComponentsBuilder, ContentBuilder, Object, OpenApi, Ref, RefOr, Response,
         ResponseBuilder, Schema,
         path::ParameterIn,
-        schema::{AdditionalProperties, ArrayItems, SchemaType, Type},
+        schema::{
+            AdditionalProperties, AnyOfBuilder, ArrayBuilder, ArrayItems, ObjectBuilder, SchemaType, Type,
+        },
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
-use crate::error::{Fault, Problem};
+use crate::{
+    attributes,
+    error::{Fault, Problem},
+};
 
 /// The one shape of every error, for the `responses` of a route.
 pub struct ProblemResponse;
@@ -222,6 +227,11 @@ const WORD_CHARACTERS: usize = 200;
 /// Says what a text looks like, and how long those in a list are, where its name tells.
 fn shape(name: &str, schema: &mut Schema) {
     match schema {
+        Schema::Object(object)
+            if name == "attributes" && object.schema_type == SchemaType::Type(Type::Object) =>
+        {
+            describe_attributes(object);
+        }
         Schema::Object(object) if object.pattern.is_none() => {
             object.pattern =
                 SHAPES.iter().find(|(known, _)| *known == name).map(|(_, pattern)| (*pattern).to_owned());
@@ -235,6 +245,22 @@ fn shape(name: &str, schema: &mut Schema) {
         }
         _ => {}
     }
+}
+
+/// What [`attributes`] may be.
+fn describe_attributes(object: &mut Object) {
+    let text =
+        ObjectBuilder::new().schema_type(Type::String).max_length(Some(attributes::TEXT_LENGTH)).build();
+    let values = AnyOfBuilder::new()
+        .item(Schema::Object(text.clone()))
+        .item(ObjectBuilder::new().schema_type(Type::Number))
+        .item(ObjectBuilder::new().schema_type(Type::Boolean))
+        .item(ArrayBuilder::new().items(text));
+    let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+    let name = name.max_length(Some(attributes::NAME_LENGTH)).build();
+    object.property_names = Some(Box::new(Schema::Object(name)));
+    object.additional_properties = Some(Box::new(AdditionalProperties::RefOr(values.into())));
+    object.max_properties = Some(attributes::MOST);
 }
 
 fn is_integer(object: &Object) -> bool {
