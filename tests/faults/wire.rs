@@ -68,7 +68,6 @@ async fn whoever_writes_does_not_notify() {
     let admin = support::admin(&shop).await;
     let client = client();
     let id: i64 = sqlx::query_scalar("select max(id) from product").fetch_one(&shop.db).await.unwrap();
-    let before = shop.node.metric("duka_index_batch_changes_count").await;
     let (begun, writes) = (Instant::now(), 60);
     for n in 0..writes {
         let url = format!("{}/api/product/{id}/", shop.node.base);
@@ -99,8 +98,6 @@ async fn whoever_writes_does_not_notify() {
     assert!(told > 0, "nobody was told");
     assert!(names.values().all(|name| name == "duka indexer"), "who wrote told the others: {names:?}");
     assert!(f64::from(told) <= (took.as_secs_f64() + 0.5) * 20.0 + 2.0, "at most twenty times a second");
-    let commits = shop.node.metric("duka_index_batch_changes_count").await - before;
-    assert!(commits <= (took.as_secs_f64() + 0.5) * 1_000.0 / 30.0 + 2.0, "{commits} commits in {took:?}");
     drop(listener);
     shop.clean(SOON).await;
     shop.close().await;
