@@ -60,12 +60,15 @@ pub(crate) struct Files {
     root: PathBuf,
     /// What was written, or replaced, and may not be on the disk yet.
     unsettled: Arc<Mutex<BTreeSet<PathBuf>>>,
+    /// Held by whoever waits for the disk: another one must not be told before that it has everything.
+    settling: Arc<Mutex<()>>,
 }
 
 impl Files {
     pub(crate) fn open(directory: &Path) -> Result<Self, Error> {
         let mapped = MmapDirectory::open(directory).map_err(TantivyError::from)?;
-        Ok(Self { directory: mapped, root: directory.to_owned(), unsettled: Arc::default() })
+        let (unsettled, settling) = (Arc::default(), Arc::default());
+        Ok(Self { directory: mapped, root: directory.to_owned(), unsettled, settling })
     }
 
     /// Waits until everything that was written by now is on the disk, the lists behind what they name. Returns how many
@@ -74,10 +77,19 @@ impl Files {
     /// # Errors
     /// [`Error::Directory`] names the file that the disk did not take; it is tried again the next time.
     pub(crate) fn settle(&self) -> Result<usize, Error> {
+        let _turn = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         let written = std::mem::take(&mut *self.unsettled());
         if written.is_empty() {
             return Ok(0);
         }
+        let waited = self.wait_for(&written);
+        if waited.is_err() {
+            self.unsettled().extend(written.iter().cloned());
+        }
+        waited.map(|()| written.len())
+    }
+
+    fn wait_for(&self, written: &BTreeSet<PathBuf>) -> Result<(), Error> {
         let is_list = |path: &Path| [META, MANAGED].iter().any(|list| path.as_os_str() == *list);
         let (lists, files): (Vec<_>, Vec<_>) = written.iter().partition(|path| is_list(path));
         for path in files.into_iter().chain(lists) {
@@ -85,17 +97,12 @@ impl Files {
             match File::open(self.root.join(path)).and_then(|file| file.sync_all()) {
                 // It has become part of another one.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(source) => {
-                    let path = self.root.join(path);
-                    self.unsettled().extend(written);
-                    return Err(Error::Directory { path, source });
-                }
+                Err(source) => return Err(Error::Directory { path: self.root.join(path), source }),
                 Ok(()) => {}
             }
         }
         let root = &self.root;
-        self.directory.sync_directory().map_err(|source| Error::Directory { path: root.clone(), source })?;
-        Ok(written.len())
+        self.directory.sync_directory().map_err(|source| Error::Directory { path: root.clone(), source })
     }
 
     /// Whether everything that was written is on the disk.
@@ -160,8 +167,10 @@ impl Directory for Files {
         let whole = self.root.join(path);
         let mut beside = whole.clone().into_os_string();
         beside.push(NEW);
-        fs::write(&beside, seal(data))?;
-        fs::rename(&beside, &whole)?;
+        fs::write(&beside, seal(data)).and_then(|()| fs::rename(&beside, &whole)).inspect_err(|_| {
+            // Half a list takes room on a disk that may be full.
+            let _ = fs::remove_file(&beside);
+        })?;
         self.unsettled().insert(path.to_owned());
         Ok(())
     }
