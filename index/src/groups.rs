@@ -40,14 +40,19 @@ impl Groups {
         start as usize..self.ends[ord] as usize
     }
 
+    /// The documents of each value that is accepted, by ordinal.
+    pub(crate) fn lists(&self, accepted: &[bool]) -> impl Iterator<Item = &[u32]> {
+        let ords = accepted.iter().enumerate().filter(|(_, is_accepted)| **is_accepted);
+        ords.map(|(ord, _)| &self.docs[self.range(ord)])
+    }
+
     /// The documents whose value is accepted, by ordinal.
     pub(crate) fn having(&self, accepted: &[bool]) -> Bits {
-        let ranges = || (0..accepted.len()).filter(|&ord| accepted[ord]).map(|ord| self.range(ord));
-        if ranges().map(|range| range.len()).sum::<usize>() > self.ords.len() / SCATTERED {
+        if self.lists(accepted).map(<[u32]>::len).sum::<usize>() > self.ords.len() / SCATTERED {
             return Bits::of(&self.ords, |ord| accepted[ord as usize]);
         }
         let mut docs = Bits::none(u32::try_from(self.ords.len()).unwrap_or(u32::MAX));
-        ranges().for_each(|range| self.docs[range].iter().for_each(|&doc| docs.insert(doc)));
+        self.lists(accepted).for_each(|list| list.iter().for_each(|&doc| docs.insert(doc)));
         docs
     }
 

@@ -111,7 +111,7 @@ impl Behind {
 }
 
 impl<'a> Order<'a> {
-    pub(crate) fn new(query: &Query, segment: &'a Segment, matches: &'a Matches) -> Self {
+    pub(crate) fn new(query: &Query, segment: &'a Segment, matches: &'a Matches<'_>) -> Self {
         let view = segment.view.as_ref();
         let mut keys: Vec<Key<'a>> = Vec::with_capacity(query.sort.len() + 1);
         let (mut sorted, mut by) = (Some(view.by_id.as_slice()), None);

@@ -4,7 +4,10 @@
 //! any of its prices changes; between two neighbours the column, and the order by it, is constant, is computed once
 //! and kept until somebody asks about another interval. So no job runs when a discount begins or ends.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tantivy::i64_to_u64;
 
@@ -36,10 +39,22 @@ impl PriceColumn {
         u32::try_from(self.interval).unwrap_or(u32::MAX)
     }
 
-    /// What costs at least `min` and at most `max`.
-    pub(crate) fn between(&self, min: i64, max: i64) -> Bits {
+    /// Where in the order what costs at least `min` and at most `max` stands.
+    pub(crate) fn range(&self, min: i64, max: i64) -> Range<usize> {
         let (start, end) = (self.below(i128::from(min)), self.below(i128::from(max) + 1));
-        self.cheapest.between(&self.order.ascending, start..end.max(start))
+        start..end.max(start)
+    }
+
+    /// What stands in a range of the order, of which equal prices are on the same side.
+    pub(crate) fn within(&self, range: Range<usize>) -> Bits {
+        self.cheapest.between(&self.order.ascending, range)
+    }
+
+    /// Whether a document stands in such a range.
+    pub(crate) fn is_within(&self, doc: u32, range: &Range<usize>) -> bool {
+        let order = &self.order.ascending[range.clone()];
+        let (Some(&first), Some(&last)) = (order.first(), order.last()) else { return false };
+        (self.prices[first as usize]..=self.prices[last as usize]).contains(&self.prices[doc as usize])
     }
 
     /// How many documents cost less.

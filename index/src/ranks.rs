@@ -56,7 +56,7 @@ impl Ranks {
 }
 
 /// Of everything that shoppers see, which is what most people leaf through, they are noted once.
-fn of(order: &Order<'_>, matches: &Matches) -> Arc<Ranks> {
+fn of(order: &Order<'_>, matches: &Matches<'_>) -> Arc<Ranks> {
     let ranks = || Arc::new(Ranks::new(order.sorted.unwrap_or_default(), &matches.all));
     match order.key_of_sorted().filter(|_| matches.is_all_offered) {
         Some(key) => order.segment.leafed.get_or_make(key, ranks),
@@ -94,7 +94,12 @@ impl Leafed {
 /// Moves `starts`, which are places by segment, down over at most `count` matches that come before all behind them.
 /// Returns over how many: nearly `count`, or, where the order only begins as it is sorted, down to the first of those
 /// that have its key in common.
-pub(crate) fn skip(orders: &[Order<'_>], matches: &[Matches], starts: &mut [usize], count: usize) -> usize {
+pub(crate) fn skip(
+    orders: &[Order<'_>],
+    matches: &[Matches<'_>],
+    starts: &mut [usize],
+    count: usize,
+) -> usize {
     let sorted: Vec<&[u32]> = orders.iter().map(|order| order.sorted.unwrap_or_default()).collect();
     let ranks: Vec<Arc<Ranks>> =
         orders.iter().zip(matches).map(|(order, matches)| of(order, matches)).collect();

@@ -1,8 +1,9 @@
 //! Answering a query from one generation: the whole story, step by step.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use crate::{
+    best,
     bits::Bits,
     compile::{self, Matches},
     error::Error,
@@ -41,8 +42,10 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<us
     let halves = filters + query.facets.len() + 2 * (usize::from(vendors) + usize::from(is_passed));
     let browsed = documents / 32 * (1 + ranges) + documents / 2 * halves + query.limit;
     let Some(text) = &query.text else { return Some(browsed) };
-    let (_, steps) = generation.words.reading(lexicon.number, text)?;
-    Some(browsed.saturating_add(steps))
+    let kept = generation.words.reading(lexicon.number, text)?;
+    let is_best =
+        best::alone(query).is_some() && kept.alone.is_some_and(|asked| best::are_kept(generation, &asked));
+    if is_best { Some(query.limit) } else { Some(browsed.saturating_add(kept.steps)) }
 }
 
 /// See [`Reader::is_brief`](crate::Reader::is_brief).
@@ -52,8 +55,11 @@ pub(crate) fn is_brief(generation: &Generation, query: &Query, lexicon: &Lexicon
 
 /// Answers a query.
 pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexicon) -> Result<Found, Error> {
+    if let Some(found) = best::find(generation, query, lexicon)? {
+        return Ok(found);
+    }
     let segments = &generation.segments;
-    let mut base: Vec<Bits> =
+    let mut base: Vec<Cow<'_, Bits>> =
         segments.iter().map(|segment| compile::visible(query.visibility, segment)).collect();
     let mut sheets: Vec<Option<Lent>> = base.iter().map(|_| None).collect();
     let mut text = None;
@@ -63,13 +69,13 @@ pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexico
         // Who sees other products may read it otherwise.
         let is_shopper = paged.is_none() && query.visibility == Visibility::Active;
         let kept = is_shopper.then(|| generation.words.reading(lexicon.number, asked)).flatten();
-        let known = paged.or(kept.as_ref().map(|(reading, _)| reading.as_ref()));
+        let known = paged.or(kept.as_ref().map(|kept| kept.reading.as_ref()));
         let mut answer = reading::answer(asked, lexicon, generation, &base, known, scored)?;
         if is_shopper && kept.is_none() && generation.is_whole() {
             let steps = usize::try_from(answer.steps).unwrap_or(usize::MAX);
-            generation.words.keep_reading(lexicon.number, asked, &answer.reading, steps);
+            generation.words.keep_reading(lexicon.number, asked, &answer.reading, steps, None);
         }
-        (base, sheets) = answer.matches.drain(..).map(|found| (found.docs, found.sheet)).unzip();
+        (base, sheets) = answer.matches.drain(..).map(|found| (Cow::Owned(found.docs), found.sheet)).unzip();
         text = Some(answer);
     }
     let mut matches = Vec::with_capacity(base.len());

@@ -15,6 +15,7 @@ use tantivy::{
 };
 
 use crate::{
+    best::Bests,
     bits::Bits,
     category::Categories,
     error::Error,
@@ -67,6 +68,8 @@ pub(crate) struct SegmentView {
     pub(crate) sheets: Arc<Sheets>,
     /// What words that were asked for come to here.
     pub(crate) weighed: Weighed,
+    /// Of the words that were asked for alone, what scores most.
+    pub(crate) bests: Bests,
     pub(crate) by_id: Vec<u32>,
     pub(crate) by_name: Permutation,
     pub(crate) by_date: Permutation,
@@ -106,6 +109,7 @@ impl SegmentView {
             prices: prices(reader, sorted)?,
             sheets: Sheets::new(reader.max_doc()),
             weighed: Weighed::new(reader.max_doc()),
+            bests: Bests::default(),
             by_name: Permutation::new(&by_id, |doc| Some(u64::from(name_ords[doc as usize]))),
             by_date: sorted(&dates),
             rated: (0..=BEST).map(|least| rated_at_least(&ratings, least)).collect(),

@@ -34,7 +34,7 @@ pub(crate) struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// The page that a query asks for.
-    pub(crate) fn of(query: &Query, segments: &'a [Segment], matches: &'a [Matches]) -> Self {
+    pub(crate) fn of(query: &Query, segments: &'a [Segment], matches: &'a [Matches<'_>]) -> Self {
         let orders: Vec<Order<'_>> = segments
             .iter()
             .zip(matches)
@@ -47,7 +47,7 @@ impl<'a> Page<'a> {
         page
     }
 
-    fn select(&mut self, query: &Query, matches: &[Matches]) {
+    fn select(&mut self, query: &Query, matches: &[Matches<'_>]) {
         let (candidates, skipped) = self.around(query, matches);
         let (mut candidates, offset) = self.narrow(candidates, query.offset - skipped, query.limit);
         if offset >= candidates.len() {
@@ -68,7 +68,7 @@ impl<'a> Page<'a> {
     }
 
     /// Matches among which the page is, in no order, and how many were skipped that come before all of them.
-    fn around(&self, query: &Query, matches: &[Matches]) -> (Vec<Candidate>, usize) {
+    fn around(&self, query: &Query, matches: &[Matches<'_>]) -> (Vec<Candidate>, usize) {
         let walks = (0..).zip(&self.orders).zip(matches).map(|((segment, order), matches)| {
             let behind = query.after.as_ref().map(|after| order.behind(after));
             Walk { segment, orders: &self.orders, order, matches, behind }

@@ -4,6 +4,7 @@
 //! always has active products.
 
 use std::{
+    borrow::Cow,
     cmp::Reverse,
     collections::{BTreeMap, HashMap, HashSet},
 };
@@ -51,7 +52,7 @@ struct Typed {
 impl Generation {
     /// See [`Reader::suggest`](crate::Reader::suggest).
     pub(crate) fn suggest(&self, query: &SuggestQuery, lexicon: &Lexicon) -> Result<Suggestions, Error> {
-        let visible = self.offered();
+        let visible: Vec<_> = self.segments.iter().map(|segment| Cow::Borrowed(&segment.offered)).collect();
         let answer = reading::answer(&query.text, lexicon, self, &visible, None, true)?;
         let read = answer.corrected.as_deref().unwrap_or(&query.text);
         let Some(typed) = Typed::read(read) else { return Ok(Suggestions::default()) };
@@ -94,7 +95,9 @@ impl Generation {
             Query { sort: vec![best_first], limit: limit.saturating_mul(LOOKED_AT), ..Query::default() };
         let matches = matches.into_iter().enumerate();
         let matches = matches
-            .map(|(ordinal, found)| Matches::find(&search, found.docs, found.sheet, self, ordinal))
+            .map(|(ordinal, found)| {
+                Matches::find(&search, Cow::Owned(found.docs), found.sheet, self, ordinal)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let page = Page::of(&search, &self.segments, &matches);
         let documents = page.candidates.iter().map(|hit| self.document(hit.segment, hit.doc));

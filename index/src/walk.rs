@@ -20,7 +20,7 @@ pub(crate) struct Walk<'a> {
     /// Of all segments.
     pub(crate) orders: &'a [Order<'a>],
     pub(crate) order: &'a Order<'a>,
-    pub(crate) matches: &'a Matches,
+    pub(crate) matches: &'a Matches<'a>,
     /// Only what is behind this place.
     pub(crate) behind: Option<Behind>,
 }
