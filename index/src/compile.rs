@@ -9,11 +9,12 @@ use crate::{
     bits::Bits,
     document::number_text,
     error::Error,
-    filter::{self, Filter},
+    filter::{self, Filter, Values},
     generation::{Generation, Segment},
     postings,
     price::PriceColumn,
-    query::{Facet, Query, Visibility},
+    query::{Facet, Query, SortField, Visibility},
+    reading::TextMatches,
     schema::attribute_term,
     segment::NO_VENDOR,
     sheet::Lent,
@@ -23,6 +24,8 @@ use crate::{
 pub(crate) struct Matches<'a> {
     /// What matches.
     pub(crate) all: Cow<'a, Bits>,
+    /// The same by the first key of the query's sort, where that is known.
+    pub(crate) sorted: Option<Vec<u32>>,
     /// How many that is.
     pub(crate) count: usize,
     /// Whether it is everything that shoppers see.
@@ -39,12 +42,22 @@ pub(crate) struct Matches<'a> {
     sheet: Option<Lent>,
 }
 
-impl<'a> Matches<'a> {
-    /// What matches a query in a segment, of the documents that are visible and match its text.
-    pub(crate) fn find(
+/// What the filters of a query leave in a segment.
+pub(crate) struct Filtered<'a> {
+    /// What is visible and passes the filters but those in `own`.
+    pub(crate) base: Cow<'a, Bits>,
+    sorted: Option<Vec<u32>>,
+    own: Vec<(Facet, Bits)>,
+    prices: Arc<PriceColumn>,
+    /// Whether any filter was applied.
+    pub(crate) is_narrowed: bool,
+}
+
+impl<'a> Filtered<'a> {
+    /// Of the documents that are visible.
+    pub(crate) fn new(
         query: &Query,
-        base: Cow<'a, Bits>,
-        sheet: Option<Lent>,
+        visible: Cow<'a, Bits>,
         generation: &Generation,
         ordinal: usize,
     ) -> Result<Self, Error> {
@@ -54,13 +67,28 @@ impl<'a> Matches<'a> {
         let mut own = Vec::new();
         for (facet, filter) in own_filters(query, generation, segment, &prices)? {
             if query.facets.contains(&facet) {
-                own.push((facet, filter.set(base.bound())));
+                own.push((facet, filter.set(visible.bound())));
             } else {
                 shared.push(filter);
             }
         }
-        let base = filter::narrow(base, &shared);
+        let order = query.sort.first().filter(|first| !first.descending).map(|first| first.field);
+        let (left, is_narrowed) = (filter::narrow(visible, &shared, order), !shared.is_empty());
         drop(shared);
+        Ok(Self { base: left.docs, sorted: left.sorted, own, prices, is_narrowed })
+    }
+
+    /// What of it matches a text; all of it where there is none.
+    pub(crate) fn matching(
+        self,
+        query: &Query,
+        text: Option<TextMatches>,
+        segment: &'a Segment,
+    ) -> Matches<'a> {
+        let Self { base, sorted, own, prices, is_narrowed: _ } = self;
+        // What matches a text and more filters is less than what was sorted.
+        let sorted = sorted.filter(|_| text.is_none() && own.is_empty());
+        let (base, sheet) = text.map_or((base, None), |text| (Cow::Owned(text.docs), text.sheet));
         let (all, base) = if own.is_empty() {
             (base, Cow::default())
         } else {
@@ -74,9 +102,11 @@ impl<'a> Matches<'a> {
         // Whoever sees what shoppers see, and leaves nothing out.
         let is_all_offered = query.visibility == Visibility::Active && count == segment.offered_count;
         let priced = query.price_min.unwrap_or(i64::MIN)..=query.price_max.unwrap_or(i64::MAX);
-        Ok(Self { count: count as usize, is_all_offered, all, base, own, prices, priced, sheet })
+        Matches { count: count as usize, is_all_offered, all, sorted, base, own, prices, priced, sheet }
     }
+}
 
+impl Matches<'_> {
     /// By document, how well it matches; empty when the order does not ask.
     pub(crate) fn scores(&self) -> &[f32] {
         self.sheet.as_ref().map_or(&[], |sheet| &sheet.scores)
@@ -119,6 +149,16 @@ pub(crate) fn visible(visibility: Visibility, segment: &Segment) -> Cow<'_, Bits
     }
 }
 
+/// How many documents stand in the shortest lists of what a query filters by, at most; nothing where it filters by
+/// nothing that is listed.
+pub(crate) fn listed(generation: &Generation, query: &Query) -> Option<usize> {
+    let shortest = |segment: &Segment| {
+        let prices = segment.view.prices_at(query.at);
+        by_value(query, segment, &prices).into_iter().filter_map(|(_, filter)| filter.listed()).min()
+    };
+    generation.segments.iter().map(shortest).sum()
+}
+
 /// The filters that every facet is counted with.
 fn shared_filters<'s>(query: &Query, segment: &'s Segment, prices: &'s PriceColumn) -> Vec<Filter<'s>> {
     let of = |vendor| Bits::of(&segment.view.vendors, |other| other == vendor && other != NO_VENDOR);
@@ -135,21 +175,10 @@ fn own_filters<'s>(
     prices: &'s PriceColumn,
 ) -> Result<Vec<(Facet, Filter<'s>)>, Error> {
     let view = &segment.view;
-    let mut own = Vec::new();
-    if !query.categories.is_empty() {
-        let accepted = view.categories.accepted(&query.categories);
-        own.push((Facet::Category, Filter::Value(&view.categories.by_chain, accepted)));
-    }
-    if !query.brands.is_empty() {
-        let mut accepted = vec![false; view.brands.len() + 1];
-        for ord in query.brands.iter().filter_map(|brand| view.brands.find(brand.as_bytes())) {
-            accepted[ord as usize] = true;
-        }
-        own.push((Facet::Brand, Filter::Value(&view.by_brand, accepted)));
-    }
+    let mut own = by_value(query, segment, prices);
     if query.price_min.is_some() || query.price_max.is_some() {
         let (min, max) = (query.price_min.unwrap_or(i64::MIN), query.price_max.unwrap_or(i64::MAX));
-        own.push((Facet::Price, Filter::priced(prices, min, max)));
+        own.push((Facet::Price, Filter::Priced(prices, min..=max)));
     }
     if let Some(in_stock) = query.in_stock {
         own.push((Facet::Availability, Filter::Member(Cow::Borrowed(&view.in_stock), in_stock)));
@@ -162,6 +191,32 @@ fn own_filters<'s>(
         own.push((Facet::Attribute(name.clone()), Filter::Member(Cow::Owned(having), true)));
     }
     Ok(own)
+}
+
+/// Those whose documents are listed.
+fn by_value<'s>(query: &Query, segment: &'s Segment, prices: &'s PriceColumn) -> Vec<(Facet, Filter<'s>)> {
+    let view = &segment.view;
+    let mut filters = Vec::new();
+    if !query.categories.is_empty() {
+        let accepted = view.categories.accepted(&query.categories);
+        let groups = &view.categories.by_chain;
+        let is_priced = query.price_min.or(query.price_max).is_some()
+            || query.sort.first().is_some_and(|first| first.field == SortField::Price);
+        let (docs, by) = match is_priced {
+            true => (prices.by_chain(groups), Some(SortField::Price)),
+            false => (groups.docs.as_slice(), None),
+        };
+        filters.push((Facet::Category, Filter::Value(Values { groups, accepted, docs, by })));
+    }
+    if !query.brands.is_empty() {
+        let mut accepted = vec![false; view.brands.len() + 1];
+        for ord in query.brands.iter().filter_map(|brand| view.brands.find(brand.as_bytes())) {
+            accepted[ord as usize] = true;
+        }
+        let (groups, by) = (&view.by_brand, Some(SortField::Name));
+        filters.push((Facet::Brand, Filter::Value(Values { groups, accepted, docs: &groups.docs, by })));
+    }
+    filters
 }
 
 /// The documents whose attribute of this name has one of the values.

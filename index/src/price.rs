@@ -5,13 +5,13 @@
 //! and kept until somebody asks about another interval. So no job runs when a discount begins or ends.
 
 use std::{
-    ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    ops::{Range, RangeInclusive},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use tantivy::i64_to_u64;
 
-use crate::{bits::Bits, permutation::Permutation, prefixes::Prefixes};
+use crate::{bits::Bits, groups::Groups, permutation::Permutation, prefixes::Prefixes};
 
 /// What each document of a segment costs during one interval.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct PriceColumn {
     pub(crate) order: Permutation,
     /// The cheapest ones, in sets.
     cheapest: Prefixes,
+    /// Once somebody has asked, the documents by category, those of one by price.
+    by_chain: OnceLock<Vec<u32>>,
     /// How many of the segment's boundaries lie behind.
     interval: usize,
 }
@@ -31,7 +33,7 @@ pub(crate) struct PriceColumn {
 impl PriceColumn {
     fn new(prices: Vec<i64>, sale: Bits, order: Permutation, interval: usize) -> Self {
         let cheapest = Prefixes::new(&order.ascending);
-        Self { prices, sale, order, cheapest, interval }
+        Self { prices, sale, order, cheapest, by_chain: OnceLock::new(), interval }
     }
 
     /// Which of its segment's intervals it holds for.
@@ -39,22 +41,29 @@ impl PriceColumn {
         u32::try_from(self.interval).unwrap_or(u32::MAX)
     }
 
-    /// Where in the order what costs at least `min` and at most `max` stands.
-    pub(crate) fn range(&self, min: i64, max: i64) -> Range<usize> {
-        let (start, end) = (self.below(i128::from(min)), self.below(i128::from(max) + 1));
+    /// The documents as `chains` has them, but those of each chain by price.
+    pub(crate) fn by_chain(&self, chains: &Groups) -> &[u32] {
+        self.by_chain.get_or_init(|| chains.in_order(self.order.ascending.iter().copied()))
+    }
+
+    /// Of documents that are sorted by price, those that cost as much as is in a range.
+    pub(crate) fn part<'d>(&self, docs: &'d [u32], range: &RangeInclusive<i64>) -> &'d [u32] {
+        let below = |docs: &[u32], bound: i128| {
+            docs.partition_point(|&doc| i128::from(self.prices[doc as usize]) < bound)
+        };
+        let docs = &docs[below(docs, i128::from(*range.start()))..];
+        &docs[..below(docs, i128::from(*range.end()) + 1)]
+    }
+
+    /// What costs as much as is in a range.
+    pub(crate) fn between(&self, range: &RangeInclusive<i64>) -> Bits {
+        self.cheapest.between(&self.order.ascending, self.range(range))
+    }
+
+    /// Where in the order that stands.
+    pub(crate) fn range(&self, range: &RangeInclusive<i64>) -> Range<usize> {
+        let (start, end) = (self.below(i128::from(*range.start())), self.below(i128::from(*range.end()) + 1));
         start..end.max(start)
-    }
-
-    /// What stands in a range of the order, of which equal prices are on the same side.
-    pub(crate) fn within(&self, range: Range<usize>) -> Bits {
-        self.cheapest.between(&self.order.ascending, range)
-    }
-
-    /// Whether a document stands in such a range.
-    pub(crate) fn is_within(&self, doc: u32, range: &Range<usize>) -> bool {
-        let order = &self.order.ascending[range.clone()];
-        let (Some(&first), Some(&last)) = (order.first(), order.last()) else { return false };
-        (self.prices[first as usize]..=self.prices[last as usize]).contains(&self.prices[doc as usize])
     }
 
     /// How many documents cost less.

@@ -5,7 +5,7 @@
 
 mod shown;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use tantivy::schema::Term;
 
@@ -54,28 +54,37 @@ pub(crate) struct Answer {
     pub(crate) steps: u64,
 }
 
-/// Reads a text. `visible` says by segment what the asker may see; `known` is how an earlier page read it.
+/// Among which documents, by segment, a text is looked for.
+pub(crate) struct Among<'a> {
+    /// What the asker may see: it decides how the text is read.
+    pub(crate) visible: &'a [Cow<'a, Bits>],
+    /// What other filters leave of that, where there are some.
+    pub(crate) within: Option<&'a Vec<&'a Bits>>,
+}
+
+/// Reads a text. `known` is how an earlier page read it.
 pub(crate) fn answer(
     text: &str,
     lexicon: &Lexicon,
     generation: &Generation,
-    visible: &[Cow<'_, Bits>],
+    among: &Among<'_>,
     known: Option<&Reading>,
     scored: bool,
 ) -> Result<Answer, Error> {
     let parsed = parse(text);
-    let mut reader = TextReader::new(&parsed, lexicon, generation, visible, known)?;
+    let mut reader = TextReader::new(&parsed, lexicon, generation, among.visible, known)?;
     if known.is_none() && !parsed.asked.is_empty() {
         reader.pair(None)?;
-        let matches = reader.matches(scored)?;
-        if is_any(&matches) {
+        let matches = reader.matches_within(among.within, scored)?;
+        if is_any(&matches) || (among.within.is_some() && reader.finds()?) {
             return Ok(reader.finish(matches, true));
         }
         reader.relax()?;
     }
     reader.pair(known.map(|known| known.pairs.as_slice()))?;
-    let matches = reader.matches(scored)?;
-    let is_found = is_any(&matches);
+    let matches = reader.matches_within(among.within, scored)?;
+    // Whether it was found at all, whatever filters leave of that.
+    let is_found = is_any(&matches) || (among.within.is_some() && reader.is_changed() && reader.finds()?);
     Ok(reader.finish(matches, is_found))
 }
 
@@ -211,6 +220,28 @@ impl<'a> TextReader<'a> {
         (0..self.base.len()).map(|ordinal| self.matches_in(ordinal, &places, scored)).collect()
     }
 
+    /// The same of what other filters leave.
+    fn matches_within(
+        &mut self,
+        within: Option<&'a Vec<&'a Bits>>,
+        scored: bool,
+    ) -> Result<Vec<TextMatches>, Error> {
+        let Some(within) = within else { return self.matches(scored) };
+        let narrow = |(base, within): (&Cow<'_, Bits>, &&'a Bits)| {
+            if self.parsed.excluded.is_empty() {
+                return Cow::Borrowed(*within);
+            }
+            let mut narrowed = Bits::clone(within);
+            narrowed.and(base);
+            Cow::Owned(narrowed)
+        };
+        let narrowed = self.base.iter().zip(within).map(narrow).collect();
+        let base = mem::replace(&mut self.base, narrowed);
+        let matches = self.matches(scored);
+        self.base = base;
+        matches
+    }
+
     fn matches_in(&self, ordinal: usize, places: &[usize], scored: bool) -> Result<TextMatches, Error> {
         if self.parsed.is_empty() {
             return Ok(TextMatches { docs: Bits::none(self.base[ordinal].bound()), sheet: None });
@@ -309,10 +340,15 @@ impl<'a> TextReader<'a> {
         Ok(())
     }
 
+    /// Whether it is read as something else than what was written.
+    fn is_changed(&self) -> bool {
+        self.read.iter().any(Option::is_some) || self.dropped.contains(&true)
+    }
+
     /// The answer, by segment; whether anything was found.
     pub(crate) fn finish(self, matches: Vec<TextMatches>, is_found: bool) -> Answer {
         let bits = |worths: &Vec<f32>| worths.iter().map(|worth| worth.to_bits()).collect();
-        let changed = self.read.iter().any(Option::is_some) || self.dropped.contains(&true);
+        let changed = self.is_changed();
         let is_meant = |place: &usize| !self.optional[*place] || self.dropped[*place];
         let forms = (0..self.words.len()).filter(is_meant).flat_map(|place| {
             let worths = self.words[place].worths.clone();

@@ -75,7 +75,8 @@ impl TextReader<'_> {
         self.leave_out()
     }
 
-    fn finds(&self) -> Result<bool, Error> {
+    /// Whether anything matches, as the text is read now.
+    pub(crate) fn finds(&self) -> Result<bool, Error> {
         Ok(self.matches(false)?.iter().any(|found| !found.docs.is_empty()))
     }
 
