@@ -9,10 +9,13 @@
 //! answers costs, which shortens the line until the next beat.
 
 use std::{
+    future::poll_fn,
+    mem,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -71,6 +74,7 @@ impl Pulse {
         self.beat(&mut overload, beat);
         while !stop.is_cancelled() {
             tokio::time::sleep(beat).await;
+            end_of_line().await;
             let come = self.beat(&mut overload, beat);
             beat = if come == 0 { ASLEEP } else { BEAT };
         }
@@ -92,6 +96,19 @@ impl Pulse {
         let last = Duration::from_micros(self.0.last.load(Ordering::Relaxed));
         self.0.begun.elapsed().saturating_sub(last)
     }
+}
+
+/// Waits until all that can go on now has been let go on. Whoever is woken by a timer is let go on at once, past all
+/// others; only a task that wakes itself goes to the end of the line.
+fn end_of_line() -> impl Future<Output = ()> {
+    let mut is_there = false;
+    poll_fn(move |context| {
+        if mem::replace(&mut is_there, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
 }
 
 /// Tells overload from bursts.
@@ -181,5 +198,38 @@ mod tests {
         assert_eq!(lets_in(1_000), 1_000);
         stop.cancel();
         taking.await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn it_stands_in_the_line_of_requests() {
+        let pulse = Pulse::default();
+        let stop = CancellationToken::new();
+        let taking = tokio::spawn(pulse.clone().take(stop.clone()));
+        // As many as keep one worker busy for 60 ms each round, and are never done.
+        let requests: Vec<_> = (0..120)
+            .map(|_| {
+                let (pulse, stop) = (pulse.clone(), stop.clone());
+                tokio::spawn(async move {
+                    let mut turned_away = 0_u32;
+                    while !stop.is_cancelled() {
+                        if pulse.lets_in() {
+                            std::thread::sleep(Duration::from_micros(500));
+                        } else {
+                            turned_away += 1;
+                        }
+                        end_of_line().await;
+                    }
+                    turned_away
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+        let mut turned_away = 0;
+        for request in requests {
+            turned_away += request.await.unwrap();
+        }
+        taking.await.unwrap();
+        assert!(turned_away > 100, "the line is seen to be long: {turned_away}");
     }
 }

@@ -209,10 +209,10 @@ fn by_value<'s>(query: &Query, segment: &'s Segment, prices: &'s PriceColumn) ->
         filters.push((Facet::Category, Filter::Value(Values { groups, accepted, docs, by })));
     }
     if !query.brands.is_empty() {
-        let mut accepted = vec![false; view.brands.len() + 1];
-        for ord in query.brands.iter().filter_map(|brand| view.brands.find(brand.as_bytes())) {
-            accepted[ord as usize] = true;
-        }
+        let found = query.brands.iter().filter_map(|brand| view.brands.find(brand.as_bytes()));
+        let mut accepted: Vec<u32> = found.collect();
+        accepted.sort_unstable();
+        accepted.dedup();
         let (groups, by) = (&view.by_brand, Some(SortField::Name));
         filters.push((Facet::Brand, Filter::Value(Values { groups, accepted, docs: &groups.docs, by })));
     }

@@ -24,8 +24,8 @@ pub(crate) enum Filter<'a> {
 /// Values of which a document has one.
 pub(crate) struct Values<'a> {
     pub(crate) groups: &'a Groups,
-    /// Which ones, by ordinal.
-    pub(crate) accepted: Vec<bool>,
+    /// Which ones, by ordinal, ascending.
+    pub(crate) accepted: Vec<u32>,
     /// The documents by value.
     pub(crate) docs: &'a [u32],
     /// What those of a value are sorted by, the smallest first.
@@ -37,6 +37,15 @@ pub(crate) struct Left<'a> {
     pub(crate) docs: Cow<'a, Bits>,
     /// The same in the order that was asked for, where that costs nothing.
     pub(crate) sorted: Option<Vec<u32>>,
+}
+
+impl Values<'_> {
+    fn accepts(&self, ord: u32) -> bool {
+        match self.accepted[..] {
+            [one] => one == ord,
+            _ => self.accepted.binary_search(&ord).is_ok(),
+        }
+    }
 }
 
 impl Filter<'_> {
@@ -76,7 +85,7 @@ impl Filter<'_> {
     /// Whether it leaves a document.
     fn leaves(&self, doc: u32) -> bool {
         match self {
-            Self::Value(values) => values.accepted[values.groups.ords[doc as usize] as usize],
+            Self::Value(values) => values.accepts(values.groups.ords[doc as usize]),
             Self::Priced(prices, range) => range.contains(&prices.prices[doc as usize]),
             Self::Member(set, is_in) => set.contains(doc) == *is_in,
         }
@@ -181,7 +190,7 @@ mod tests {
                     let accepts = |value: usize| accepted.contains(&value);
                     let docs = if is_priced { column.by_chain(&groups) } else { &groups.docs };
                     let by = is_priced.then_some(SortField::Price);
-                    let accepted = (0..=100).map(accepts).collect();
+                    let accepted = accepted.iter().map(|&value| value as u32).collect();
                     let filters = [
                         Filter::Value(Values { groups: &groups, accepted, docs, by }),
                         Filter::Priced(&column, min..=max),

@@ -49,20 +49,21 @@ impl Groups {
     }
 
     /// Where in `docs` the documents of each value that is accepted stand, by ordinal.
-    pub(crate) fn ranges(&self, accepted: &[bool]) -> impl Iterator<Item = Range<usize>> {
-        let ords = accepted.iter().enumerate().filter(|(_, is_accepted)| **is_accepted);
-        ords.map(|(ord, _)| self.range(ord))
+    pub(crate) fn ranges(&self, accepted: &[u32]) -> impl Iterator<Item = Range<usize>> {
+        accepted.iter().map(|&ord| self.range(ord as usize))
     }
 
     /// How many those are.
-    pub(crate) fn listed(&self, accepted: &[bool]) -> usize {
+    pub(crate) fn listed(&self, accepted: &[u32]) -> usize {
         self.ranges(accepted).map(|range| range.len()).sum()
     }
 
     /// The documents whose value is accepted, by ordinal.
-    pub(crate) fn having(&self, accepted: &[bool]) -> Bits {
+    pub(crate) fn having(&self, accepted: &[u32]) -> Bits {
         if self.listed(accepted) > self.ords.len() / SCATTERED {
-            return Bits::of(&self.ords, |ord| accepted[ord as usize]);
+            let mut is_accepted = vec![false; self.ends.len()];
+            accepted.iter().for_each(|&ord| is_accepted[ord as usize] = true);
+            return Bits::of(&self.ords, |ord| is_accepted[ord as usize]);
         }
         let mut docs = Bits::none(u32::try_from(self.ords.len()).unwrap_or(u32::MAX));
         self.ranges(accepted).for_each(|range| self.docs[range].iter().for_each(|&doc| docs.insert(doc)));
@@ -104,15 +105,15 @@ mod tests {
         let ords: Vec<u32> = (0..200).map(|doc| doc % 5 % 4).collect();
         let groups = Groups::new(ords.clone(), 3, 0..200);
         let backwards = groups.in_order((0..200).rev());
-        for range in groups.ranges(&[true; 4]) {
+        for range in groups.ranges(&[0, 1, 2, 3]) {
             let (mut one, other) = (groups.docs[range.clone()].to_vec(), &backwards[range]);
             one.reverse();
             assert_eq!(one, other);
         }
-        for accepted in [[false; 4], [false, true, false, false], [true, true, true, false], [true; 4]] {
+        for accepted in [&[][..], &[1], &[0, 1, 2], &[0, 1, 2, 3]] {
             assert_eq!(
-                groups.having(&accepted),
-                Bits::of(&ords, |ord| accepted[ord as usize]),
+                groups.having(accepted),
+                Bits::of(&ords, |ord| accepted.contains(&ord)),
                 "{accepted:?}"
             );
         }

@@ -94,13 +94,15 @@ impl Leafed {
 /// Where a page begins: by segment, and how many matches are above all of that.
 type Beginning = (Vec<usize>, usize);
 
+/// A page: what each segment is sorted by, how many keys the order has, and how many hits come before.
+type Opened = (Vec<Sorted>, usize, usize);
+
 /// Pages that were found at most; beyond that they are forgotten.
 const MOST_MARKED: usize = 256;
 
-/// Where pages far down in everything that shoppers see begin, of those that were asked for: by the order, how many keys
-/// it has, and how many hits come before.
+/// Where pages far down in everything that shoppers see begin, of those that were asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Bookmarks(Mutex<HashMap<(Vec<Sorted>, usize, usize), Beginning>>);
+pub(crate) struct Bookmarks(Mutex<HashMap<Opened, Beginning>>);
 
 impl Bookmarks {
     /// Where the page at an offset begins, at or behind `starts`; see [`skip`].
