@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 const BEAT: Duration = Duration::from_millis(5);
 const ASLEEP: Duration = Duration::from_millis(50);
 /// A beat that is later than this is late: everybody waits for as long before anything is done for them.
-const LATE: Duration = Duration::from_millis(8);
+const LATE: Duration = Duration::from_millis(5);
 /// For how long beats must have been late, after a first one: a burst is gone before anybody minds.
 const STANDING: Duration = Duration::from_millis(100);
 /// For how long they must have been in time, for all to be let in again.
