@@ -7,17 +7,13 @@
 //! makes such a search slower. What is deleted later is passed over; where the list then ends too early, everything is
 //! looked at.
 
-use std::{
-    borrow::Cow,
-    cmp::Reverse,
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{borrow::Cow, cmp::Reverse, sync::Arc};
 
 use tantivy::i64_to_u64;
 
 use crate::{
     bits::Bits,
+    bounded::Bounded,
     cursor::{Cursor, Place},
     error::Error,
     found::{Edition, Found, Row},
@@ -34,7 +30,7 @@ use crate::{
 const KEPT: usize = 128;
 /// Up to where pages are answered from them: what was deleted leaves room.
 const DEEPEST: usize = 100;
-/// Bytes that all of a segment's words may take here. Beyond that they are forgotten, all at once.
+/// Bytes that all of a segment's words may take here.
 const MOST_BYTES: usize = 4 << 20;
 /// What an entry takes beside its documents.
 const ENTRY_BYTES: usize = 256;
@@ -52,42 +48,19 @@ struct Best {
 }
 
 /// The best of each word that was asked of a segment: it never changes, so that this outlasts the generation.
-#[derive(Debug, Default)]
-pub(crate) struct Bests {
-    kept: Mutex<Kept>,
-}
+#[derive(Debug)]
+pub(crate) struct Bests(Bounded<Arc<Asked>, Arc<Best>>);
 
-#[derive(Debug, Default)]
-struct Kept {
-    words: HashMap<Arc<Asked>, Arc<Best>>,
-    bytes: usize,
+impl Default for Bests {
+    fn default() -> Self {
+        Self(Bounded::new(MOST_BYTES))
+    }
 }
 
 impl Bests {
-    /// Whether anything is kept of a word.
-    fn has(&self, asked: &Asked) -> bool {
-        self.kept().words.contains_key(asked)
-    }
-
-    fn get(&self, asked: &Asked) -> Option<Arc<Best>> {
-        self.kept().words.get(asked).cloned()
-    }
-
     fn keep(&self, asked: &Arc<Asked>, best: &Arc<Best>) {
         let bytes = ENTRY_BYTES + best.kind.len() + size_of_val::<[(u32, f32)]>(&best.docs);
-        let mut kept = self.kept();
-        let is_full = kept.bytes + bytes > MOST_BYTES;
-        let forgotten = is_full.then(|| std::mem::take(&mut *kept));
-        if kept.words.insert(Arc::clone(asked), Arc::clone(best)).is_none() {
-            kept.bytes += bytes;
-        }
-        drop(kept);
-        // Outside of the lock: it may be much.
-        drop(forgotten);
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.keep(Arc::clone(asked), Arc::clone(best), bytes);
     }
 }
 
@@ -126,7 +99,7 @@ pub(crate) fn alone(query: &Query) -> Option<&str> {
 
 /// Whether the best of a word are kept for every segment.
 pub(crate) fn are_kept(generation: &Generation, asked: &Asked) -> bool {
-    generation.segments.iter().all(|segment| segment.view.bests.has(asked))
+    generation.segments.iter().all(|segment| segment.view.bests.0.has(asked))
 }
 
 /// Answers a query whose text is one word and all that it asks for; nothing where it is another one, where the word has
@@ -238,7 +211,7 @@ impl TextReader<'_> {
         let (word, kind) = (&self.words[0], self.kind());
         let bests = &self.generation.segments[ordinal].view.bests;
         let same = |best: &Arc<Best>| best.kind == kind && best.worth == word.worth.to_bits();
-        if let Some(best) = bests.get(&word.asked).filter(same) {
+        if let Some(best) = bests.0.get(&word.asked).filter(same) {
             return Ok(best);
         }
         let best = Arc::new(self.find_best(ordinal, kind)?);

@@ -86,6 +86,7 @@ mod writer;
 
 mod best;
 mod bits;
+mod bounded;
 mod category;
 mod groups;
 mod permutation;

@@ -21,11 +21,13 @@ use crate::{
     error::Error,
     found::Edition,
     groups::Groups,
+    lookup::LookedUp,
     permutation::Permutation,
     price::{PriceColumn, Prices, Step},
     rank,
     schema::{Lengths, column},
     sheet::Sheets,
+    typo::Slips,
     words::Weighed,
 };
 
@@ -71,6 +73,10 @@ pub(crate) struct SegmentView {
     pub(crate) weighed: Weighed,
     /// Of the words that were asked for alone, what scores most.
     pub(crate) bests: Bests,
+    /// Where forms of words are.
+    pub(crate) looked_up: LookedUp,
+    /// What is near to words that nobody wrote.
+    pub(crate) slips: Slips,
     pub(crate) by_id: Vec<u32>,
     pub(crate) by_name: Permutation,
     pub(crate) by_date: Permutation,
@@ -112,6 +118,8 @@ impl SegmentView {
             sheets: Sheets::new(reader.max_doc()),
             weighed: Weighed::new(reader.max_doc()),
             bests: Bests::default(),
+            looked_up: LookedUp::default(),
+            slips: Slips::default(),
             by_name,
             by_date: sorted(&dates),
             rated: (0..=BEST).map(|least| rated_at_least(&ratings, least)).collect(),

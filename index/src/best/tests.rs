@@ -158,21 +158,3 @@ fn where_too_many_of_the_best_are_gone_everything_is_looked_at() {
     }
     assert!(was_quick[0] && was_quick.contains(&false), "{was_quick:?}");
 }
-
-#[test]
-fn a_word_is_kept_with_what_it_was_asked_as() {
-    let bests = Bests::default();
-    let asked = Arc::new(Asked::new(&[], &crate::settings::Weights::default()));
-    let best = |documents: u32| {
-        let docs = (0..documents).map(|doc| (doc, 1.0)).collect();
-        Arc::new(Best { kind: "a".to_owned(), worth: 1, active: 7, docs })
-    };
-    assert!(!bests.has(&asked));
-    bests.keep(&asked, &best(3));
-    assert!(bests.has(&asked) && bests.get(&asked).unwrap().docs.len() == 3);
-    bests.keep(&asked, &best(u32::try_from(MOST_BYTES / 8).unwrap()));
-    assert!(
-        !bests.kept().words.is_empty() && bests.kept().words.len() == 1,
-        "the others were forgotten for it"
-    );
-}
