@@ -19,6 +19,8 @@ use std::{
 
 use tokio::sync::oneshot;
 
+use crate::niceness::stand_back;
+
 /// How long the wait in a queue that stands may be, by what work takes at the time: one that nobody notices, and no
 /// more than what those wait who come when there is just enough room.
 const QUEUE: Duration = Duration::from_millis(12);
@@ -29,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// For each place, those who may always wait: the first estimate is none, and a few are no overload, however slow the
 /// machine.
 const ALWAYS: usize = 12;
+/// How far the places' threads stand back behind the runtime's, which answer what takes no time, and turn away.
+const NICENESS: i32 = 5;
 /// How fast the estimate follows: the last work counts an eighth.
 const SMOOTHING: u32 = 8;
 
@@ -65,7 +69,10 @@ impl Gate {
         let door = Door(Arc::clone(&inner));
         for _ in 0..places {
             let inner = Arc::clone(&inner);
-            thread::Builder::new().name("duka search".to_owned()).spawn(move || inner.work_off())?;
+            thread::Builder::new().name("duka search".to_owned()).spawn(move || {
+                stand_back(NICENESS);
+                inner.work_off();
+            })?;
         }
         Ok(Self(Arc::new(door)))
     }
@@ -250,151 +257,4 @@ impl Inner {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use tokio::task::JoinHandle;
-
-    use super::*;
-
-    /// Work that takes as long, on one place, so that the gate knows it.
-    async fn learn(gate: &Gate, took: Duration) {
-        for _ in 0..64 {
-            gate.run(move || thread::sleep(took)).await.unwrap();
-        }
-    }
-
-    /// Takes the one place until what is returned is dropped.
-    async fn occupy(gate: &Gate) -> mpsc::Sender<()> {
-        let (go, wait) = mpsc::channel::<()>();
-        let (begun, is_begun) = oneshot::channel();
-        let gate = gate.clone();
-        tokio::spawn(async move {
-            gate.run(move || {
-                begun.send(()).unwrap();
-                let _ = wait.recv();
-            })
-            .await
-        });
-        is_begun.await.unwrap();
-        go
-    }
-
-    /// So many who ask at once.
-    async fn ask(gate: &Gate, many: usize) -> Vec<JoinHandle<Result<(), Undone>>> {
-        let asking: Vec<_> = (0..many)
-            .map(|_| {
-                let gate = gate.clone();
-                tokio::spawn(async move { gate.run(|| ()).await })
-            })
-            .collect();
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        asking
-    }
-
-    fn answered(asking: &[JoinHandle<Result<(), Undone>>]) -> usize {
-        asking.iter().filter(|asker| asker.is_finished()).count()
-    }
-
-    async fn done(asking: Vec<JoinHandle<Result<(), Undone>>>) -> usize {
-        let mut done = 0;
-        for asker in asking {
-            done += usize::from(asker.await.unwrap().is_ok());
-        }
-        done
-    }
-
-    #[tokio::test]
-    async fn a_queue_that_stands_is_short() {
-        let gate = Gate::new(1).unwrap();
-        learn(&gate, Duration::from_millis(5)).await;
-        let busy = occupy(&gate).await;
-        let mut asking = ask(&gate, 1).await;
-        tokio::time::sleep(STANDING).await;
-        asking.extend(ask(&gate, 100).await);
-        assert_eq!(answered(&asking), 101 - ALWAYS, "so many may wait, and the others are told at once");
-        drop(busy);
-        assert_eq!(done(asking).await, ALWAYS, "whoever waits gets in");
-        assert_eq!(gate.run(|| 7).await, Ok(7), "nobody is left in the queue");
-    }
-
-    #[tokio::test]
-    async fn a_burst_is_no_overload() {
-        let gate = Gate::new(1).unwrap();
-        learn(&gate, Duration::from_millis(5)).await;
-        let busy = occupy(&gate).await;
-        let asking = ask(&gate, 60).await;
-        assert_eq!(answered(&asking), 0);
-        drop(busy);
-        assert_eq!(done(asking).await, 60);
-    }
-
-    #[tokio::test]
-    async fn a_burst_that_turns_out_to_be_overload_is_cut_back() {
-        let gate = Gate::new(1).unwrap();
-        learn(&gate, Duration::from_millis(5)).await;
-        let busy = occupy(&gate).await;
-        let asking = ask(&gate, 60).await;
-        assert_eq!(answered(&asking), 0);
-        tokio::time::sleep(STANDING).await;
-        drop(busy);
-        assert_eq!(done(asking).await, ALWAYS + 1, "the first one was at the place already");
-    }
-
-    #[tokio::test]
-    async fn nor_does_anybody_wait_for_longer_than_patience() {
-        let gate = Gate::new(1).unwrap();
-        learn(&gate, Duration::from_millis(50)).await;
-        let _busy = occupy(&gate).await;
-        let asking = ask(&gate, 100).await;
-        let turned_away = answered(&asking);
-        assert!((75..=88).contains(&turned_away), "twenty take a second: {turned_away} may not wait");
-    }
-
-    #[tokio::test]
-    async fn patience_has_an_end() {
-        let gate = Gate::new(1).unwrap();
-        let _busy = occupy(&gate).await;
-        let begun = Instant::now();
-        assert_eq!(gate.run(|| ()).await, Err(Undone::TurnedAway));
-        assert!((PATIENCE..PATIENCE * 3).contains(&begun.elapsed()), "{:?}", begun.elapsed());
-        assert!(gate.0.0.line().waiting.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_place_outlives_work_that_panics() {
-        let gate = Gate::new(1).unwrap();
-        assert_eq!(gate.run(|| assert_eq!(1, 2, "as it should")).await, Err(Undone::Broken));
-        assert_eq!(gate.run(|| 7).await, Ok(7));
-    }
-
-    #[tokio::test]
-    async fn who_has_left_is_not_worked_for() {
-        let gate = Gate::new(1).unwrap();
-        let busy = occupy(&gate).await;
-        let (told, telling) = mpsc::channel();
-        let asker = gate.clone();
-        let leaver = tokio::spawn(async move { asker.run(move || told.send(())).await });
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        leaver.abort();
-        assert!(leaver.await.unwrap_err().is_cancelled());
-        drop(busy);
-        assert_eq!(gate.run(|| 7).await, Ok(7));
-        assert!(telling.try_recv().is_err());
-    }
-
-    #[tokio::test]
-    async fn the_threads_end_with_the_gate() {
-        let gate = Gate::new(3).unwrap();
-        let inner = Arc::downgrade(&gate.0.0);
-        assert_eq!(gate.clone().run(|| 7).await, Ok(7));
-        drop(gate);
-        for _ in 0..500 {
-            if inner.strong_count() == 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{} are left", inner.strong_count());
-    }
-}
+mod tests;

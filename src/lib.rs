@@ -14,6 +14,7 @@ pub mod error;
 pub mod extract;
 pub mod gate;
 pub mod money;
+pub mod niceness;
 pub mod node;
 pub mod openapi;
 pub mod outbound;

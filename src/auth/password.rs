@@ -20,7 +20,10 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    niceness::stand_back,
+};
 
 /// Sign-ins that may wait for a place; with a place for every two cores and 30 ms a hash the last one waits
 /// two seconds.
@@ -92,7 +95,7 @@ impl Passwords {
         let place = Arc::clone(&inner.places).acquire_owned().await.map_err(|_| busy())?;
         let (sender, done) = oneshot::channel();
         let thread = thread::Builder::new().name("duka password".to_owned()).spawn(move || {
-            stand_back();
+            stand_back(NICENESS);
             let done = work(&inner);
             drop((queued, place));
             // Whoever has hung up wants it no more.
@@ -100,16 +103,6 @@ impl Passwords {
         });
         thread.map_err(Error::internal)?;
         done.await.map_err(Error::internal)
-    }
-}
-
-/// Lets this thread stand back behind those that answer. Of this thread alone on Linux; where it would be the whole
-/// process's, it is left as it is.
-fn stand_back() {
-    if cfg!(target_os = "linux")
-        && let Err(error) = rustix::process::nice(NICENESS)
-    {
-        tracing::debug!(%error, "passwords are hashed as eagerly as searches are answered");
     }
 }
 

@@ -24,6 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{IndexingError, follow::begin_lasting, mirror::Payload, projection, store};
+use crate::niceness::stand_back;
 
 /// Products that are read and indexed at a time: enough to make a round trip cheap, few enough to hold.
 pub(super) const CHUNK: usize = 1_000;
@@ -111,7 +112,7 @@ pub(super) async fn build(
 /// Opens an index and what fills it. The threads that do so are as patient as the one that starts them.
 async fn open(folder: &Path) -> Result<(Engine, Bulk), IndexingError> {
     let (folder, threads) = (folder.to_owned(), available_parallelism().map_or(2, usize::from));
-    patiently(move || {
+    patiently(NICENESS, move || {
         let engine = Engine::open(&folder)?;
         let bulk = engine.bulk(threads, HEAP_BYTES)?;
         Ok((engine, bulk))
@@ -120,18 +121,14 @@ async fn open(folder: &Path) -> Result<(Engine, Bulk), IndexingError> {
     .unwrap_or(Err(IndexingError::Panicked))
 }
 
-/// Does work in a thread of its own that stands back behind the others.
-fn patiently<T: Send + 'static>(
+/// Does work in a thread of its own that stands so many steps back behind the others, and so do those that it starts.
+pub(super) fn patiently<T: Send + 'static>(
+    steps: i32,
     work: impl FnOnce() -> Result<T, IndexingError> + Send + 'static,
 ) -> Result<oneshot::Receiver<Result<T, IndexingError>>, IndexingError> {
     let (sender, done) = oneshot::channel();
     thread::Builder::new().name("duka build".to_owned()).spawn(move || {
-        // Of this thread alone on Linux. Where it would be the whole process's, it is left as it is.
-        if cfg!(target_os = "linux")
-            && let Err(error) = rustix::process::nice(NICENESS)
-        {
-            tracing::debug!(%error, "the index is built as eagerly as searches are answered");
-        }
+        stand_back(steps);
         // Nobody waits any more for one that was stopped.
         let _ = sender.send(work());
     })?;
@@ -171,7 +168,7 @@ fn hand(
     share: Arc<Share>,
     options: Arc<PgConnectOptions>,
 ) -> Result<oneshot::Receiver<Result<(), IndexingError>>, IndexingError> {
-    patiently(move || {
+    patiently(NICENESS, move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let worked = runtime.block_on(share.work(&options));
         if worked.is_err() {

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     Applied, IndexingError, Snapshot,
-    build::CHUNK,
+    build::{CHUNK, patiently},
     mirror::Payload,
     projection,
     store::{self, Present},
@@ -19,6 +19,8 @@ use super::{
 
 /// What the writer may hold before it writes a segment: more than any batch of changes needs.
 const WRITER_BYTES: usize = 64 << 20;
+/// How far its threads stand back behind those that answer searches.
+const NICENESS: i32 = 5;
 /// Between two looks whether the server has written its log.
 const WRITTEN_SOON: Duration = Duration::from_millis(5);
 /// After a commit the disk is waited for at most this often, beside all that goes on. A machine that fails before has
@@ -57,7 +59,9 @@ impl Mirror {
         let mut patience = 50;
         loop {
             let engine = self.engine.clone();
-            match spawn_blocking(move || engine.writer(WRITER_BYTES)).await? {
+            // Its threads merge for seconds.
+            let opening = patiently(NICENESS, move || Ok(engine.writer(WRITER_BYTES)))?;
+            match opening.await.map_err(|_| IndexingError::Panicked)?? {
                 // One that was told to stop in the middle of a commit lets go when that is done.
                 Err(duka_index::Error::WriterBusy(_)) if patience > 0 => {
                     patience -= 1;

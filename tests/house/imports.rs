@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The ground: below every feature, above none.
-const GROUND: [&str; 30] = [
+const GROUND: [&str; 31] = [
     "app",
     "attributes",
     "auth",
@@ -24,6 +24,7 @@ const GROUND: [&str; 30] = [
     "indexing",
     "job",
     "money",
+    "niceness",
     "node",
     "openapi",
     "outbound",
@@ -40,9 +41,10 @@ const GROUND: [&str; 30] = [
 ];
 
 /// The lowest of the ground, and whom of it each may import. The others are free among themselves.
-const LOWEST: [(&str, &[&str]); 7] = [
+const LOWEST: [(&str, &[&str]); 8] = [
     ("clock", &[]),
     ("money", &[]),
+    ("niceness", &[]),
     ("node", &[]),
     ("outbound", &[]),
     ("postgres", &[]),
