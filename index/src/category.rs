@@ -39,7 +39,8 @@ impl Node {
 impl Categories {
     /// From the distinct chains, each as JSON, and by document the ordinal of its own.
     pub(crate) fn new(chains: &Values, ords: Vec<u32>) -> Result<Self, Error> {
-        let by_chain = Groups::new(ords, chains.len());
+        let documents = u32::try_from(ords.len()).unwrap_or(u32::MAX);
+        let by_chain = Groups::new(ords, chains.len(), 0..documents);
         let mut categories = Self { by_chain, chains: Vec::new(), nodes: Vec::new() };
         let mut places = HashMap::new();
         for ord in 0..u32::try_from(chains.len()).unwrap_or(u32::MAX) {
