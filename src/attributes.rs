@@ -90,6 +90,12 @@ pub fn from_raw(map: RawAttributes) -> Attributes {
     known.collect()
 }
 
+/// The same, of the whole object as JSON. Nearly always everything in it is known, and read at once.
+pub fn from_json(object: &RawValue) -> Attributes {
+    serde_json::from_str(object.get())
+        .unwrap_or_else(|_| serde_json::from_str(object.get()).map(from_raw).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -139,5 +145,7 @@ mod tests {
         let text = format!(r#"{{"a": 1, "b": null, "c": {{"d": 1}}, "e": 1e400, "f": {deep}}}"#);
         let raw: RawAttributes = serde_json::from_str(&text).unwrap();
         assert_eq!(to_json(&from_raw(raw)), json!({"a": 1}));
+        let raw: &RawValue = serde_json::from_str(&text).unwrap();
+        assert_eq!(to_json(&from_json(raw)), json!({"a": 1}));
     }
 }

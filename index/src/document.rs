@@ -135,16 +135,6 @@ impl Document {
         self.prices.get(begun.saturating_sub(1)).unwrap_or(FREE)
     }
 
-    /// Each attribute's name with each of its texts, the variants' included, repetitions and all. Empty texts
-    /// are no values.
-    pub(crate) fn attribute_texts(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
-        std::iter::once(&self.attributes)
-            .chain(self.variants.iter().map(|variant| &variant.attributes))
-            .flatten()
-            .flat_map(|(name, value)| value.texts().into_iter().map(move |text| (name.as_str(), text)))
-            .filter(|(_, text)| !text.is_empty())
-    }
-
     /// A document with nothing left out, whose JSON shows every field there is.
     pub(crate) fn specimen() -> Self {
         let discount = Some(Discount { end_date: Some(1), ..Discount::default() });

@@ -1,16 +1,19 @@
 //! A document's way into the index and back: what is stored, what is searched, what is a column.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, rc::Rc};
 
 use serde::Deserialize as _;
-use tantivy::{TantivyDocument, schema::Value as _};
+use tantivy::{
+    TantivyDocument,
+    schema::{Field, Value as _},
+};
 
 use crate::{
     collation::Collation,
     document::{AttributeValue, Document},
     error::Error,
     schema::{Fields, Lengths, TextField, attribute_term},
-    text,
+    text::{self, Held},
 };
 
 /// Terms beyond this length are left out of the index below, which holds 65,530 bytes a term at most. Such an
@@ -36,8 +39,9 @@ pub(crate) fn encode(
     stored.extend(crc32fast::hash(&stored).to_le_bytes());
     let mut record = TantivyDocument::with_capacity(stored.len() * 3);
     record.add_bytes(fields.document, &stored);
-    add_texts(&mut record, document, fields);
-    add_terms(&mut record, document, fields);
+    let reading = Reading::of(document);
+    add_texts(&mut record, &reading, fields);
+    add_terms(&mut record, &reading, fields);
     add_columns(&mut record, document, fields, collation).map_err(unfit)?;
     Ok(record)
 }
@@ -75,75 +79,160 @@ fn check(document: &Document) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn add_texts(record: &mut TantivyDocument, document: &Document, fields: &Fields) {
-    let mut lengths = Lengths::default();
-    let mut add = |field: TextField, text: &str| {
-        if !text.is_empty() {
-            record.add_text(fields.text[field as usize], text);
-            lengths.add(field, text::count(text));
-        }
-    };
-    add(TextField::Head, text::head(&document.name));
-    add(TextField::Name, &document.name);
-    add(TextField::Brand, &document.brand);
-    add(TextField::Sku, &document.sku);
-    document.category.iter().for_each(|category| add(TextField::Category, &category.name));
-    add(TextField::Description, &document.description);
-    for variant in &document.variants {
-        add(TextField::Variants, &variant.name);
-        // A single variant carries the product's own code.
-        if variant.sku != document.sku {
-            add(TextField::Sku, &variant.sku);
-        }
-    }
-    // Variants repeat the product's values; a word counts once.
-    let lists = std::iter::once(&document.attributes).chain(document.variants.iter().map(|v| &v.attributes));
-    let mut texts = BTreeSet::new();
-    for (name, value) in lists.flatten() {
-        match value {
-            // "waterproof" is what a shopper types, not "true".
-            AttributeValue::Bool(true) => drop(texts.insert(name.into())),
-            AttributeValue::Bool(false) => {}
-            value => texts.extend(value.texts()),
-        }
-    }
-    texts.iter().for_each(|text| add(TextField::Attributes, text));
-    record.add_u64(fields.lengths, lengths.0);
+/// What the attributes of a document and of its variants say: each text with its attribute's name, once, in order.
+struct Said<'a>(Vec<(&'a str, Cow<'a, str>, Kind)>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// Of texts and numbers, which are what a shopper types.
+    Text,
+    /// "waterproof" is what a shopper types, not "true".
+    Flag,
 }
 
-fn add_terms(record: &mut TantivyDocument, document: &Document, fields: &Fields) {
-    let skus = std::iter::once(&document.sku).chain(document.variants.iter().map(|variant| &variant.sku));
-    let mut codes: BTreeSet<String> = skus.map(|sku| text::whole_code(sku)).collect();
-    // Under whatever name a shop keeps them: EAN, UPC, ISBN, GTIN.
-    let numbers = document.attribute_texts().filter(|(_, value)| text::is_trade_item_number(value));
-    codes.extend(numbers.map(|(_, value)| text::whole_code(&value)));
-    let attributes: BTreeSet<String> =
-        document.attribute_texts().map(|(name, value)| attribute_term(name, &value)).collect();
-    let kinds = kinds(document);
-    let kinds = kinds.iter().map(|kind| (fields.kind, kind));
-    let codes = codes.iter().map(|code| (fields.code, code));
-    let attributes = attributes.iter().map(|term| (fields.attribute, term));
-    for (field, term) in codes.chain(attributes).chain(kinds).filter(|(_, term)| fits(term)) {
-        record.add_text(field, term);
+impl<'a> Said<'a> {
+    fn of(document: &'a Document) -> Self {
+        let lists =
+            std::iter::once(&document.attributes).chain(document.variants.iter().map(|v| &v.attributes));
+        let mut said = Vec::new();
+        for (name, value) in lists.flatten() {
+            let kind = if matches!(value, AttributeValue::Bool(_)) { Kind::Flag } else { Kind::Text };
+            let texts = value.texts().into_iter().filter(|text| !text.is_empty());
+            said.extend(texts.map(|text| (name.as_str(), text, kind)));
+        }
+        // Variants repeat the product's, and each other's.
+        said.sort_unstable();
+        said.dedup();
+        Self(said)
     }
+
+    fn iter(&self) -> impl Iterator<Item = (&'a str, &str)> {
+        self.0.iter().map(|(name, text, _)| (*name, &**text))
+    }
+
+    /// What is searched of it, each text once, in order.
+    fn searched(&self) -> Vec<&str> {
+        let searched = self.0.iter().filter_map(|(name, text, kind)| match kind {
+            Kind::Text => Some(&**text),
+            Kind::Flag => (text == "true").then_some(*name),
+        });
+        let mut searched: Vec<&str> = searched.collect();
+        searched.sort_unstable();
+        searched.dedup();
+        searched
+    }
+}
+
+/// A document whose texts have been read.
+struct Reading<'a> {
+    document: &'a Document,
+    said: Said<'a>,
+    name: Rc<Held>,
+    /// The name's, which mostly is all there is of it.
+    head: (&'a str, Rc<Held>),
+    description: Held,
+}
+
+impl<'a> Reading<'a> {
+    fn of(document: &'a Document) -> Self {
+        let name = Rc::new(Held::read(&document.name, true));
+        let head = text::head(&document.name);
+        let is_all = head.len() == document.name.len();
+        let held = if is_all { Rc::clone(&name) } else { Rc::new(Held::read(head, true)) };
+        let description = Held::read(&document.description, true);
+        Self { document, said: Said::of(document), name, head: (head, held), description }
+    }
+}
+
+/// The searched texts of a document as they are gathered, by field.
+#[derive(Default)]
+struct Texts {
+    fields: [String; 8],
+    lengths: Lengths,
+}
+
+impl Texts {
+    fn add(&mut self, field: TextField, held: &Held) {
+        held.add_to(&mut self.fields[field as usize]);
+        self.lengths.add(field, held.count());
+    }
+}
+
+fn add_texts(record: &mut TantivyDocument, reading: &Reading<'_>, fields: &Fields) {
+    let (document, mut texts) = (reading.document, Texts::default());
+    texts.add(TextField::Head, &reading.head.1);
+    texts.add(TextField::Name, &reading.name);
+    texts.add(TextField::Brand, &Held::read(&document.brand, false));
+    texts.add(TextField::Sku, &Held::read(&document.sku, false));
+    for category in &document.category {
+        texts.add(TextField::Category, &Held::read_again(&category.name));
+    }
+    texts.add(TextField::Description, &reading.description);
+    for variant in &document.variants {
+        texts.add(TextField::Variants, &Held::read_again(&variant.name));
+        if variant.sku != document.sku {
+            texts.add(TextField::Sku, &Held::read(&variant.sku, false));
+        }
+    }
+    for text in reading.said.searched() {
+        texts.add(TextField::Attributes, &Held::read_again(text));
+    }
+    for (field, text) in fields.text.into_iter().zip(texts.fields) {
+        if !text.is_empty() {
+            record.add_text(field, text);
+        }
+    }
+    record.add_u64(fields.lengths, texts.lengths.0);
+}
+
+fn add_terms(record: &mut TantivyDocument, reading: &Reading<'_>, fields: &Fields) {
+    let Reading { document, said, .. } = reading;
+    // A single variant carries the product's own code.
+    let others = document.variants.iter().map(|variant| &variant.sku).filter(|sku| **sku != document.sku);
+    let skus = std::iter::once(&document.sku).chain(others);
+    let mut codes: Vec<String> = skus.map(|sku| text::whole_code(sku)).collect();
+    // Under whatever name a shop keeps them: EAN, UPC, ISBN, GTIN.
+    let numbers = said.iter().filter(|(_, text)| text::is_trade_item_number(text));
+    codes.extend(numbers.map(|(_, text)| text::whole_code(text)));
+    add_all(record, fields.code, codes);
+    add_all(record, fields.kind, kinds(reading));
+    let attributes = said.iter().map(|(name, text)| attribute_term(name, text));
+    add_all(record, fields.attribute, attributes.collect());
+}
+
+/// Adds terms, each once.
+fn add_all(record: &mut TantivyDocument, field: Field, mut terms: Vec<String>) {
+    terms.sort_unstable();
+    terms.dedup();
+    terms.iter().filter(|term| fits(term)).for_each(|term| record.add_text(field, term));
 }
 
 /// A description of so few words is a tagline, which says what the thing is as its name does.
 const MAX_TAGLINE_WORDS: usize = 12;
 
 /// What kind of thing it is called, by its type, by its name and by its tagline.
-fn kinds(document: &Document) -> BTreeSet<String> {
+fn kinds(reading: &Reading<'_>) -> Vec<String> {
+    let Reading { document, said, .. } = reading;
     let is_type = |name: &str| TYPE_ATTRIBUTES.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let (types, others): (Vec<_>, Vec<_>) = document.attribute_texts().partition(|(name, _)| is_type(name));
+    let mut kinds = Vec::new();
     // A name that ends with a colour, a size or the maker says what it is before.
-    let others =
-        others.iter().map(|(_, value)| text::read(value)).filter(|words| words.len() <= MAX_QUALITY_WORDS);
-    let qualities: BTreeSet<String> = others.flatten().chain(text::read(&document.brand)).collect();
-    let types = types.iter().map(|(_, value)| text::whole_phrase(value));
-    let tagline = Some(&document.description).filter(|text| text::count(text) <= MAX_TAGLINE_WORDS);
-    let called =
-        std::iter::once(&document.name).chain(tagline).flat_map(|text| text::nouns(text, &qualities));
-    types.chain(called).collect()
+    let mut qualities = vec![Held::read_again(&document.brand)];
+    for (name, text) in said.iter() {
+        if is_type(name) {
+            kinds.push(text::whole_phrase(text));
+        } else {
+            qualities.push(Held::read_again(text));
+        }
+    }
+    let maker = qualities.iter().take(1);
+    let others = qualities.iter().skip(1).filter(|held| held.count() <= MAX_QUALITY_WORDS);
+    let qualities: Vec<&str> = maker.chain(others).flat_map(|held| held.words()).collect();
+    let is_quality = |word: &str| qualities.contains(&word);
+    kinds.extend(text::nouns(reading.head.0, is_quality));
+    if reading.description.count() <= MAX_TAGLINE_WORDS {
+        kinds.extend(text::nouns(text::head(&document.description), is_quality));
+    }
+    kinds
 }
 
 fn add_columns(

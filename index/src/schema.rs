@@ -200,16 +200,26 @@ const WHOLE: &str = "raw";
 
 /// Adds the tokenizers that the schema names beside tantivy's own.
 pub(crate) fn register_tokenizers(tokenizers: &TokenizerManager) {
-    for (name, stems) in [(WORDS, false), (WORDS_AND_STEMS, true)] {
-        tokenizers.register(name, TextAnalyzer::from(text::WordTokenizer { stems }));
+    // Which texts have stems is known where they are read.
+    for name in [WORDS, WORDS_AND_STEMS] {
+        tokenizers.register(name, TextAnalyzer::from(text::HeldTokenizer));
     }
 }
 
 /// The term of an attribute's value, and (with an empty value) the common beginning of all its values' terms.
 /// No name is the beginning of another one here: the separator is escaped inside names.
 pub(crate) fn attribute_term(name: &str, value: &str) -> String {
-    let name = name.replace('\u{1e}', "\u{1e}0").replace('\u{1f}', "\u{1e}1");
-    format!("{name}\u{1f}{value}")
+    let mut term = String::with_capacity(name.len() + 1 + value.len());
+    for c in name.chars() {
+        match c {
+            '\u{1e}' => term.push_str("\u{1e}0"),
+            '\u{1f}' => term.push_str("\u{1e}1"),
+            c => term.push(c),
+        }
+    }
+    term.push('\u{1f}');
+    term.push_str(value);
+    term
 }
 
 /// Identifies the schema and the way documents and texts are read: an index is only opened by a program with

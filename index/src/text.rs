@@ -10,20 +10,17 @@
 //! in its place, so that what is written the same always counts for more, and names of makers and articles are
 //! never taken for a verb. What a word is worth is [`rank`](crate::rank)'s business.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeSet, HashMap},
-    ops::Range,
-};
+use std::{cell::RefCell, collections::HashMap, ops::Range};
 
-use tantivy::tokenizer::TokenStream as _;
+use foldhash::fast::RandomState;
 
 use self::stream::WordStream;
 pub(crate) use self::{
+    held::{Held, HeldTokenizer},
     size::{is_unit, size_at},
-    stream::WordTokenizer,
 };
 
+mod held;
 mod size;
 mod stream;
 
@@ -32,15 +29,9 @@ pub(crate) fn read(text: &str) -> Vec<String> {
     let mut stream = WordStream::new(text);
     let mut words = Vec::new();
     while stream.advance() {
-        words.push(stream.token().text.clone());
+        words.push(stream.word().to_owned());
     }
     words
-}
-
-/// How many words a text has.
-pub(crate) fn count(text: &str) -> usize {
-    let mut stream = WordStream::new(text);
-    std::iter::from_fn(|| stream.advance().then_some(())).count()
 }
 
 /// Reads all words of a text, in order, each with its byte range.
@@ -48,8 +39,7 @@ pub(crate) fn read_with_ranges(text: &str) -> Vec<(String, Range<usize>)> {
     let mut stream = WordStream::new(text);
     let mut words = Vec::new();
     while stream.advance() {
-        let token = stream.token();
-        words.push((token.text.clone(), token.offset_from..token.offset_to));
+        words.push((stream.word().to_owned(), stream.place()));
     }
     words
 }
@@ -60,23 +50,25 @@ const BEHIND_THE_HEAD: [&str; 5] = ["for", "with", "w", "fits", "compatible"];
 /// The part of a name that says what the thing is: `Silicone case` of `Silicone case for iPhone 15`. The whole name
 /// where there is no such part.
 pub(crate) fn head(name: &str) -> &str {
-    let words = read_with_ranges(name);
-    let end = words.iter().skip(1).find(|(word, _)| BEHIND_THE_HEAD.contains(&word.as_str()));
-    end.map_or(name, |(_, range)| &name[..range.start])
+    let mut words = WordStream::new(name);
+    // What a name begins with is not behind anything.
+    words.advance();
+    while words.advance() {
+        if BEHIND_THE_HEAD.contains(&words.word()) {
+            return &name[..words.place().start];
+        }
+    }
+    name
 }
 
-/// What a name or a tagline calls the thing: the words at the end of its head, as [`whole_phrase`]s of one to three words.
-/// Numbers, units, and `qualities` of the thing come behind that and are passed over.
-pub(crate) fn nouns(name: &str, qualities: &BTreeSet<String>) -> Vec<String> {
-    let head = head(name);
-    let head = head.split([',', '(', ';', '|']).next().unwrap_or(head);
-    let mut words = read(head);
-    let is_quality =
-        |word: &String| word.len() <= 2 || word.contains(char::is_numeric) || qualities.contains(word);
-    while words.last().is_some_and(is_quality) {
-        words.pop();
-    }
-    (1..=words.len().min(3)).map(|count| whole_phrase(&words[words.len() - count..].join(" "))).collect()
+/// What the head of a name or of a tagline calls the thing: the words at its end, as [`phrase`]s of one to three words.
+/// Numbers, units, and qualities of the thing come behind that and are passed over.
+pub(crate) fn nouns(head: &str, is_quality: impl Fn(&str) -> bool) -> Vec<String> {
+    let named = head.split([',', '(', ';', '|']).next().unwrap_or(head);
+    let words = read(named);
+    let says_nothing = |word: &String| word.len() <= 2 || word.contains(char::is_numeric) || is_quality(word);
+    let end = words.iter().rposition(|word| !says_nothing(word)).map_or(0, |last| last + 1);
+    (1..=end.min(3)).map(|count| phrase(&words[end - count..end])).collect()
 }
 
 /// Stands before a stem in the index, so that no word is ever taken for one.
@@ -97,20 +89,29 @@ const MIN_STEMMED: usize = 4;
 /// <https://snowballstem.org/algorithms/english/stemmer.html>). Only words of plain letters have one: digits make
 /// model names.
 pub(crate) fn stem(word: &str) -> Option<String> {
+    let mut stem = String::new();
+    push_stem(word, &mut stem).then_some(stem)
+}
+
+/// Adds the stem of a word to a text, if it has one; see [`stem`].
+fn push_stem(word: &str, text: &mut String) -> bool {
     if word.len() < MIN_STEMMED || !is_inflected(word) {
-        return None;
+        return false;
     }
     STEMS.with_borrow_mut(|stems| {
         if let Some(known) = stems.get(word) {
-            return known.clone();
+            text.push_str(known);
+            return !known.is_empty();
         }
         let stemmer = frostem::Stemmer::new(frostem::Algorithm::English);
-        let stem = Some(stemmer.stem(word).into_owned()).filter(|stem| stem != word);
+        let stem = stemmer.stem(word);
+        let stem = if stem == word { "" } else { &*stem };
         if stems.len() >= MAX_STEMS {
             stems.clear();
         }
-        stems.insert(word.to_owned(), stem.clone());
-        stem
+        stems.insert(word.into(), stem.into());
+        text.push_str(stem);
+        !stem.is_empty()
     })
 }
 
@@ -118,8 +119,8 @@ pub(crate) fn stem(word: &str) -> Option<String> {
 const MAX_STEMS: usize = 10_000;
 
 thread_local! {
-    /// The last words that this thread has stemmed.
-    static STEMS: RefCell<HashMap<String, Option<String>>> = RefCell::default();
+    /// The last words that this thread has stemmed, with their stems; empty where they have none.
+    static STEMS: RefCell<HashMap<Box<str>, Box<str>, RandomState>> = RefCell::default();
 }
 
 /// A stock keeping unit or trade item number as a whole: folded like words are, with what separates them left
@@ -147,13 +148,25 @@ const MAX_PHRASE_WORDS: usize = 4;
 
 /// A phrase as a whole: its words' stems, so that `Gaming mouse pads` is a `gaming mouse pad`. Empty when it is too
 /// long to name a kind of thing, and when there is nothing to it.
-pub(crate) fn whole_phrase(phrase: &str) -> String {
-    let words = read(phrase);
+pub(crate) fn whole_phrase(text: &str) -> String {
+    phrase(&read(text))
+}
+
+/// The same, of words that have been read.
+pub(crate) fn phrase<T: AsRef<str>>(words: &[T]) -> String {
+    let mut whole = String::new();
     if words.len() > MAX_PHRASE_WORDS {
-        return String::new();
+        return whole;
     }
-    let stems = words.into_iter().map(|word| stem(&word).unwrap_or(word));
-    stems.collect::<Vec<_>>().join(" ")
+    for (place, word) in words.iter().map(AsRef::as_ref).enumerate() {
+        if place > 0 {
+            whole.push(' ');
+        }
+        if !push_stem(word, &mut whole) {
+            whole.push_str(word);
+        }
+    }
+    whole
 }
 
 /// Whether it looks like a GTIN: 8 to 14 digits (GS1 General Specifications, 3.3).
@@ -196,11 +209,7 @@ mod tests {
     #[test]
     fn ranges_point_into_the_text() {
         let text = "Übergröße, ½ m²";
-        let mut stream = WordStream::new(text);
-        let mut ranges = Vec::new();
-        while stream.advance() {
-            ranges.push(&text[stream.token().offset_from..stream.token().offset_to]);
-        }
+        let ranges: Vec<_> = read_with_ranges(text).into_iter().map(|(_, range)| &text[range]).collect();
         assert_eq!(ranges, ["Übergröße", "½", "½", "m²"]);
     }
 
@@ -219,6 +228,7 @@ mod tests {
         assert_eq!(head("Silicone case for iPhone 15"), "Silicone case ");
         assert_eq!(head("Kettle w/ thermometer"), "Kettle ");
         assert_eq!(head("For Honor"), "For Honor");
+        assert_eq!(head("Kettle"), "Kettle");
         assert_eq!(head(""), "");
     }
 

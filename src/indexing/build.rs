@@ -5,6 +5,7 @@
 //! what.
 
 use std::{
+    ops::RangeInclusive,
     path::Path,
     sync::{
         Arc,
@@ -23,7 +24,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{IndexingError, follow::begin_lasting, mirror::Payload, projection, store};
+use super::{
+    IndexingError,
+    follow::begin_lasting,
+    mirror::Payload,
+    projection::{self, Paths},
+    store,
+};
 use crate::niceness::stand_back;
 
 /// Products that are read and indexed at a time: enough to make a round trip cheap, few enough to hold.
@@ -54,6 +61,7 @@ pub(super) async fn build(
     let (mut snapshot, present) = begin_lasting(pool).await?;
     let exported = store::export_snapshot(&mut snapshot).await?;
     let total = store::count_live(&mut snapshot).await?.unsigned_abs();
+    let paths = projection::paths(&mut snapshot).await?;
     progress(0, total);
     tracing::info!(products = total, "building the index");
 
@@ -64,6 +72,7 @@ pub(super) async fn build(
         dealt: Mutex::new(receiver),
         done: AtomicU64::new(0),
         exported,
+        paths,
         stop: stop.child_token(),
     });
     // However this ends, the hands end too.
@@ -135,19 +144,19 @@ pub(super) fn patiently<T: Send + 'static>(
     Ok(done)
 }
 
-/// Deals out the ids of all live products, in order, until it is stopped.
+/// Deals out the ids of all live products, in order, each share from its first to its last, until it is stopped.
 async fn deal(
     db: &mut PgConnection,
-    hands: mpsc::Sender<Vec<i64>>,
+    hands: mpsc::Sender<RangeInclusive<i64>>,
     stop: &CancellationToken,
 ) -> Result<(), IndexingError> {
     let mut after = i64::MIN;
     loop {
         let ids = store::live_ids_after(db, after, CHUNK).await?;
-        let Some(last) = ids.last() else { return Ok(()) };
+        let (Some(first), Some(last)) = (ids.first(), ids.last()) else { return Ok(()) };
         after = *last;
         // Whoever failed has stopped the others, and nobody takes what is dealt any more.
-        match stop.run_until_cancelled(hands.send(ids)).await {
+        match stop.run_until_cancelled(hands.send(*first..=*last)).await {
             Some(Ok(())) => {}
             Some(Err(_)) | None => return Ok(()),
         }
@@ -157,9 +166,10 @@ async fn deal(
 /// What the hands share.
 struct Share {
     bulk: Bulk,
-    dealt: Mutex<mpsc::Receiver<Vec<i64>>>,
+    dealt: Mutex<mpsc::Receiver<RangeInclusive<i64>>>,
     done: AtomicU64,
     exported: String,
+    paths: Paths,
     stop: CancellationToken,
 }
 
@@ -187,14 +197,14 @@ impl Share {
             if self.stop.is_cancelled() {
                 return Err(IndexingError::Cancelled);
             }
-            let documents = projection::documents(&mut db, &ids).await?;
+            let documents = projection::documents_within(&mut db, ids, &self.paths).await?;
             let added = add(&self.bulk, &documents)?;
             self.done.fetch_add(added, Ordering::Relaxed);
         }
         Ok(sqlx::Connection::close(db).await?)
     }
 
-    async fn next(&self) -> Option<Vec<i64>> {
+    async fn next(&self) -> Option<RangeInclusive<i64>> {
         self.dealt.lock().await.recv().await
     }
 }

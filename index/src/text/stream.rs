@@ -1,12 +1,11 @@
 //! The words of a text, sign by sign: where they begin and end, what is folded away, and what a document holds beside
 //! them.
 
-use std::str::CharIndices;
+use std::ops::Range;
 
-use tantivy::tokenizer::{Token, TokenStream, Tokenizer};
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
-use super::{SIZE_MARK, STEM_MARK, size_at, stem};
+use super::{SIZE_MARK, STEM_MARK, push_stem, size_at};
 
 /// Longer words are cut here, in documents and queries alike: what looks like one is a serialised blob.
 const MAX_WORD_CHARS: usize = 64;
@@ -14,49 +13,62 @@ const MAX_WORD_CHARS: usize = 64;
 /// A letter has fewer signs: `A+++` is the best there is.
 const MAX_SIGNS: usize = 3;
 
-/// The tokenizer of every searched field.
-#[derive(Clone, Debug)]
-pub(crate) struct WordTokenizer {
-    /// Whether each inflected word is followed by its stem, marked, at the same position.
-    pub(crate) stems: bool,
-}
-
-impl Tokenizer for WordTokenizer {
-    type TokenStream<'a> = WordStream<'a>;
-
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        WordStream { is_indexed: true, stems: self.stems, ..WordStream::new(text) }
-    }
-}
-
 /// The words of a text, one after the other, with their byte ranges in it.
-pub(crate) struct WordStream<'a> {
+pub(super) struct WordStream<'a> {
     text: &'a str,
-    chars: CharIndices<'a>,
+    /// Up to where it has been read.
+    at: usize,
     /// What one character stands for, in reverse.
     parts: Vec<char>,
     /// The byte range of the character that `parts` came from.
-    range: (usize, usize),
-    token: Token,
-    /// Whether it is of a document, which holds some words in several ways.
-    is_indexed: bool,
-    stems: bool,
-    /// What else the word is held as, which comes next.
-    stem: Option<String>,
+    range: Range<usize>,
+    word: String,
+    /// Where the word stands in the text.
+    place: Range<usize>,
 }
 
 impl<'a> WordStream<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            chars: text.char_indices(),
-            parts: Vec::new(),
-            range: (0, 0),
-            token: Token::default(),
-            is_indexed: false,
-            stems: false,
-            stem: None,
+        Self { text, at: 0, parts: Vec::new(), range: 0..0, word: String::new(), place: 0..0 }
+    }
+
+    /// The word that was read last.
+    pub(super) fn word(&self) -> &str {
+        &self.word
+    }
+
+    /// Its byte range in the text.
+    pub(super) fn place(&self) -> Range<usize> {
+        self.place.clone()
+    }
+
+    /// Adds what a document holds beside the word, if it does: initials without their sign, and, with `stems`, the stem of
+    /// a word and the size that a number is, marked.
+    pub(super) fn push_beside(&self, stems: bool, held: &mut String) -> bool {
+        if self.word.contains('&') {
+            held.extend(self.word.chars().filter(|c| *c != '&'));
+            return true;
         }
+        if !stems {
+            return false;
+        }
+        if self.word.starts_with(|c: char| c.is_ascii_digit()) {
+            let Some(size) = size_at(self.text, self.place()) else { return false };
+            held.push(SIZE_MARK);
+            held.push_str(&size.inches);
+            return true;
+        }
+        let before = held.len();
+        held.push(STEM_MARK);
+        let is_stemmed = push_stem(&self.word, held);
+        if !is_stemmed {
+            held.truncate(before);
+        }
+        is_stemmed
+    }
+
+    fn behind(&self) -> &'a str {
+        &self.text[self.at..]
     }
 
     fn next_part(&mut self) -> Option<char> {
@@ -64,8 +76,9 @@ impl<'a> WordStream<'a> {
             if let Some(part) = self.parts.pop() {
                 return Some(part);
             }
-            let (from, c) = self.chars.next()?;
-            self.range = (from, from + c.len_utf8());
+            let c = self.behind().chars().next()?;
+            self.range = self.at..self.at + c.len_utf8();
+            self.at = self.range.end;
             match c {
                 c if c.is_ascii() => return Some(c),
                 // Signs that would decompose into letters and stick to the word before them.
@@ -77,56 +90,77 @@ impl<'a> WordStream<'a> {
             }
         }
     }
-}
 
-impl WordStream<'_> {
+    /// Takes the plain letters and digits that come next, of a word that has so many characters; returns how many those
+    /// were. They are nearly all there is, and need not be looked at one by one.
+    fn take_plain(&mut self, chars: usize) -> usize {
+        if !self.parts.is_empty() {
+            return 0;
+        }
+        let behind = self.behind();
+        let plain = behind.bytes().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(behind.len());
+        if plain > 0 {
+            let from = self.word.len();
+            self.word.push_str(&behind[..plain.min(MAX_WORD_CHARS.saturating_sub(chars))]);
+            self.word[from..].make_ascii_lowercase();
+            if chars == 0 {
+                self.place.start = self.at;
+            }
+            self.at += plain;
+            self.place.end = self.at;
+        }
+        plain
+    }
+
     /// Whether behind an `&` stand one or two letters, and on one side of it a single one.
     fn is_initial_behind(&self, letters_before: usize) -> bool {
-        let behind = self.chars.as_str();
+        let behind = self.behind();
         let letters = behind.chars().take_while(|c| c.is_alphanumeric()).count();
         let is_letter = |c: char| c.is_ascii_alphabetic();
         (letters == 1 || (letters == 2 && letters_before == 1))
             && behind.starts_with(is_letter)
-            && self.token.text.chars().all(is_letter)
+            && self.word.chars().all(is_letter)
     }
 
     /// Takes the signs that make another word of a single letter, of which the first has been read.
     fn take_signs(&mut self, letters: usize, sign: char) {
         if letters != 1
             || !matches!(sign, '+' | '#')
-            || !self.token.text.starts_with(|c: char| c.is_ascii_alphabetic())
+            || !self.word.starts_with(|c: char| c.is_ascii_alphabetic())
         {
             return;
         }
-        let behind = self.chars.as_str();
+        let behind = self.behind();
         let more = if sign == '+' { behind.chars().take_while(|c| *c == sign).count() } else { 0 };
         if more >= MAX_SIGNS || behind[more..].starts_with(|c: char| c.is_alphanumeric() || c == sign) {
             return;
         }
-        self.token.text.extend(std::iter::repeat_n(sign, more + 1));
-        self.token.offset_to = self.range.1 + more;
-        self.chars.by_ref().take(more).for_each(drop);
+        self.word.extend(std::iter::repeat_n(sign, more + 1));
+        self.at += more;
+        self.place.end = self.range.end + more;
     }
 
-    fn next_word(&mut self) -> bool {
-        self.token.text.clear();
-        self.token.position = self.token.position.wrapping_add(1);
+    /// Reads the next word; false when there is none.
+    pub(super) fn advance(&mut self) -> bool {
+        self.word.clear();
         let mut chars = 0;
-        while let Some(part) = self.next_part() {
+        loop {
+            chars += self.take_plain(chars);
+            let Some(part) = self.next_part() else { return chars > 0 };
             match class(part) {
                 Class::Letter => {
                     if chars == 0 {
-                        self.token.offset_from = self.range.0;
+                        self.place.start = self.range.start;
                     }
                     if chars < MAX_WORD_CHARS {
-                        fold(part, &mut self.token.text);
+                        fold(part, &mut self.word);
                     }
-                    self.token.offset_to = self.range.1;
+                    self.place.end = self.range.end;
                     chars += 1;
                 }
                 Class::Separator if chars > 0 => {
                     if chars <= 2 && part == '&' && self.is_initial_behind(chars) {
-                        self.token.text.push(part);
+                        self.word.push(part);
                         continue;
                     }
                     self.take_signs(chars, part);
@@ -135,36 +169,6 @@ impl WordStream<'_> {
                 Class::Separator | Class::Ignored => {}
             }
         }
-        chars > 0
-    }
-}
-
-impl TokenStream for WordStream<'_> {
-    fn advance(&mut self) -> bool {
-        if let Some(stem) = self.stem.take() {
-            self.token.text = stem;
-            return true;
-        }
-        let found = self.next_word();
-        if found && self.is_indexed && self.token.text.contains('&') {
-            self.stem = Some(self.token.text.replace('&', ""));
-        } else if found && self.stems {
-            self.stem = if self.token.text.starts_with(|c: char| c.is_ascii_digit()) {
-                let size = size_at(self.text, self.token.offset_from..self.token.offset_to);
-                size.map(|size| format!("{SIZE_MARK}{}", size.inches))
-            } else {
-                stem(&self.token.text).map(|stem| format!("{STEM_MARK}{stem}"))
-            };
-        }
-        found
-    }
-
-    fn token(&self) -> &Token {
-        &self.token
-    }
-
-    fn token_mut(&mut self) -> &mut Token {
-        &mut self.token
     }
 }
 
@@ -222,37 +226,5 @@ fn fold(c: char, word: &mut String) {
             '\u{307}' => {}
             c => word.push(c),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::text::whole_code;
-
-    #[test]
-    fn documents_hold_initials_without_the_sign_too() {
-        let mut stream = WordTokenizer { stems: false };
-        let mut stream = stream.token_stream("an AT&T phone");
-        let mut words = Vec::new();
-        while stream.advance() {
-            words.push((stream.token.position, stream.token.text.clone()));
-        }
-        let word = |position, word: &str| (position, word.to_owned());
-        assert_eq!(words, [word(0, "an"), word(1, "at&t"), word(1, "att"), word(2, "phone")]);
-        assert_eq!([whole_code("A&B-1"), whole_code("C++")], ["ab1", "c++"]);
-    }
-
-    #[test]
-    fn stems_stand_beside_inflected_words() {
-        let mut stream = WordStream { stems: true, ..WordStream::new("Red batteries 1080p") };
-        let mut words = Vec::new();
-        while stream.advance() {
-            words.push((stream.token.position, stream.token.text.clone()));
-        }
-        let word = |position, word: &str| (position, word.to_owned());
-        assert_eq!(words, [word(0, "red"), word(1, "batteries"), word(1, "\u{1}batteri"), word(2, "1080p")]);
-        assert_eq!(stem("battery"), Some("batteri".to_owned()));
-        assert_eq!([stem("tv"), stem("tvs"), stem("ps4s"), stem("größen")], [None, None, None, None]);
     }
 }
