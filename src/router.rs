@@ -134,6 +134,7 @@ fn router(app: App) -> Router {
         .layer(middleware::from_fn(in_time))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
         .layer(middleware::from_fn(refuse_codings))
+        .layer(middleware::from_fn(refuse_hosts))
         .layer(cors(origins))
         .layer(middleware::from_fn(protect))
         .layer(middleware::from_fn(observe))
@@ -283,6 +284,15 @@ async fn refuse_query(with_parameters: Arc<QueryPaths>, request: Request, next: 
         Ok(_) => next.run(request).await,
         Err(error) => error.into_response(),
     }
+}
+
+/// Refuses a request of HTTP/1.1 that does not name one host: of two, a proxy before us may have believed the other.
+async fn refuse_hosts(request: Request, next: Next) -> Response<Body> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if hosts == 1 || hosts == 0 && request.version() < Version::HTTP_11 {
+        return next.run(request).await;
+    }
+    error::Error::malformed(format!("`Host` is given {hosts} times; a request has one.")).into_response()
 }
 
 /// Refuses who takes no coding of the answer, before anything is done for it.
