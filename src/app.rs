@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     auth::{password::Passwords, token::Keys},
-    cache::{Cache, rows::Rows},
+    cache::{Cache, rows::Rows, spellings::Spellings},
     clock::Clock,
     config::Config,
     gate::Gate,
@@ -45,6 +45,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Answers to searches.
     pub cache: Cache,
+    /// What anonymous searches have asked, by their query strings.
+    pub spellings: Spellings,
     /// Products as answers show them.
     pub rows: Rows,
     /// Places for searches: as many as there are cores, so that a queue forms here and not on the runtime.

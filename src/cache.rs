@@ -6,6 +6,7 @@
 
 pub mod encoding;
 pub mod rows;
+pub mod spellings;
 
 use std::{
     fmt,
@@ -13,6 +14,7 @@ use std::{
 };
 
 use axum::{body::Bytes, http::HeaderValue};
+use futures_util::FutureExt;
 use moka::policy::EvictionPolicy;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -27,22 +29,45 @@ const ENTRY_BYTES: usize = 512;
 /// Shorter bodies are sent as they are: they fit into a packet either way.
 const WORTH_CODING: usize = 512;
 
-/// Names an answer, in one coding.
+/// Stands for a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    hash: [u8; 32],
-    encoding: Encoding,
-}
+pub struct Question([u8; 32]);
 
-impl Key {
-    /// The key of the plain answer to `question`, which says all that the answer depends on. Equal ones must
-    /// serialise equally. A hash stands for it, of which nobody finds two that collide.
+impl Question {
+    /// What stands for a question, which says all that is asked. Equal ones must serialise equally. It is a hash, of
+    /// which nobody finds two that collide.
     ///
     /// # Errors
     /// When it cannot be serialised.
     pub fn new(question: &impl Serialize) -> Result<Self> {
         let text = serde_json::to_vec(question).map_err(Error::internal)?;
-        Ok(Self { hash: Sha256::digest(text).into(), encoding: Encoding::Plain })
+        Ok(Self(Sha256::digest(text).into()))
+    }
+}
+
+/// What an answer is computed from, beside the question.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct State {
+    /// The index's generation.
+    pub generation: u64,
+    /// The last instant at which a price changed.
+    pub price_epoch: i64,
+    /// The version of the search's settings.
+    pub settings: i64,
+}
+
+/// Names an answer, in one coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    question: Question,
+    state: State,
+    encoding: Encoding,
+}
+
+impl Key {
+    /// The key of the plain answer.
+    pub fn new(question: Question, state: State) -> Self {
+        Self { question, state, encoding: Encoding::Plain }
     }
 
     /// The key of the same answer in a coding.
@@ -144,6 +169,8 @@ pub struct Cache {
     bodies: Option<moka::future::Cache<Key, Body>>,
     hits: AtomicU64,
     misses: AtomicU64,
+    hits_total: metrics::Counter,
+    misses_total: metrics::Counter,
 }
 
 impl Cache {
@@ -157,12 +184,19 @@ impl Cache {
                 .eviction_policy(EvictionPolicy::lru())
                 .build()
         });
-        Self { bodies, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        let hits_total = metrics::counter!("duka_search_cache_hits_total");
+        let misses_total = metrics::counter!("duka_search_cache_misses_total");
+        Self { bodies, hits: AtomicU64::new(0), misses: AtomicU64::new(0), hits_total, misses_total }
     }
 
     /// What is kept under the key.
     pub async fn get(&self, key: &Key) -> Option<Body> {
         self.bodies.as_ref()?.get(key).await
+    }
+
+    /// What is kept under the key, where that can be told without waiting.
+    pub fn get_now(&self, key: &Key) -> Option<Body> {
+        self.get(key).now_or_never().flatten()
     }
 
     /// What is kept under the key, else what `make` makes, which is kept then. Of those who ask for it at the same
@@ -195,16 +229,12 @@ impl Cache {
 
     /// Counts an answer.
     pub fn count(&self, outcome: Outcome) {
-        match outcome {
-            Outcome::Hit => {
-                self.hits.fetch_add(1, Ordering::Relaxed);
-                metrics::counter!("duka_search_cache_hits_total").increment(1);
-            }
-            Outcome::Miss => {
-                self.misses.fetch_add(1, Ordering::Relaxed);
-                metrics::counter!("duka_search_cache_misses_total").increment(1);
-            }
-        }
+        let (counted, total) = match outcome {
+            Outcome::Hit => (&self.hits, &self.hits_total),
+            Outcome::Miss => (&self.misses, &self.misses_total),
+        };
+        counted.fetch_add(1, Ordering::Relaxed);
+        total.increment(1);
     }
 
     /// How useful it has been.

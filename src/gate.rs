@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 
 /// How long the wait in a queue that stands may be, by what work takes at the time: one that nobody notices, and no
 /// more than what those wait who come when there is just enough room.
-const QUEUE: Duration = Duration::from_millis(25);
+const QUEUE: Duration = Duration::from_millis(12);
 /// A queue stands when it has not been empty for this long.
 const STANDING: Duration = Duration::from_millis(100);
 /// How long the wait in any other may be. Whoever is not in after it is turned away: estimates may be wrong.

@@ -20,6 +20,7 @@ pub mod outbound;
 pub mod page;
 pub mod params;
 pub mod pricing;
+pub mod pulse;
 pub mod reply;
 pub mod resolver;
 pub mod telemetry;

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     app::{App, Parts},
     auth::{password::Passwords, token::Keys},
-    cache::{Cache, rows::Rows},
+    cache::{Cache, rows::Rows, spellings::Spellings},
     clock::Clock,
     config::Config,
     database::{Database, DatabaseError},
@@ -37,6 +37,7 @@ use crate::{
     job::Jobs,
     node, order, payment,
     payment::gateway::Gateways,
+    pulse::Pulse,
     router, search, server, telemetry,
     throttle::Throttle,
 };
@@ -135,6 +136,7 @@ impl Shop {
         let (web, stopping) = (database.web_pool(), CancellationToken::new());
         let app = App::new(Parts {
             cache: Cache::new(config.search_cache_bytes),
+            spellings: Spellings::new(config.search_cache_bytes > 0),
             rows: Rows::new(config.row_cache_bytes),
             jobs: Jobs::open(web.clone(), node::name(&config.data_dir), stopping.clone()),
             config,
@@ -155,7 +157,9 @@ impl Shop {
             stopping,
         });
         let stop_requests = CancellationToken::new();
-        let service = router::service(app.clone());
+        let pulse = Pulse::default();
+        tokio::spawn(pulse.clone().take(stop_requests.clone()));
+        let service = router::service(app.clone(), pulse);
         let requests = tokio::spawn(server::serve(listener, service, most, stop_requests.clone()));
         let keeper = database.keep(stop_indexing.clone());
         tokio::spawn(telemetry::upkeep(stop_indexing.clone()));

@@ -1,11 +1,14 @@
 //! All routes, and what surrounds every one of them.
 //!
 //! From the outside in: a canonical path, a request id, a span and its figures, the problem body of whatever
-//! was refused, compression, time limits.
+//! was refused, compression, time limits. What is answered or refused at once goes past all of it ([`short`]).
+
+mod short;
 
 use std::{
     any::Any,
     convert::Infallible,
+    future,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,9 +27,9 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::Either};
 use hyper::body::{Body as _, Incoming};
-use tower::{Service, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -39,10 +42,11 @@ use tracing::{Instrument, field::Empty};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use self::short::Short;
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
-    extract::header_text, graphql, health, import, openapi::QueryPaths, order, params, payment, product,
-    review, search, shipment, storefront, telemetry, user, wishlist,
+    graphql, health, import, openapi::QueryPaths, order, params, payment, product, pulse::Pulse, review,
+    search, shipment, storefront, telemetry, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -53,20 +57,32 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 static METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE];
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The shop as a service: what the accept loop and tests call.
+/// The shop as a service: what the accept loop calls. Searches that the runtime has no time for are turned away before
+/// anything else.
 pub fn service(
     app: App,
+    pulse: Pulse,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
 + Clone
 + Send
 + 'static {
+    let short = Arc::new(Short::new(app.clone()));
+    let refusing = Arc::clone(&short);
+    let refuse = tower::service_fn(move |request: Request| future::ready(Ok(refusing.refuse(&request))));
+    let refuse = cors(app.config.cors_origins.clone()).layer(refuse);
     let router = router(app);
     tower::service_fn(move |request: Request<Incoming>| {
+        if let Some(answer) = short.answer(&request) {
+            return Either::Left(Either::Left(future::ready(Ok(answer))));
+        }
         let mut request = request.map(Body::new);
+        if search::http::is_search(&request) && !pulse.lets_in() {
+            return Either::Left(Either::Right(refuse.clone().oneshot(request)));
+        }
         if let Some(canonical) = with_slash(request.uri()) {
             *request.uri_mut() = canonical;
         }
-        router.clone().oneshot(request)
+        Either::Right(router.clone().oneshot(request))
     })
 }
 
@@ -153,17 +169,19 @@ const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; f
 const SWAGGER_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                               connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// What browsers may not do with any answer.
+const PROTECTION: [(HeaderName, &str); 3] = [
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+];
+
 /// Tells browsers what they may do with the answer, where it does not say so itself.
 async fn protect(request: Request, next: Next) -> Response<Body> {
     let is_swagger = request.uri().path().starts_with("/swagger");
     let mut response = next.run(request).await;
     let policy = if is_swagger { SWAGGER_POLICY } else { POLICY };
-    for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, policy),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-    ] {
+    for (name, value) in PROTECTION.into_iter().chain([(header::CONTENT_SECURITY_POLICY, policy)]) {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
@@ -179,16 +197,18 @@ async fn over_tls(request: Request, next: Next) -> Response<Body> {
     response
 }
 
+/// What pages of other origins may read of an answer's header.
+const EXPOSED: [&str; 7] = [
+    "x-request-id",
+    "x-catalog-version",
+    "etag",
+    "server-timing",
+    "location",
+    "retry-after",
+    "idempotency-replayed",
+];
+
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
-    let exposed = [
-        "x-request-id",
-        "x-catalog-version",
-        "etag",
-        "server-timing",
-        "location",
-        "retry-after",
-        "idempotency-replayed",
-    ];
     let allowed = [
         "authorization",
         "content-type",
@@ -202,7 +222,7 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE])
         .allow_headers(allowed.map(HeaderName::from_static))
-        .expose_headers(exposed.map(HeaderName::from_static))
+        .expose_headers(EXPOSED.map(HeaderName::from_static))
 }
 
 /// The canonical path, where the request's lacks its slash: both are answered alike, without a redirect. A path
@@ -306,8 +326,8 @@ async fn refuse_codings(request: Request, next: Next) -> Response<Body> {
 /// Names the request, measures it, and writes the problem of what was refused.
 async fn observe(mut request: Request, next: Next) -> Response<Body> {
     let begun = Instant::now();
-    let id = request_id(&request);
-    let value = HeaderValue::from_str(&id).unwrap_or(HeaderValue::from_static("-"));
+    let value = request_id(&request);
+    let id = value.to_str().unwrap_or_default().to_owned();
     request.headers_mut().insert(REQUEST_ID, value.clone());
     let method = request.method().clone();
     let route =
@@ -339,12 +359,16 @@ fn labels(route: String, method: &Method, status: StatusCode) -> (String, &'stat
 }
 
 /// The client's own id, when it is one that can stand in a log; else a new one.
-fn request_id(request: &Request) -> String {
-    let plain = |id: &&str| {
-        (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+fn request_id<B>(request: &axum::http::Request<B>) -> HeaderValue {
+    let plain = |id: &&HeaderValue| {
+        (1..=128).contains(&id.len())
+            && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
     };
-    let given = header_text(request.headers(), REQUEST_ID.as_str()).filter(plain);
-    given.map_or_else(|| format!("{:032x}", rand::random::<u128>()), ToOwned::to_owned)
+    if let Some(given) = request.headers().get(REQUEST_ID).filter(plain) {
+        return given.clone();
+    }
+    let new = format!("{:032x}", rand::random::<u128>());
+    HeaderValue::try_from(new).unwrap_or(HeaderValue::from_static("-"))
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {

@@ -4,6 +4,7 @@ use std::{io::IsTerminal, sync::OnceLock, time::Duration};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio_util::sync::CancellationToken;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::Config;
@@ -48,6 +49,11 @@ impl Telemetry {
             traces.end();
         }
     }
+}
+
+/// Whether more is told of each request than its figures: spans to a collector, or lines of a log.
+pub fn is_detailed() -> bool {
+    trace::is_on() || LevelFilter::current() >= LevelFilter::DEBUG
 }
 
 /// The process's metrics, in Prometheus' text format.

@@ -26,7 +26,7 @@ pub(crate) fn bench(criterion: &mut Criterion, runtime: &Runtime, stage: &Stage,
         let ask = async || {
             let search: Search = params::read(path.query().unwrap()).unwrap();
             let query = search.query(Viewer { user: None }, &app.keys).unwrap();
-            actions::search(app, demand, query, |_, _| Ok(vec![b' '; 12_000])).await.unwrap()
+            actions::search(app, demand, query, |_, _, _| Ok(vec![b' '; 12_000])).await.unwrap()
         };
         bencher.iter(|| black_box(runtime.block_on(ask())));
     });

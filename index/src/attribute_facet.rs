@@ -39,7 +39,7 @@ struct Occurring {
 pub(crate) fn count(
     name: &str,
     generation: &Generation,
-    matches: &[Matches],
+    matches: &[Matches<'_>],
     selected: &[String],
 ) -> Result<Vec<ValueCount>, Error> {
     let facet = Facet::Attribute(name.to_owned());

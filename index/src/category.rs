@@ -3,7 +3,7 @@
 //! Every document has one chain of categories, from the root to its leaf, so one ordinal a document is enough:
 //! whether a filter accepts it, and which counts it raises, is decided once for each distinct chain.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, slice};
 
 use crate::{
     document::Category, error::Error, groups::Groups, hits::CategoryCount, query::CategoryKey,
@@ -18,12 +18,17 @@ pub(crate) struct Categories {
     pub(crate) chains: Vec<Vec<u32>>,
     /// Every category that occurs.
     pub(crate) nodes: Vec<Node>,
+    /// By id and by slug, where in `nodes` categories are.
+    by_id: HashMap<i64, u32>,
+    by_slug: HashMap<String, Vec<u32>>,
 }
 
 /// A category and where it stands.
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) category: Category,
+    /// The chains that hold it, ascending.
+    chains: Vec<u32>,
     /// The names from the root to the category itself.
     pub(crate) path: Vec<String>,
 }
@@ -39,24 +44,29 @@ impl Node {
 impl Categories {
     /// From the distinct chains, each as JSON, and by document the ordinal of its own.
     pub(crate) fn new(chains: &Values, ords: Vec<u32>) -> Result<Self, Error> {
-        let by_chain = Groups::new(ords, chains.len());
-        let mut categories = Self { by_chain, chains: Vec::new(), nodes: Vec::new() };
-        let mut places = HashMap::new();
+        let documents = u32::try_from(ords.len()).unwrap_or(u32::MAX);
+        let by_chain = Groups::new(ords, chains.len(), 0..documents);
+        let (by_id, by_slug) = (HashMap::new(), HashMap::new());
+        let mut categories = Self { by_chain, chains: Vec::new(), nodes: Vec::new(), by_id, by_slug };
         for ord in 0..u32::try_from(chains.len()).unwrap_or(u32::MAX) {
             let chain: Vec<Category> = serde_json::from_slice(chains.get(ord))
                 .map_err(|error| Error::Corrupt(format!("a category chain cannot be read: {error}")))?;
-            let chain = categories.place(&chain, &mut places);
+            let chain = categories.place(&chain);
+            chain.iter().for_each(|&node| categories.nodes[node as usize].chains.push(ord));
             categories.chains.push(chain);
+        }
+        for (place, node) in (0..).zip(&categories.nodes) {
+            categories.by_slug.entry(node.category.slug.clone()).or_default().push(place);
         }
         Ok(categories)
     }
 
-    fn place(&mut self, chain: &[Category], places: &mut HashMap<i64, u32>) -> Vec<u32> {
+    fn place(&mut self, chain: &[Category]) -> Vec<u32> {
         let mut placed = Vec::with_capacity(chain.len());
         for (depth, category) in chain.iter().enumerate() {
-            let place = *places.entry(category.id).or_insert_with(|| {
+            let place = *self.by_id.entry(category.id).or_insert_with(|| {
                 let path = chain[..=depth].iter().map(|category| category.name.clone()).collect();
-                self.nodes.push(Node { category: category.clone(), path });
+                self.nodes.push(Node { category: category.clone(), chains: Vec::new(), path });
                 u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX)
             });
             if !placed.contains(&place) {
@@ -77,19 +87,16 @@ impl Categories {
         self.chains.iter().map(share).chain([0.0]).collect()
     }
 
-    /// By ordinal (and last for "none"), whether the chain holds one of the keys.
-    pub(crate) fn accepted(&self, keys: &[CategoryKey]) -> Vec<bool> {
-        let meant: Vec<bool> = self
-            .nodes
-            .iter()
-            .map(|node| {
-                keys.iter().any(|key| match key {
-                    CategoryKey::Id(id) => node.category.id == *id,
-                    CategoryKey::Slug(slug) => node.category.slug == *slug,
-                })
-            })
-            .collect();
-        let accepted = self.chains.iter().map(|chain| chain.iter().any(|&node| meant[node as usize]));
-        accepted.chain([false]).collect()
+    /// The ordinals of the chains that hold one of the keys, ascending.
+    pub(crate) fn accepted(&self, keys: &[CategoryKey]) -> Vec<u32> {
+        let nodes = keys.iter().flat_map(|key| match key {
+            CategoryKey::Id(id) => self.by_id.get(id).map_or(&[][..], slice::from_ref),
+            CategoryKey::Slug(slug) => self.by_slug.get(slug).map_or(&[][..], Vec::as_slice),
+        });
+        let mut chains: Vec<u32> =
+            nodes.flat_map(|&node| self.nodes[node as usize].chains.iter().copied()).collect();
+        chains.sort_unstable();
+        chains.dedup();
+        chains
     }
 }

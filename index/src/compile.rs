@@ -1,7 +1,7 @@
 //! From a query to sets of documents: one for each filter, in one segment.
 //!
-//! Filters whose kind can be counted as a facet stay apart, because that facet is counted without them; the
-//! others are applied at once.
+//! Filters whose kind is counted as a facet stay apart, because that facet is counted without them; the others are
+//! applied at once ([`filter`]).
 
 use std::{borrow::Cow, ops::RangeInclusive, sync::Arc};
 
@@ -9,26 +9,30 @@ use crate::{
     bits::Bits,
     document::number_text,
     error::Error,
+    filter::{self, Filter, Values},
     generation::{Generation, Segment},
     postings,
     price::PriceColumn,
-    query::{Facet, Query, Visibility},
+    query::{Facet, Query, SortField, Visibility},
+    reading::TextMatches,
     schema::attribute_term,
     segment::NO_VENDOR,
     sheet::Lent,
 };
 
 /// What matches a query in one segment.
-pub(crate) struct Matches {
+pub(crate) struct Matches<'a> {
     /// What matches.
-    pub(crate) all: Bits,
+    pub(crate) all: Cow<'a, Bits>,
+    /// The same by the first key of the query's sort, where that is known.
+    pub(crate) sorted: Option<Vec<u32>>,
     /// How many that is.
     pub(crate) count: usize,
     /// Whether it is everything that shoppers see.
     pub(crate) is_all_offered: bool,
-    /// What matches but for the filters in `own`.
-    base: Bits,
-    /// The filters that a facet's counts leave out.
+    /// What matches but for the filters in `own`, where there are some.
+    base: Cow<'a, Bits>,
+    /// The filters that a facet's counts leave out, of the facets that are asked for.
     own: Vec<(Facet, Bits)>,
     /// The prices at the query's instant.
     pub(crate) prices: Arc<PriceColumn>,
@@ -38,33 +42,71 @@ pub(crate) struct Matches {
     sheet: Option<Lent>,
 }
 
-impl Matches {
-    /// What matches a query in a segment, of the documents that are visible and match its text.
-    pub(crate) fn find(
+/// What the filters of a query leave in a segment.
+pub(crate) struct Filtered<'a> {
+    /// What is visible and passes the filters but those in `own`.
+    pub(crate) base: Cow<'a, Bits>,
+    sorted: Option<Vec<u32>>,
+    own: Vec<(Facet, Bits)>,
+    prices: Arc<PriceColumn>,
+    /// Whether any filter was applied.
+    pub(crate) is_narrowed: bool,
+}
+
+impl<'a> Filtered<'a> {
+    /// Of the documents that are visible.
+    pub(crate) fn new(
         query: &Query,
-        mut base: Bits,
-        sheet: Option<Lent>,
+        visible: Cow<'a, Bits>,
         generation: &Generation,
         ordinal: usize,
     ) -> Result<Self, Error> {
         let segment = &generation.segments[ordinal];
         let prices = segment.view.prices_at(query.at);
-        if let Some(vendor) = query.vendor_id {
-            base.and(&Bits::of(&segment.view.vendors, |other| other == vendor && other != NO_VENDOR));
+        let mut shared = shared_filters(query, segment, &prices);
+        let mut own = Vec::new();
+        for (facet, filter) in own_filters(query, generation, segment, &prices)? {
+            if query.facets.contains(&facet) {
+                own.push((facet, filter.set(visible.bound())));
+            } else {
+                shared.push(filter);
+            }
         }
-        if query.on_sale {
-            base.and(&prices.sale);
-        }
-        let own = own_filters(query, generation, segment, &prices)?;
-        let mut all = base.clone();
-        own.iter().for_each(|(_, filter)| all.and(filter));
-        let count = all.count();
+        let order = query.sort.first().filter(|first| !first.descending).map(|first| first.field);
+        let (left, is_narrowed) = (filter::narrow(visible, &shared, order), !shared.is_empty());
+        drop(shared);
+        Ok(Self { base: left.docs, sorted: left.sorted, own, prices, is_narrowed })
+    }
+
+    /// What of it matches a text; all of it where there is none.
+    pub(crate) fn matching(
+        self,
+        query: &Query,
+        text: Option<TextMatches>,
+        segment: &'a Segment,
+    ) -> Matches<'a> {
+        let Self { base, sorted, own, prices, is_narrowed: _ } = self;
+        // What matches a text and more filters is less than what was sorted.
+        let sorted = sorted.filter(|_| text.is_none() && own.is_empty());
+        let (base, sheet) = text.map_or((base, None), |text| (Cow::Owned(text.docs), text.sheet));
+        let (all, base) = if own.is_empty() {
+            (base, Cow::default())
+        } else {
+            let mut all = base.clone().into_owned();
+            own.iter().for_each(|(_, filter)| all.and(filter));
+            (Cow::Owned(all), base)
+        };
+        let is_borrowed =
+            matches!(&all, Cow::Borrowed(all) if std::ptr::eq(*all, &raw const segment.offered));
+        let count = if is_borrowed { segment.offered_count } else { all.count() };
         // Whoever sees what shoppers see, and leaves nothing out.
         let is_all_offered = query.visibility == Visibility::Active && count == segment.offered_count;
         let priced = query.price_min.unwrap_or(i64::MIN)..=query.price_max.unwrap_or(i64::MAX);
-        Ok(Self { count: count as usize, is_all_offered, all, base, own, prices, priced, sheet })
+        Matches { count: count as usize, is_all_offered, all, sorted, base, own, prices, priced, sheet }
     }
+}
 
+impl Matches<'_> {
     /// By document, how well it matches; empty when the order does not ask.
     pub(crate) fn scores(&self) -> &[f32] {
         self.sheet.as_ref().map_or(&[], |sheet| &sheet.scores)
@@ -75,14 +117,14 @@ impl Matches {
         if self.own.iter().all(|(own, _)| own != facet) {
             return Cow::Borrowed(&self.all);
         }
-        let mut counted = self.base.clone();
+        let mut counted = self.base.clone().into_owned();
         self.own.iter().filter(|(own, _)| own != facet).for_each(|(_, filter)| counted.and(filter));
         Cow::Owned(counted)
     }
 }
 
 /// What somebody may see of a segment.
-pub(crate) fn visible(visibility: Visibility, segment: &Segment) -> Bits {
+pub(crate) fn visible(visibility: Visibility, segment: &Segment) -> Cow<'_, Bits> {
     let owned = |vendor| Bits::of(&segment.view.vendors, |other| other == vendor && other != NO_VENDOR);
     let hidden = || {
         let mut hidden = segment.live.clone();
@@ -90,62 +132,91 @@ pub(crate) fn visible(visibility: Visibility, segment: &Segment) -> Bits {
         hidden
     };
     match visibility {
-        Visibility::Active => segment.offered.clone(),
-        Visibility::All => segment.live.clone(),
-        Visibility::Inactive => hidden(),
+        Visibility::Active => Cow::Borrowed(&segment.offered),
+        Visibility::All => Cow::Borrowed(&segment.live),
+        Visibility::Inactive => Cow::Owned(hidden()),
         Visibility::InactiveOf(vendor) => {
             let mut seen = hidden();
             seen.and(&owned(vendor));
-            seen
+            Cow::Owned(seen)
         }
         Visibility::ActiveOrOf(vendor) => {
             let mut seen = owned(vendor);
             seen.or(&segment.view.active);
             seen.and(&segment.live);
-            seen
+            Cow::Owned(seen)
         }
     }
 }
 
-fn own_filters(
+/// How many documents stand in the shortest lists of what a query filters by, at most; nothing where it filters by
+/// nothing that is listed.
+pub(crate) fn listed(generation: &Generation, query: &Query) -> Option<usize> {
+    let shortest = |segment: &Segment| {
+        let prices = segment.view.prices_at(query.at);
+        by_value(query, segment, &prices).into_iter().filter_map(|(_, filter)| filter.listed()).min()
+    };
+    generation.segments.iter().map(shortest).sum()
+}
+
+/// The filters that every facet is counted with.
+fn shared_filters<'s>(query: &Query, segment: &'s Segment, prices: &'s PriceColumn) -> Vec<Filter<'s>> {
+    let of = |vendor| Bits::of(&segment.view.vendors, |other| other == vendor && other != NO_VENDOR);
+    let vendor = query.vendor_id.map(|vendor| Filter::Member(Cow::Owned(of(vendor)), true));
+    let sale = query.on_sale.then_some(Filter::Member(Cow::Borrowed(&prices.sale), true));
+    vendor.into_iter().chain(sale).collect()
+}
+
+/// Those that one facet is counted without.
+fn own_filters<'s>(
     query: &Query,
     generation: &Generation,
-    segment: &Segment,
-    prices: &PriceColumn,
-) -> Result<Vec<(Facet, Bits)>, Error> {
+    segment: &'s Segment,
+    prices: &'s PriceColumn,
+) -> Result<Vec<(Facet, Filter<'s>)>, Error> {
     let view = &segment.view;
-    let mut own = Vec::new();
-    if !query.categories.is_empty() {
-        let accepted = view.categories.accepted(&query.categories);
-        own.push((Facet::Category, view.categories.by_chain.having(&accepted)));
-    }
-    if !query.brands.is_empty() {
-        let mut accepted = vec![false; view.brands.len() + 1];
-        for ord in query.brands.iter().filter_map(|brand| view.brands.find(brand.as_bytes())) {
-            accepted[ord as usize] = true;
-        }
-        own.push((Facet::Brand, view.by_brand.having(&accepted)));
-    }
+    let mut own = by_value(query, segment, prices);
     if query.price_min.is_some() || query.price_max.is_some() {
         let (min, max) = (query.price_min.unwrap_or(i64::MIN), query.price_max.unwrap_or(i64::MAX));
-        own.push((Facet::Price, prices.between(min, max)));
+        own.push((Facet::Price, Filter::Priced(prices, min..=max)));
     }
     if let Some(in_stock) = query.in_stock {
-        let mut filter = view.in_stock.clone();
-        if !in_stock {
-            filter = Bits::all(view.documents());
-            filter.and_not(&view.in_stock);
-        }
-        own.push((Facet::Availability, filter));
+        own.push((Facet::Availability, Filter::Member(Cow::Borrowed(&view.in_stock), in_stock)));
     }
     if let Some(least) = query.rating_min {
-        own.push((Facet::Rating, view.rated_at_least(least).into_owned()));
+        own.push((Facet::Rating, Filter::Member(view.rated_at_least(least), true)));
     }
     for (name, values) in &query.attributes {
-        let filter = with_attribute(name, values, generation, segment)?;
-        own.push((Facet::Attribute(name.clone()), filter));
+        let having = with_attribute(name, values, generation, segment)?;
+        own.push((Facet::Attribute(name.clone()), Filter::Member(Cow::Owned(having), true)));
     }
     Ok(own)
+}
+
+/// Those whose documents are listed.
+fn by_value<'s>(query: &Query, segment: &'s Segment, prices: &'s PriceColumn) -> Vec<(Facet, Filter<'s>)> {
+    let view = &segment.view;
+    let mut filters = Vec::new();
+    if !query.categories.is_empty() {
+        let accepted = view.categories.accepted(&query.categories);
+        let groups = &view.categories.by_chain;
+        let is_priced = query.price_min.or(query.price_max).is_some()
+            || query.sort.first().is_some_and(|first| first.field == SortField::Price);
+        let (docs, by) = match is_priced {
+            true => (prices.by_chain(groups), Some(SortField::Price)),
+            false => (groups.docs.as_slice(), None),
+        };
+        filters.push((Facet::Category, Filter::Value(Values { groups, accepted, docs, by })));
+    }
+    if !query.brands.is_empty() {
+        let found = query.brands.iter().filter_map(|brand| view.brands.find(brand.as_bytes()));
+        let mut accepted: Vec<u32> = found.collect();
+        accepted.sort_unstable();
+        accepted.dedup();
+        let (groups, by) = (&view.by_brand, Some(SortField::Name));
+        filters.push((Facet::Brand, Filter::Value(Values { groups, accepted, docs: &groups.docs, by })));
+    }
+    filters
 }
 
 /// The documents whose attribute of this name has one of the values.

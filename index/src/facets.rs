@@ -23,7 +23,11 @@ use crate::{
 pub(crate) const MAX_VALUES: usize = 100;
 
 /// Counts the facets that a query asks for.
-pub(crate) fn count(query: &Query, generation: &Generation, matches: &[Matches]) -> Result<Facets, Error> {
+pub(crate) fn count(
+    query: &Query,
+    generation: &Generation,
+    matches: &[Matches<'_>],
+) -> Result<Facets, Error> {
     let mut facets = Facets::default();
     let views: Vec<&SegmentView> = generation.segments.iter().map(|segment| segment.view.as_ref()).collect();
     for facet in &query.facets {
@@ -54,7 +58,7 @@ pub(crate) fn most_frequent(mut counts: Vec<ValueCount>, selected: &[String]) ->
     counts
 }
 
-fn brands(views: &[&SegmentView], matches: &[Matches], selected: &[String]) -> Vec<ValueCount> {
+fn brands(views: &[&SegmentView], matches: &[Matches<'_>], selected: &[String]) -> Vec<ValueCount> {
     let mut counts: HashMap<&[u8], u64> = HashMap::new();
     for (view, matches) in views.iter().zip(matches) {
         let by_ord = view.by_brand.count(&matches.counted_by(&Facet::Brand));
@@ -68,7 +72,7 @@ fn brands(views: &[&SegmentView], matches: &[Matches], selected: &[String]) -> V
     most_frequent(spelled.collect(), selected)
 }
 
-fn categories(views: &[&SegmentView], matches: &[Matches]) -> Vec<CategoryCount> {
+fn categories(views: &[&SegmentView], matches: &[Matches<'_>]) -> Vec<CategoryCount> {
     let mut counts: HashMap<i64, (&Node, u64)> = HashMap::new();
     for (view, matches) in views.iter().zip(matches) {
         let tree = &view.categories;
@@ -86,7 +90,7 @@ fn categories(views: &[&SegmentView], matches: &[Matches]) -> Vec<CategoryCount>
     counts.into_iter().map(|(node, count)| node.counted(count)).collect()
 }
 
-fn availability(views: &[&SegmentView], matches: &[Matches]) -> Availability {
+fn availability(views: &[&SegmentView], matches: &[Matches<'_>]) -> Availability {
     let mut availability = Availability::default();
     for (view, matches) in views.iter().zip(matches) {
         let counted = matches.counted_by(&Facet::Availability);
@@ -97,7 +101,7 @@ fn availability(views: &[&SegmentView], matches: &[Matches]) -> Availability {
     availability
 }
 
-fn ratings(views: &[&SegmentView], matches: &[Matches]) -> Vec<RatingCount> {
+fn ratings(views: &[&SegmentView], matches: &[Matches<'_>]) -> Vec<RatingCount> {
     let mut counts = [4, 3, 2, 1].map(|from| RatingCount { from, count: 0 });
     for (view, matches) in views.iter().zip(matches) {
         let counted = matches.counted_by(&Facet::Rating);

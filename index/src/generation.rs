@@ -14,8 +14,15 @@ use tantivy::{
 };
 
 use crate::{
-    bits::Bits, document::Document, error::Error, health::Health, ranks::Leafed, record, schema::Fields,
-    segment::SegmentView, words::Words,
+    bits::Bits,
+    document::Document,
+    error::Error,
+    health::Health,
+    ranks::{Bookmarks, Leafed},
+    record,
+    schema::Fields,
+    segment::SegmentView,
+    words::Words,
 };
 
 /// What a commit made visible.
@@ -28,6 +35,8 @@ pub(crate) struct Generation {
     pub(crate) segments: Vec<Segment>,
     /// Those that were asked for.
     pub(crate) words: Words,
+    /// Where pages of everything begin that lie far down.
+    pub(crate) bookmarks: Bookmarks,
     /// Of the files that all of this was read from.
     pub(crate) health: Arc<Health>,
     searcher: Searcher,
@@ -43,7 +52,7 @@ pub(crate) struct Segment {
     pub(crate) offered: Bits,
     /// How many those are.
     pub(crate) offered_count: u64,
-    /// Where pages of them begin that lie far down.
+    /// How far down in each order they are.
     pub(crate) leafed: Leafed,
     /// On disk.
     bytes: u64,
@@ -68,7 +77,16 @@ impl Generation {
             .collect::<Result<_, _>>()?;
         let number = LATEST.fetch_add(1, Ordering::Relaxed) + 1;
         let health = Arc::clone(health);
-        Ok(Self { number, payload, fields, segments, words: Words::default(), health, searcher })
+        Ok(Self {
+            number,
+            payload,
+            fields,
+            segments,
+            words: Words::default(),
+            bookmarks: Bookmarks::default(),
+            health,
+            searcher,
+        })
     }
 
     /// How many live documents.

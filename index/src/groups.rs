@@ -9,30 +9,38 @@ use crate::bits::Bits;
 pub(crate) struct Groups {
     /// By document, the ordinal of its value; the number of values where there is none.
     pub(crate) ords: Vec<u32>,
-    /// Value by value, those without one last.
-    docs: Vec<u32>,
+    /// Value by value, those without one last; those of a value in the order that was given.
+    pub(crate) docs: Vec<u32>,
     /// By ordinal, where in `docs` its documents end.
     ends: Vec<u32>,
 }
 
 impl Groups {
-    /// From the ordinals of `values` values, by document.
-    pub(crate) fn new(ords: Vec<u32>, values: usize) -> Self {
+    /// From the ordinals of `values` values, by document, and the documents in the order in which those of a value are
+    /// wanted.
+    pub(crate) fn new(ords: Vec<u32>, values: usize, order: impl IntoIterator<Item = u32>) -> Self {
         let mut ends = vec![0; values + 1];
         ords.iter().for_each(|&ord| ends[ord as usize] += 1);
         let mut sum = 0;
-        for end in &mut ends {
-            let start = sum;
+        ends.iter_mut().for_each(|end| {
             sum += *end;
-            *end = start;
+            *end = sum;
+        });
+        let mut groups = Self { ords, docs: Vec::new(), ends };
+        groups.docs = groups.in_order(order);
+        groups
+    }
+
+    /// All documents, value by value as in `docs`, those of a value in another order.
+    pub(crate) fn in_order(&self, order: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        let mut docs = vec![0; self.ords.len()];
+        let mut places: Vec<u32> = [0].into_iter().chain(self.ends.iter().copied()).collect();
+        for doc in order {
+            let place = &mut places[self.ords[doc as usize] as usize];
+            docs[*place as usize] = doc;
+            *place += 1;
         }
-        let mut docs = vec![0; ords.len()];
-        for (doc, &ord) in (0..).zip(&ords) {
-            let end = &mut ends[ord as usize];
-            docs[*end as usize] = doc;
-            *end += 1;
-        }
-        Self { ords, docs, ends }
+        docs
     }
 
     fn range(&self, ord: usize) -> Range<usize> {
@@ -40,14 +48,25 @@ impl Groups {
         start as usize..self.ends[ord] as usize
     }
 
+    /// Where in `docs` the documents of each value that is accepted stand, by ordinal.
+    pub(crate) fn ranges(&self, accepted: &[u32]) -> impl Iterator<Item = Range<usize>> {
+        accepted.iter().map(|&ord| self.range(ord as usize))
+    }
+
+    /// How many those are.
+    pub(crate) fn listed(&self, accepted: &[u32]) -> usize {
+        self.ranges(accepted).map(|range| range.len()).sum()
+    }
+
     /// The documents whose value is accepted, by ordinal.
-    pub(crate) fn having(&self, accepted: &[bool]) -> Bits {
-        let ranges = || (0..accepted.len()).filter(|&ord| accepted[ord]).map(|ord| self.range(ord));
-        if ranges().map(|range| range.len()).sum::<usize>() > self.ords.len() / SCATTERED {
-            return Bits::of(&self.ords, |ord| accepted[ord as usize]);
+    pub(crate) fn having(&self, accepted: &[u32]) -> Bits {
+        if self.listed(accepted) > self.ords.len() / SCATTERED {
+            let mut is_accepted = vec![false; self.ends.len()];
+            accepted.iter().for_each(|&ord| is_accepted[ord as usize] = true);
+            return Bits::of(&self.ords, |ord| is_accepted[ord as usize]);
         }
         let mut docs = Bits::none(u32::try_from(self.ords.len()).unwrap_or(u32::MAX));
-        ranges().for_each(|range| self.docs[range].iter().for_each(|&doc| docs.insert(doc)));
+        self.ranges(accepted).for_each(|range| self.docs[range].iter().for_each(|&doc| docs.insert(doc)));
         docs
     }
 
@@ -84,11 +103,17 @@ mod tests {
     #[test]
     fn documents_are_found_and_counted_by_value() {
         let ords: Vec<u32> = (0..200).map(|doc| doc % 5 % 4).collect();
-        let groups = Groups::new(ords.clone(), 3);
-        for accepted in [[false; 4], [false, true, false, false], [true, true, true, false], [true; 4]] {
+        let groups = Groups::new(ords.clone(), 3, 0..200);
+        let backwards = groups.in_order((0..200).rev());
+        for range in groups.ranges(&[0, 1, 2, 3]) {
+            let (mut one, other) = (groups.docs[range.clone()].to_vec(), &backwards[range]);
+            one.reverse();
+            assert_eq!(one, other);
+        }
+        for accepted in [&[][..], &[1], &[0, 1, 2], &[0, 1, 2, 3]] {
             assert_eq!(
-                groups.having(&accepted),
-                Bits::of(&ords, |ord| accepted[ord as usize]),
+                groups.having(accepted),
+                Bits::of(&ords, |ord| accepted.contains(&ord)),
                 "{accepted:?}"
             );
         }

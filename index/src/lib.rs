@@ -67,6 +67,7 @@ mod hits;
 mod query;
 mod settings;
 
+mod codes;
 mod collation;
 mod record;
 mod schema;
@@ -83,7 +84,9 @@ mod reader;
 mod search;
 mod writer;
 
+mod best;
 mod bits;
+mod bounded;
 mod category;
 mod groups;
 mod permutation;
@@ -95,6 +98,7 @@ mod segment;
 mod attribute_facet;
 mod compile;
 mod facets;
+mod filter;
 mod order;
 mod price_facet;
 mod ranks;

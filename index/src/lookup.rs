@@ -15,6 +15,7 @@ use tantivy::{
 };
 
 use crate::{
+    bounded::Bounded,
     error::Error,
     generation::Generation,
     postings,
@@ -31,6 +32,23 @@ const MIN_PART: usize = 2;
 
 /// Letters of a part beside a single one (`t shirt`, `usb c`).
 const MIN_BESIDE_INITIAL: usize = 3;
+
+/// Bytes that the forms that were looked up in a segment may take, and what an entry takes beside what it holds.
+const MOST_BYTES: usize = 4 << 20;
+const ENTRY_BYTES: usize = 256;
+
+/// The documents of a form in a field of the segment at hand.
+type Here = (TextField, Source);
+
+/// Where in a segment those forms are that were looked up: it never changes, so that this outlasts the generation.
+#[derive(Debug)]
+pub(crate) struct LookedUp(Bounded<Form, Arc<[Here]>>);
+
+impl Default for LookedUp {
+    fn default() -> Self {
+        Self(Bounded::new(MOST_BYTES))
+    }
+}
 
 /// Where a form was found.
 #[derive(Clone, Debug)]
@@ -89,14 +107,55 @@ impl Form {
 
     /// Looks it up in every field.
     pub(crate) fn find(&self, generation: &Generation) -> Result<Vec<Found>, Error> {
-        self.find_in(&TextField::ALL, generation)
+        // Which longer words count is decided over all segments.
+        if let Self::Begun(_) = self {
+            return self.find_in(&TextField::ALL, generation);
+        }
+        let mut found = Vec::new();
+        for ordinal in 0..generation.segments.len() {
+            let here = self.find_here(ordinal, generation)?;
+            found.extend(here.iter().map(|(field, source)| Found {
+                field: *field,
+                ordinal,
+                source: source.clone(),
+            }));
+        }
+        Ok(found)
+    }
+
+    /// Looks it up in every field of a segment, once.
+    fn find_here(&self, ordinal: usize, generation: &Generation) -> Result<Arc<[Here]>, Error> {
+        let looked_up = &generation.segments[ordinal].view.looked_up.0;
+        if let Some(here) = looked_up.get(self) {
+            return Ok(here);
+        }
+        let found = self.find_where(&TextField::ALL, generation, |other| other == ordinal)?;
+        let here: Arc<[Here]> = found.into_iter().map(|found| (found.field, found.source)).collect();
+        if generation.is_whole() {
+            let docs = here.iter().map(|(_, source)| match source {
+                Source::Term(_) => 0,
+                Source::Docs(docs) => size_of_val::<[u32]>(docs),
+            });
+            let bytes = ENTRY_BYTES + docs.sum::<usize>() + size_of_val::<[Here]>(&here);
+            looked_up.keep(self.clone(), Arc::clone(&here), bytes);
+        }
+        Ok(here)
     }
 
     /// Looks it up in some fields.
     pub(crate) fn find_in(&self, fields: &[TextField], generation: &Generation) -> Result<Vec<Found>, Error> {
+        self.find_where(fields, generation, |_| true)
+    }
+
+    fn find_where(
+        &self,
+        fields: &[TextField],
+        generation: &Generation,
+        is_wanted: impl Fn(usize) -> bool + Copy,
+    ) -> Result<Vec<Found>, Error> {
         let mut found = Vec::new();
         for &field in fields {
-            let indexes = generation.indexes(generation.fields.text[field as usize], |_| true)?;
+            let indexes = generation.indexes(generation.fields.text[field as usize], is_wanted)?;
             let look_up = LookUp { field, indexes: &indexes, generation };
             match self {
                 Self::Whole(word) => look_up.term(word, &mut found)?,

@@ -28,7 +28,7 @@ pub(crate) struct Candidate {
 /// The order of one segment's documents: keys, of which the last is the id.
 pub(crate) struct Order<'a> {
     keys: Vec<Key<'a>>,
-    /// All documents of the segment by the first key and then by id; none by score.
+    /// All documents of the segment, or all that match, by the first key and then by id; none by score.
     pub(crate) sorted: Option<&'a [u32]>,
     /// What that is by; nothing where it is by id alone.
     by: Option<Sorted>,
@@ -111,7 +111,7 @@ impl Behind {
 }
 
 impl<'a> Order<'a> {
-    pub(crate) fn new(query: &Query, segment: &'a Segment, matches: &'a Matches) -> Self {
+    pub(crate) fn new(query: &Query, segment: &'a Segment, matches: &'a Matches<'_>) -> Self {
         let view = segment.view.as_ref();
         let mut keys: Vec<Key<'a>> = Vec::with_capacity(query.sort.len() + 1);
         let (mut sorted, mut by) = (Some(view.by_id.as_slice()), None);
@@ -131,6 +131,10 @@ impl<'a> Order<'a> {
             if keys.is_empty() {
                 sorted = permutation.map(|permutation| permutation.by(key.descending));
                 by = Some((key.field, key.descending, matches.prices.interval()));
+                // What matches alone, where it has been sorted by the way.
+                if let Some(matching) = &matches.sorted {
+                    (sorted, by) = (Some(matching.as_slice()), None);
+                }
             }
             keys.push(Key { column, descending: key.descending });
         }
@@ -232,6 +236,10 @@ pub(crate) fn compare_sorted(orders: &[Order<'_>], one: &Candidate, other: &Cand
 }
 
 fn compare_keys(orders: &[Order<'_>], one: &Candidate, other: &Candidate, keys: usize) -> Ordering {
+    // Nearly every comparison ends here.
+    if one.key != other.key && orders[one.segment as usize].is_comparable(0) {
+        return one.key.cmp(&other.key);
+    }
     let (left, right) = (&orders[one.segment as usize], &orders[other.segment as usize]);
     let mut keys = left.keys.iter().zip(&right.keys).take(keys);
     keys.find_map(|(left, right)| {

@@ -4,11 +4,14 @@
 //! any of its prices changes; between two neighbours the column, and the order by it, is constant, is computed once
 //! and kept until somebody asks about another interval. So no job runs when a discount begins or ends.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    ops::{Range, RangeInclusive},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
 
 use tantivy::i64_to_u64;
 
-use crate::{bits::Bits, permutation::Permutation, prefixes::Prefixes};
+use crate::{bits::Bits, groups::Groups, permutation::Permutation, prefixes::Prefixes};
 
 /// What each document of a segment costs during one interval.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct PriceColumn {
     pub(crate) order: Permutation,
     /// The cheapest ones, in sets.
     cheapest: Prefixes,
+    /// Once somebody has asked, the documents by category, those of one by price.
+    by_chain: OnceLock<Vec<u32>>,
     /// How many of the segment's boundaries lie behind.
     interval: usize,
 }
@@ -28,7 +33,7 @@ pub(crate) struct PriceColumn {
 impl PriceColumn {
     fn new(prices: Vec<i64>, sale: Bits, order: Permutation, interval: usize) -> Self {
         let cheapest = Prefixes::new(&order.ascending);
-        Self { prices, sale, order, cheapest, interval }
+        Self { prices, sale, order, cheapest, by_chain: OnceLock::new(), interval }
     }
 
     /// Which of its segment's intervals it holds for.
@@ -36,10 +41,29 @@ impl PriceColumn {
         u32::try_from(self.interval).unwrap_or(u32::MAX)
     }
 
-    /// What costs at least `min` and at most `max`.
-    pub(crate) fn between(&self, min: i64, max: i64) -> Bits {
-        let (start, end) = (self.below(i128::from(min)), self.below(i128::from(max) + 1));
-        self.cheapest.between(&self.order.ascending, start..end.max(start))
+    /// The documents as `chains` has them, but those of each chain by price.
+    pub(crate) fn by_chain(&self, chains: &Groups) -> &[u32] {
+        self.by_chain.get_or_init(|| chains.in_order(self.order.ascending.iter().copied()))
+    }
+
+    /// Of documents that are sorted by price, those that cost as much as is in a range.
+    pub(crate) fn part<'d>(&self, docs: &'d [u32], range: &RangeInclusive<i64>) -> &'d [u32] {
+        let below = |docs: &[u32], bound: i128| {
+            docs.partition_point(|&doc| i128::from(self.prices[doc as usize]) < bound)
+        };
+        let docs = &docs[below(docs, i128::from(*range.start()))..];
+        &docs[..below(docs, i128::from(*range.end()) + 1)]
+    }
+
+    /// What costs as much as is in a range.
+    pub(crate) fn between(&self, range: &RangeInclusive<i64>) -> Bits {
+        self.cheapest.between(&self.order.ascending, self.range(range))
+    }
+
+    /// Where in the order that stands.
+    pub(crate) fn range(&self, range: &RangeInclusive<i64>) -> Range<usize> {
+        let (start, end) = (self.below(i128::from(*range.start())), self.below(i128::from(*range.end()) + 1));
+        start..end.max(start)
     }
 
     /// How many documents cost less.

@@ -22,7 +22,7 @@ const STEPS: usize = BUCKETS - 1;
 const UNIT: i128 = 100;
 
 /// Counts the prices of what matches every filter but the price's.
-pub(crate) fn count(matches: &[Matches]) -> PriceFacet {
+pub(crate) fn count(matches: &[Matches<'_>]) -> PriceFacet {
     let sets: Vec<_> = matches.iter().map(|matches| matches.counted_by(&Facet::Price)).collect();
     let priced = || sets.iter().zip(matches).map(|(set, matches)| (set.as_ref(), matches.prices.as_ref()));
     let ranges = priced().filter_map(|(set, prices)| range(set, prices));

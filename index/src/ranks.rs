@@ -56,7 +56,7 @@ impl Ranks {
 }
 
 /// Of everything that shoppers see, which is what most people leaf through, they are noted once.
-fn of(order: &Order<'_>, matches: &Matches) -> Arc<Ranks> {
+fn of(order: &Order<'_>, matches: &Matches<'_>) -> Arc<Ranks> {
     let ranks = || Arc::new(Ranks::new(order.sorted.unwrap_or_default(), &matches.all));
     match order.key_of_sorted().filter(|_| matches.is_all_offered) {
         Some(key) => order.segment.leafed.get_or_make(key, ranks),
@@ -91,10 +91,56 @@ impl Leafed {
     }
 }
 
+/// Where a page begins: by segment, and how many matches are above all of that.
+type Beginning = (Vec<usize>, usize);
+
+/// A page: what each segment is sorted by, how many keys the order has, and how many hits come before.
+type Opened = (Vec<Sorted>, usize, usize);
+
+/// Pages that were found at most; beyond that they are forgotten.
+const MOST_MARKED: usize = 256;
+
+/// Where pages far down in everything that shoppers see begin, of those that were asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Bookmarks(Mutex<HashMap<Opened, Beginning>>);
+
+impl Bookmarks {
+    /// Where the page at an offset begins, at or behind `starts`; see [`skip`].
+    pub(crate) fn find(
+        &self,
+        orders: &[Order<'_>],
+        matches: &[Matches<'_>],
+        mut starts: Vec<usize>,
+        offset: usize,
+    ) -> Beginning {
+        let is_all =
+            matches.iter().all(|matches| matches.is_all_offered) && starts.iter().all(|start| *start == 0);
+        let keys: Option<Vec<Sorted>> = orders.iter().map(Order::key_of_sorted).collect();
+        let Some(page) =
+            keys.filter(|_| is_all).map(|sorted| (sorted, orders.first().map_or(0, Order::keys), offset))
+        else {
+            let skipped = skip(orders, matches, &mut starts, offset);
+            return (starts, skipped);
+        };
+        let kept = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(beginning) = kept().get(&page) {
+            return beginning.clone();
+        }
+        let skipped = skip(orders, matches, &mut starts, offset);
+        let beginning = (starts, skipped);
+        let mut kept = kept();
+        if kept.len() >= MOST_MARKED {
+            kept.clear();
+        }
+        kept.insert(page, beginning.clone());
+        beginning
+    }
+}
+
 /// Moves `starts`, which are places by segment, down over at most `count` matches that come before all behind them.
 /// Returns over how many: nearly `count`, or, where the order only begins as it is sorted, down to the first of those
 /// that have its key in common.
-pub(crate) fn skip(orders: &[Order<'_>], matches: &[Matches], starts: &mut [usize], count: usize) -> usize {
+fn skip(orders: &[Order<'_>], matches: &[Matches<'_>], starts: &mut [usize], count: usize) -> usize {
     let sorted: Vec<&[u32]> = orders.iter().map(|order| order.sorted.unwrap_or_default()).collect();
     let ranks: Vec<Arc<Ranks>> =
         orders.iter().zip(matches).map(|(order, matches)| of(order, matches)).collect();

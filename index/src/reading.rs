@@ -5,12 +5,9 @@
 
 mod shown;
 
-use std::sync::Arc;
+use std::{borrow::Cow, mem};
 
-use tantivy::{
-    index::InvertedIndexReader,
-    schema::{IndexRecordOption, Term},
-};
+use tantivy::schema::Term;
 
 use crate::{
     bits::Bits,
@@ -31,10 +28,7 @@ const SIDE_BY_SIDE: f32 = 0.7;
 
 /// What is called as it was asked for, by the end of its name or its type, gains this over what only mentions it:
 /// for `mouse` a wireless mouse before a mouse pad.
-const CALLED_SO: f32 = 1.28;
-
-/// The largest prior; see [`rank::prior`](crate::rank::prior).
-const MAX_PRIOR: f32 = 1.1;
+pub(crate) const CALLED_SO: f32 = 1.28;
 
 /// So many words together hardly any document has: finding those first, and weighing the words in them alone, takes
 /// less than weighing the first words in all that have these.
@@ -60,28 +54,42 @@ pub(crate) struct Answer {
     pub(crate) steps: u64,
 }
 
-/// Reads a text. `visible` says by segment what the asker may see; `known` is how an earlier page read it.
+/// Among which documents, by segment, a text is looked for.
+pub(crate) struct Among<'a> {
+    /// What the asker may see: it decides how the text is read.
+    pub(crate) visible: &'a [Cow<'a, Bits>],
+    /// What other filters leave of that, where there are some.
+    pub(crate) within: Option<&'a Vec<&'a Bits>>,
+}
+
+/// Reads a text. `known` is how an earlier page read it.
 pub(crate) fn answer(
     text: &str,
     lexicon: &Lexicon,
     generation: &Generation,
-    visible: &[Bits],
+    among: &Among<'_>,
     known: Option<&Reading>,
     scored: bool,
 ) -> Result<Answer, Error> {
     let parsed = parse(text);
-    let mut reader = TextReader::new(&parsed, lexicon, generation, visible, known)?;
+    let mut reader = TextReader::new(&parsed, lexicon, generation, among.visible, known)?;
     if known.is_none() && !parsed.asked.is_empty() {
         reader.pair(None)?;
-        let matches = reader.matches(scored)?;
-        if matches.iter().any(|found| !found.docs.is_empty()) {
-            return Ok(reader.finish(matches));
+        let matches = reader.matches_within(among.within, scored)?;
+        if is_any(&matches) || (among.within.is_some() && reader.finds()?) {
+            return Ok(reader.finish(matches, true));
         }
         reader.relax()?;
     }
     reader.pair(known.map(|known| known.pairs.as_slice()))?;
-    let matches = reader.matches(scored)?;
-    Ok(reader.finish(matches))
+    let matches = reader.matches_within(among.within, scored)?;
+    // Whether it was found at all, whatever filters leave of that.
+    let is_found = is_any(&matches) || (among.within.is_some() && reader.is_changed() && reader.finds()?);
+    Ok(reader.finish(matches, is_found))
+}
+
+fn is_any(matches: &[TextMatches]) -> bool {
+    matches.iter().any(|found| !found.docs.is_empty())
 }
 
 /// A text while it is being read.
@@ -90,7 +98,7 @@ pub(crate) struct TextReader<'a> {
     pub(crate) lexicon: &'a Lexicon,
     pub(crate) generation: &'a Generation,
     /// What may match: visible, and holding nothing that is not wanted.
-    pub(crate) base: Vec<Bits>,
+    pub(crate) base: Vec<Cow<'a, Bits>>,
     /// By thing asked for: what a word is read as that is not what was meant.
     pub(crate) read: Vec<Option<String>>,
     pub(crate) optional: Vec<bool>,
@@ -101,11 +109,11 @@ pub(crate) struct TextReader<'a> {
 }
 
 impl<'a> TextReader<'a> {
-    fn new(
+    pub(crate) fn new(
         parsed: &'a Parsed,
         lexicon: &'a Lexicon,
         generation: &'a Generation,
-        visible: &[Bits],
+        visible: &'a [Cow<'_, Bits>],
         known: Option<&Reading>,
     ) -> Result<Self, Error> {
         let asked = parsed.asked.len();
@@ -114,7 +122,7 @@ impl<'a> TextReader<'a> {
             parsed,
             lexicon,
             generation,
-            base: visible.to_vec(),
+            base: visible.iter().map(|visible| Cow::Borrowed(visible.as_ref())).collect(),
             read: known.map_or_else(|| vec![None; asked], |known| known.read.clone()),
             optional: known.map_or_else(|| stop_words(parsed, lexicon), |known| known.optional.clone()),
             dropped: known.map_or_else(|| vec![false; asked], |known| known.dropped.clone()),
@@ -198,7 +206,7 @@ impl<'a> TextReader<'a> {
             let forms: Vec<(Form, f32)> = forms.into_iter().map(|form| (form, 1.0)).collect();
             let unwanted = Word::new(&forms, None, &self.lexicon.weights, self.generation)?;
             for (ordinal, base) in self.base.iter_mut().enumerate() {
-                base.and_not(&unwanted.docs(self.generation, ordinal, None)?);
+                base.to_mut().and_not(&unwanted.docs(self.generation, ordinal, None)?);
             }
         }
         Ok(())
@@ -212,11 +220,33 @@ impl<'a> TextReader<'a> {
         (0..self.base.len()).map(|ordinal| self.matches_in(ordinal, &places, scored)).collect()
     }
 
+    /// The same of what other filters leave.
+    fn matches_within(
+        &mut self,
+        within: Option<&'a Vec<&'a Bits>>,
+        scored: bool,
+    ) -> Result<Vec<TextMatches>, Error> {
+        let Some(within) = within else { return self.matches(scored) };
+        let narrow = |(base, within): (&Cow<'_, Bits>, &&'a Bits)| {
+            if self.parsed.excluded.is_empty() {
+                return Cow::Borrowed(*within);
+            }
+            let mut narrowed = Bits::clone(within);
+            narrowed.and(base);
+            Cow::Owned(narrowed)
+        };
+        let narrowed = self.base.iter().zip(within).map(narrow).collect();
+        let base = mem::replace(&mut self.base, narrowed);
+        let matches = self.matches(scored);
+        self.base = base;
+        matches
+    }
+
     fn matches_in(&self, ordinal: usize, places: &[usize], scored: bool) -> Result<TextMatches, Error> {
         if self.parsed.is_empty() {
             return Ok(TextMatches { docs: Bits::none(self.base[ordinal].bound()), sheet: None });
         }
-        let mut docs = self.base[ordinal].clone();
+        let mut docs = Bits::clone(&self.base[ordinal]);
         let needed = || places.iter().filter(|&&place| !self.optional[place]);
         needed().for_each(|&place| self.words[place].narrow(ordinal, &mut docs));
         if !scored {
@@ -280,80 +310,45 @@ impl<'a> TextReader<'a> {
     }
 
     /// More than all words together can be worth.
-    fn most(&self) -> f32 {
+    pub(crate) fn most(&self) -> f32 {
         let words = self.words.iter().map(|word| word.worth).sum::<f32>();
         let pairs = self.pairs.iter().map(|pair| pair.worth * SIDE_BY_SIDE).sum::<f32>();
         (words + pairs) * CALLED_SO
     }
 
-    fn prefer_called(&self, ordinal: usize, docs: &Bits, scores: &mut [f32]) -> Result<(), Error> {
-        let field = self.generation.fields.kind;
+    /// What a thing would be called that is what was asked for.
+    pub(crate) fn kind(&self) -> String {
         let words: Vec<&str> = (0..self.words.len()).filter_map(|place| self.word(place)).collect();
-        let kind = text::whole_phrase(&words.join(" "));
+        text::whole_phrase(&words.join(" "))
+    }
+
+    /// What is called so.
+    pub(crate) fn called(&self, ordinal: usize, kind: &str) -> Result<Bits, Error> {
+        let field = self.generation.fields.kind;
         let index = self.generation.segments[ordinal].reader.inverted_index(field)?;
-        let mut called = Bits::none(docs.bound());
-        if let Some(term) = index.get_term_info(&Term::from_field_text(field, &kind))? {
+        let mut called = Bits::none(self.base[ordinal].bound());
+        if let Some(term) = index.get_term_info(&Term::from_field_text(field, kind))? {
             postings::collect(&index, &term, &mut called)?;
         }
+        Ok(called)
+    }
+
+    fn prefer_called(&self, ordinal: usize, docs: &Bits, scores: &mut [f32]) -> Result<(), Error> {
+        let mut called = self.called(ordinal, &self.kind())?;
         called.and(docs);
         called.for_each(|doc| scores[doc as usize] *= CALLED_SO);
         Ok(())
     }
 
-    /// Whoever types a whole stock keeping unit wants that product: above anything that words can add up to.
-    fn add_codes(&self, ordinal: usize, docs: &mut Bits, scores: &mut [f32]) -> Result<(), Error> {
-        let field = self.generation.fields.code;
-        if self.parsed.code.is_empty() {
-            return Ok(());
-        }
-        let index = self.generation.segments[ordinal].reader.inverted_index(field)?;
-        self.add_codes_begun(&index, ordinal, docs, scores)?;
-        let Some(term) = index.get_term_info(&Term::from_field_text(field, &self.parsed.code))? else {
-            return Ok(());
-        };
-        let bonus = (2.0 * self.most() * MAX_PRIOR).ceil() + 1.0;
-        postings::for_each_block(&index, &term, IndexRecordOption::Basic, |found, _| {
-            for &doc in found.iter().filter(|doc| self.base[ordinal].contains(**doc)) {
-                if let Some(score) = scores.get_mut(doc as usize) {
-                    *score = bonus + if docs.contains(doc) { *score } else { 0.0 };
-                }
-                docs.insert(doc);
-            }
-        })
+    /// Whether it is read as something else than what was written.
+    fn is_changed(&self) -> bool {
+        self.read.iter().any(Option::is_some) || self.dropped.contains(&true)
     }
 
-    /// What only begins so is found behind everything that has the words.
-    fn add_codes_begun(
-        &self,
-        index: &Arc<InvertedIndexReader>,
-        ordinal: usize,
-        docs: &mut Bits,
-        scores: &mut [f32],
-    ) -> Result<(), Error> {
-        let Some(code) = self.parsed.code_begun() else { return Ok(()) };
-        let mut begun = Bits::none(docs.bound());
-        let mut terms = Vec::new();
-        postings::for_each_term(&[(ordinal, Arc::clone(index))], code.as_bytes(), |_, found| {
-            terms.extend(found.iter().map(|(_, term)| term.clone()));
-        })?;
-        for term in terms {
-            postings::collect(index, &term, &mut begun)?;
-        }
-        begun.and(&self.base[ordinal]);
-        begun.and_not(docs);
-        begun.for_each(|doc| {
-            if let Some(score) = scores.get_mut(doc as usize) {
-                *score = 0.0;
-            }
-        });
-        docs.or(&begun);
-        Ok(())
-    }
-
-    fn finish(self, matches: Vec<TextMatches>) -> Answer {
+    /// The answer, by segment; whether anything was found.
+    pub(crate) fn finish(self, matches: Vec<TextMatches>, is_found: bool) -> Answer {
         let bits = |worths: &Vec<f32>| worths.iter().map(|worth| worth.to_bits()).collect();
-        let changed = self.read.iter().any(Option::is_some) || self.dropped.contains(&true);
-        let found = matches.iter().any(|found| !found.docs.is_empty());
+        let changed = self.is_changed();
         let is_meant = |place: &usize| !self.optional[*place] || self.dropped[*place];
         let forms = (0..self.words.len()).filter(is_meant).flat_map(|place| {
             let worths = self.words[place].worths.clone();
@@ -361,7 +356,7 @@ impl<'a> TextReader<'a> {
         });
         Answer {
             steps: self.words.iter().chain(&self.pairs).map(|word| word.documents).sum(),
-            corrected: (changed && found).then(|| self.text()),
+            corrected: (changed && is_found).then(|| self.text()),
             forms: forms.map(|((form, _), worth)| if worth < 0.0 { form.as_it_is() } else { form }).collect(),
             reading: Reading {
                 worths: self.words.iter().map(|word| bits(&word.worths)).collect(),

@@ -75,7 +75,8 @@ impl TextReader<'_> {
         self.leave_out()
     }
 
-    fn finds(&self) -> Result<bool, Error> {
+    /// Whether anything matches, as the text is read now.
+    pub(crate) fn finds(&self) -> Result<bool, Error> {
         Ok(self.matches(false)?.iter().any(|found| !found.docs.is_empty()))
     }
 
@@ -169,7 +170,7 @@ impl TextReader<'_> {
         let mut others: Vec<usize> = (0..self.words.len()).filter(is_other).collect();
         others.sort_by_key(|&other| self.words[other].documents);
         let base = self.base.iter().enumerate();
-        base.map(|(ordinal, base)| self.having_all(ordinal, &others, base.clone())).collect()
+        base.map(|(ordinal, base)| self.having_all(ordinal, &others, Bits::clone(base))).collect()
     }
 
     /// How many of the documents, which are by segment, have a word.
@@ -207,7 +208,7 @@ impl TextReader<'_> {
         let mut all = Vec::new();
         for ordinal in 0..self.base.len() {
             let mut sets = vec![0_u32; self.base[ordinal].bound() as usize];
-            let base = self.having_all(ordinal, &marked, self.base[ordinal].clone())?;
+            let base = self.having_all(ordinal, &marked, Bits::clone(&self.base[ordinal]))?;
             for (bit, chunk) in chunks.iter().enumerate() {
                 let add = |doc: u32| sets[doc as usize] |= 1 << bit;
                 if let [place] = chunk.places[..] {

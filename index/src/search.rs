@@ -1,19 +1,19 @@
 //! Answering a query from one generation: the whole story, step by step.
 
-use std::sync::Arc;
+use std::{borrow::Cow, mem, sync::Arc};
 
 use crate::{
+    best,
     bits::Bits,
-    compile::{self, Matches},
+    compile::{self, Filtered, Matches},
     error::Error,
     facets,
     found::{Edition, Found, Row},
     generation::Generation,
     order::Candidate,
     query::{Facet, Query, SortField, Visibility},
-    reading,
+    reading::{self, Among, Answer},
     settings::Lexicon,
-    sheet::Lent,
     sort::{DEEP, Page},
 };
 
@@ -39,10 +39,16 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<us
         filters + ranges > 0 || query.text.is_some() || query.in_stock.is_some() || query.on_sale;
     let is_passed = query.sort.len() > 1 || (query.offset > DEEP && is_filtered);
     let halves = filters + query.facets.len() + 2 * (usize::from(vendors) + usize::from(is_passed));
-    let browsed = documents / 32 * (1 + ranges) + documents / 2 * halves + query.limit;
+    let mut browsed = documents / 32 * (1 + ranges) + documents / 2 * halves + query.limit;
+    if browsed > BRIEF && query.facets.is_empty() && !vendors && !is_passed {
+        let listed = compile::listed(generation, query).map(|listed| documents / 128 + 4 * listed);
+        browsed = listed.map_or(browsed, |listed| listed.min(browsed));
+    }
     let Some(text) = &query.text else { return Some(browsed) };
-    let (_, steps) = generation.words.reading(lexicon.number, text)?;
-    Some(browsed.saturating_add(steps))
+    let kept = generation.words.reading(lexicon.number, text)?;
+    let is_best =
+        best::alone(query).is_some() && kept.alone.is_some_and(|asked| best::are_kept(generation, &asked));
+    if is_best { Some(query.limit) } else { Some(browsed.saturating_add(kept.steps)) }
 }
 
 /// See [`Reader::is_brief`](crate::Reader::is_brief).
@@ -50,33 +56,55 @@ pub(crate) fn is_brief(generation: &Generation, query: &Query, lexicon: &Lexicon
     steps(generation, query, lexicon).is_some_and(|steps| steps <= BRIEF)
 }
 
+/// Reads a query's text, as it was read before where that is known.
+fn read(
+    generation: &Generation,
+    query: &Query,
+    asked: &str,
+    lexicon: &Lexicon,
+    among: &Among<'_>,
+) -> Result<Answer, Error> {
+    let scored = query.sort.iter().any(|key| key.field == SortField::Relevance);
+    let paged = query.after.as_ref().and_then(|after| after.reading.as_ref());
+    // Who sees other products may read it otherwise.
+    let is_shopper = paged.is_none() && query.visibility == Visibility::Active;
+    let kept = is_shopper.then(|| generation.words.reading(lexicon.number, asked)).flatten();
+    let known = paged.or(kept.as_ref().map(|kept| kept.reading.as_ref()));
+    let answer = reading::answer(asked, lexicon, generation, among, known, scored)?;
+    if is_shopper && kept.is_none() && generation.is_whole() {
+        let steps = usize::try_from(answer.steps).unwrap_or(usize::MAX);
+        generation.words.keep_reading(lexicon.number, asked, &answer.reading, steps, None);
+    }
+    Ok(answer)
+}
+
 /// Answers a query.
 pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexicon) -> Result<Found, Error> {
+    if let Some(found) = best::find(generation, query, lexicon)? {
+        return Ok(found);
+    }
     let segments = &generation.segments;
-    let mut base: Vec<Bits> =
+    let visible: Vec<Cow<'_, Bits>> =
         segments.iter().map(|segment| compile::visible(query.visibility, segment)).collect();
-    let mut sheets: Vec<Option<Lent>> = base.iter().map(|_| None).collect();
+    let filtered = visible
+        .iter()
+        .enumerate()
+        .map(|(ordinal, visible)| Filtered::new(query, Cow::Borrowed(visible.as_ref()), generation, ordinal));
+    let filtered: Vec<Filtered<'_>> = filtered.collect::<Result<_, _>>()?;
     let mut text = None;
     if let Some(asked) = &query.text {
-        let scored = query.sort.iter().any(|key| key.field == SortField::Relevance);
-        let paged = query.after.as_ref().and_then(|after| after.reading.as_ref());
-        // Who sees other products may read it otherwise.
-        let is_shopper = paged.is_none() && query.visibility == Visibility::Active;
-        let kept = is_shopper.then(|| generation.words.reading(lexicon.number, asked)).flatten();
-        let known = paged.or(kept.as_ref().map(|(reading, _)| reading.as_ref()));
-        let mut answer = reading::answer(asked, lexicon, generation, &base, known, scored)?;
-        if is_shopper && kept.is_none() && generation.is_whole() {
-            let steps = usize::try_from(answer.steps).unwrap_or(usize::MAX);
-            generation.words.keep_reading(lexicon.number, asked, &answer.reading, steps);
-        }
-        (base, sheets) = answer.matches.drain(..).map(|found| (found.docs, found.sheet)).unzip();
-        text = Some(answer);
+        let within: Vec<&Bits> = filtered.iter().map(|filtered| filtered.base.as_ref()).collect();
+        let is_narrowed = filtered.iter().any(|filtered| filtered.is_narrowed);
+        let among = Among { visible: &visible, within: is_narrowed.then_some(&within) };
+        text = Some(read(generation, query, asked, lexicon, &among)?);
     }
-    let mut matches = Vec::with_capacity(base.len());
-    for (ordinal, (base, sheet)) in base.into_iter().zip(sheets).enumerate() {
-        matches.push(Matches::find(query, base, sheet, generation, ordinal)?);
+    let found = text.as_mut().map(|answer| mem::take(&mut answer.matches)).unwrap_or_default();
+    let mut found = found.into_iter();
+    let mut matches: Vec<Matches<'_>> = Vec::with_capacity(segments.len());
+    for (filtered, segment) in filtered.into_iter().zip(segments) {
+        matches.push(filtered.matching(query, found.next(), segment));
     }
-    let page = Page::of(query, segments, &matches);
+    let page = Page::of(query, generation, &matches);
     let reading = text.as_ref().map(|text| text.reading.clone());
     let row = |candidate: &Candidate| {
         let (segment, doc) = (candidate.segment, candidate.doc);

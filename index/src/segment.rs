@@ -15,16 +15,19 @@ use tantivy::{
 };
 
 use crate::{
+    best::Bests,
     bits::Bits,
     category::Categories,
     error::Error,
     found::Edition,
     groups::Groups,
+    lookup::LookedUp,
     permutation::Permutation,
     price::{PriceColumn, Prices, Step},
     rank,
     schema::{Lengths, column},
     sheet::Sheets,
+    typo::Slips,
     words::Weighed,
 };
 
@@ -60,6 +63,7 @@ pub(crate) struct SegmentView {
     pub(crate) names: Values,
     pub(crate) name_ords: Vec<u32>,
     pub(crate) brands: Values,
+    /// Those of a brand by name.
     pub(crate) by_brand: Groups,
     pub(crate) categories: Categories,
     prices: Prices,
@@ -67,6 +71,12 @@ pub(crate) struct SegmentView {
     pub(crate) sheets: Arc<Sheets>,
     /// What words that were asked for come to here.
     pub(crate) weighed: Weighed,
+    /// Of the words that were asked for alone, what scores most.
+    pub(crate) bests: Bests,
+    /// Where forms of words are.
+    pub(crate) looked_up: LookedUp,
+    /// What is near to words that nobody wrote.
+    pub(crate) slips: Slips,
     pub(crate) by_id: Vec<u32>,
     pub(crate) by_name: Permutation,
     pub(crate) by_date: Permutation,
@@ -93,6 +103,7 @@ impl SegmentView {
         let rated = |rating: f64| (rating > UNRATED).then(|| f64_to_u64(rating));
         let sorted =
             |numbers: &[i64]| Permutation::new(&by_id, |doc| Some(i64_to_u64(numbers[doc as usize])));
+        let by_name = Permutation::new(&by_id, |doc| Some(u64::from(name_ords[doc as usize])));
         Ok(Self {
             number: Edition::next_view(),
             active: Bits::of(&numbers(reader, column::ACTIVE, false)?, |active| active),
@@ -100,13 +111,16 @@ impl SegmentView {
             vendors: numbers(reader, column::VENDOR, NO_VENDOR)?,
             priors,
             lengths: numbers(reader, column::LENGTHS, 0)?.into_iter().map(Lengths).collect(),
-            by_brand: Groups::new(brand_ords, brands.len()),
+            by_brand: Groups::new(brand_ords, brands.len(), by_name.ascending.iter().copied()),
             brands,
             categories: Categories::new(&chains, chain_ords)?,
             prices: prices(reader, sorted)?,
             sheets: Sheets::new(reader.max_doc()),
             weighed: Weighed::new(reader.max_doc()),
-            by_name: Permutation::new(&by_id, |doc| Some(u64::from(name_ords[doc as usize]))),
+            bests: Bests::default(),
+            looked_up: LookedUp::default(),
+            slips: Slips::default(),
+            by_name,
             by_date: sorted(&dates),
             rated: (0..=BEST).map(|least| rated_at_least(&ratings, least)).collect(),
             by_rating: Permutation::new(&by_id, |doc| rated(ratings[doc as usize])),

@@ -9,7 +9,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{bits::Bits, error::Error, generation::Generation, rank::FURTHER_FIELD, word::Word};
+use crate::{
+    bits::Bits, error::Error, generation::Generation, rank::FURTHER_FIELD, word::Word, words::About,
+};
 
 /// Sheets that a segment keeps at most: searches that run at once.
 const MOST_KEPT: usize = 4;
@@ -71,14 +73,25 @@ impl Sheet {
         if within.is_empty() {
             return Ok(found);
         }
-        self.is_amid = true;
-        let about = word.about(generation, ordinal, self, within)?;
-        self.is_amid = false;
-        about.for_each_in(within, |doc, about| {
+        self.about(word, generation, ordinal, within)?.for_each_in(within, |doc, about| {
             found.insert(doc);
             score(&mut self.scores[doc as usize], about);
         });
         Ok(found)
+    }
+
+    /// How much each document of a segment that has a word, at least each of `within`, is about it.
+    pub(crate) fn about(
+        &mut self,
+        word: &Word,
+        generation: &Generation,
+        ordinal: usize,
+        within: &Bits,
+    ) -> Result<Arc<About>, Error> {
+        self.is_amid = true;
+        let about = word.about(generation, ordinal, self, within)?;
+        self.is_amid = false;
+        Ok(about)
     }
 
     /// Sets the scores of some documents to zero.

@@ -9,10 +9,10 @@ use std::ops::ControlFlow;
 use crate::{
     compile::Matches,
     cursor::{Cursor, Reading},
-    generation::Segment,
+    generation::Generation,
     order::{Candidate, Order, compare},
     query::Query,
-    ranks,
+    ranks::Bookmarks,
     walk::Walk,
 };
 
@@ -30,24 +30,27 @@ pub(crate) struct Page<'a> {
     /// Whether there are more behind it.
     more: bool,
     orders: Vec<Order<'a>>,
+    bookmarks: &'a Bookmarks,
 }
 
 impl<'a> Page<'a> {
     /// The page that a query asks for.
-    pub(crate) fn of(query: &Query, segments: &'a [Segment], matches: &'a [Matches]) -> Self {
-        let orders: Vec<Order<'_>> = segments
+    pub(crate) fn of(query: &Query, generation: &'a Generation, matches: &'a [Matches<'_>]) -> Self {
+        let orders: Vec<Order<'_>> = generation
+            .segments
             .iter()
             .zip(matches)
             .map(|(segment, matches)| Order::new(query, segment, matches))
             .collect();
-        let mut page = Self { candidates: Vec::new(), more: false, orders };
+        let bookmarks = &generation.bookmarks;
+        let mut page = Self { candidates: Vec::new(), more: false, orders, bookmarks };
         if query.limit > 0 {
             page.select(query, matches);
         }
         page
     }
 
-    fn select(&mut self, query: &Query, matches: &[Matches]) {
+    fn select(&mut self, query: &Query, matches: &[Matches<'_>]) {
         let (candidates, skipped) = self.around(query, matches);
         let (mut candidates, offset) = self.narrow(candidates, query.offset - skipped, query.limit);
         if offset >= candidates.len() {
@@ -68,7 +71,7 @@ impl<'a> Page<'a> {
     }
 
     /// Matches among which the page is, in no order, and how many were skipped that come before all of them.
-    fn around(&self, query: &Query, matches: &[Matches]) -> (Vec<Candidate>, usize) {
+    fn around(&self, query: &Query, matches: &[Matches<'_>]) -> (Vec<Candidate>, usize) {
         let walks = (0..).zip(&self.orders).zip(matches).map(|((segment, order), matches)| {
             let behind = query.after.as_ref().map(|after| order.behind(after));
             Walk { segment, orders: &self.orders, order, matches, behind }
@@ -84,8 +87,8 @@ impl<'a> Page<'a> {
         let has_ranks =
             |order: &Order<'_>| order.sorted.is_some() && (order.is_sorted() || query.after.is_none());
         if end > DEEP && count > documents / FEW && self.orders.iter().all(has_ranks) {
-            let mut starts: Vec<usize> = walks.iter().map(Walk::start).collect();
-            let skipped = ranks::skip(&self.orders, matches, &mut starts, query.offset);
+            let starts = walks.iter().map(Walk::start).collect();
+            let (starts, skipped) = self.bookmarks.find(&self.orders, matches, starts, query.offset);
             for (walk, start) in walks.iter().zip(starts) {
                 walk.walk(start, usize::MAX, end - skipped, |candidate| {
                     candidates.push(candidate);

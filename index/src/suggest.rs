@@ -4,6 +4,7 @@
 //! always has active products.
 
 use std::{
+    borrow::Cow,
     cmp::Reverse,
     collections::{BTreeMap, HashMap, HashSet},
 };
@@ -12,7 +13,7 @@ use tantivy::schema::IndexRecordOption;
 
 use crate::{
     bits::Bits,
-    compile::Matches,
+    compile::Filtered,
     document::Document,
     error::Error,
     generation::Generation,
@@ -21,7 +22,7 @@ use crate::{
     parse::{Asked, parse},
     postings::{self, Counted},
     query::{Query, SortField, SortKey, SuggestQuery},
-    reading::{self, TextMatches},
+    reading::{self, Among, TextMatches},
     schema::TextField,
     segment::SegmentView,
     settings::Lexicon,
@@ -51,8 +52,9 @@ struct Typed {
 impl Generation {
     /// See [`Reader::suggest`](crate::Reader::suggest).
     pub(crate) fn suggest(&self, query: &SuggestQuery, lexicon: &Lexicon) -> Result<Suggestions, Error> {
-        let visible = self.offered();
-        let answer = reading::answer(&query.text, lexicon, self, &visible, None, true)?;
+        let visible: Vec<_> = self.segments.iter().map(|segment| Cow::Borrowed(&segment.offered)).collect();
+        let among = Among { visible: &visible, within: None };
+        let answer = reading::answer(&query.text, lexicon, self, &among, None, true)?;
         let read = answer.corrected.as_deref().unwrap_or(&query.text);
         let Some(typed) = Typed::read(read) else { return Ok(Suggestions::default()) };
         let mut suggestions = Suggestions {
@@ -92,11 +94,13 @@ impl Generation {
         let best_first = SortKey { field: SortField::Relevance, descending: false };
         let search =
             Query { sort: vec![best_first], limit: limit.saturating_mul(LOOKED_AT), ..Query::default() };
-        let matches = matches.into_iter().enumerate();
-        let matches = matches
-            .map(|(ordinal, found)| Matches::find(&search, found.docs, found.sheet, self, ordinal))
-            .collect::<Result<Vec<_>, _>>()?;
-        let page = Page::of(&search, &self.segments, &matches);
+        let mut matching = Vec::with_capacity(matches.len());
+        for (ordinal, found) in matches.into_iter().enumerate() {
+            let segment = &self.segments[ordinal];
+            let all = Filtered::new(&search, Cow::Borrowed(&segment.offered), self, ordinal)?;
+            matching.push(all.matching(&search, Some(found), segment));
+        }
+        let page = Page::of(&search, self, &matching);
         let documents = page.candidates.iter().map(|hit| self.document(hit.segment, hit.doc));
         let mut documents = documents.collect::<Result<Vec<_>, _>>()?;
         documents.sort_by_key(|document| !typed.begins(&document.name));

@@ -11,6 +11,7 @@
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, HashMap},
+    sync::Arc,
 };
 
 use tantivy::{
@@ -19,6 +20,7 @@ use tantivy::{
 };
 
 use crate::{
+    bounded::Bounded,
     error::Error,
     generation::Generation,
     schema::TextField,
@@ -39,6 +41,11 @@ const FIRST_OTHER_SCRIPT: char = '\u{530}';
 
 /// Longer ones are no words that anybody has mistyped, and take long to look for.
 const MAX_LETTERS: usize = 32;
+
+/// Bytes that what is near to words may take for each segment, and what an entry and a word take beside their letters.
+const MOST_BYTES: usize = 2 << 20;
+const ENTRY_BYTES: usize = 128;
+const WORD_BYTES: usize = 32;
 
 /// Which words are wanted.
 pub(crate) struct Wanted<'a, F> {
@@ -66,15 +73,15 @@ where
     if letters > MAX_LETTERS || !word.chars().all(is_typed_by_letter) {
         return Ok(Vec::new());
     }
-    // Built once for all dictionaries: that takes longer than walking one of them.
-    let automata = (1..).zip(LETTERS).filter(|(_, least)| letters >= *least);
-    let automata: Vec<_> = automata
-        .map(|(edits, _)| Ok((edits, automaton(word, edits, true, generation)?)))
-        .collect::<Result<_, Error>>()?;
+    let edits: Vec<u8> =
+        (1..).zip(LETTERS).filter(|(_, least)| letters >= *least).map(|(edits, _)| edits).collect();
+    // Made once for all dictionaries, and for what begins with the letter and what does not.
+    let mut automata: Vec<Option<DfaWrapper>> = edits.iter().map(|_| None).collect();
+    let word_near = |edits, whole, first_letter| Near { word: word.to_owned(), edits, whole, first_letter };
     for first_letter in [true, false] {
-        for (edits, automaton) in &automata {
+        for (edits, automaton) in edits.iter().zip(&mut automata) {
             let near = |found: &str| found != word && !wanted.stop_words.contains(found);
-            let mut found = accepted(automaton, word, first_letter, near, generation)?;
+            let mut found = word_near(*edits, true, first_letter).find(automaton, near, generation)?;
             let known =
                 wanted.vocabulary.iter().filter(|known| near(known) && !known.contains(char::is_numeric));
             for known in known.filter(|known| !first_letter || known.chars().next() == word.chars().next()) {
@@ -92,8 +99,7 @@ where
         return Ok(Vec::new());
     }
     let begins = |found: &str| is_begun_with_a_slip(word, found) && !wanted.stop_words.contains(found);
-    let automaton = automaton(word, 1, false, generation)?;
-    commonest(accepted(&automaton, word, true, begins, generation)?, wanted)
+    commonest(word_near(1, false, true).find(&mut None, begins, generation)?, wanted)
 }
 
 /// Whether a word is at most so many edits from another one, by the rows of their table of distances.
@@ -153,52 +159,102 @@ where
     Ok(common)
 }
 
-/// Accepts what is so many edits from a word, or begins like that.
-fn automaton(word: &str, edits: u8, whole: bool, generation: &Generation) -> Result<DfaWrapper, Error> {
-    // Any field: only the text counts.
-    let term = Term::from_field_text(generation.fields.code, word);
-    let query = match whole {
-        true => FuzzyTermQuery::new(term, edits, true),
-        false => FuzzyTermQuery::new_prefix(term, edits, true),
-    };
-    Ok(query.automaton()?)
+/// What is near to a word.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Near {
+    word: String,
+    edits: u8,
+    /// Or only begins like it.
+    whole: bool,
+    /// Among what begins with the same letter.
+    first_letter: bool,
 }
 
-/// Words that an automaton accepts and that fit: in how many documents each occurs, in the field where it is commonest.
-fn accepted(
-    automaton: &DfaWrapper,
-    word: &str,
-    first_letter: bool,
-    fits: impl Fn(&str) -> bool,
-    generation: &Generation,
-) -> Result<HashMap<String, u64>, Error> {
-    let mut known: HashMap<String, u64> = HashMap::new();
-    for field in TextField::ALL.into_iter().filter(|field| *field != TextField::Sku) {
-        let field = generation.fields.text[field as usize];
-        let mut here: HashMap<String, u64> = HashMap::new();
-        for (_, index) in generation.indexes(field, |_| true)? {
-            let mut terms = index.terms().search(automaton);
-            if first_letter {
-                let first = word.chars().next().map(String::from).unwrap_or_default();
+/// Words of one segment that are near to one: each with its field, and in how many documents it is.
+type NearWords = Arc<[(TextField, String, u32)]>;
+
+/// The words of a segment that are near to those that were asked for: it never changes, so that this outlasts the
+/// generation.
+#[derive(Debug)]
+pub(crate) struct Slips(Bounded<Near, NearWords>);
+
+impl Default for Slips {
+    fn default() -> Self {
+        Self(Bounded::new(MOST_BYTES))
+    }
+}
+
+impl Near {
+    fn automaton(&self, generation: &Generation) -> Result<DfaWrapper, Error> {
+        // Any field: only the text counts.
+        let term = Term::from_field_text(generation.fields.code, &self.word);
+        let query = match self.whole {
+            true => FuzzyTermQuery::new(term, self.edits, true),
+            false => FuzzyTermQuery::new_prefix(term, self.edits, true),
+        };
+        Ok(query.automaton()?)
+    }
+
+    /// Those of a segment. `automaton` is made when it is needed: that takes longer than walking a dictionary.
+    fn in_segment(
+        &self,
+        automaton: &mut Option<DfaWrapper>,
+        ordinal: usize,
+        generation: &Generation,
+    ) -> Result<NearWords, Error> {
+        let segment = &generation.segments[ordinal];
+        if let Some(near) = segment.view.slips.0.get(self) {
+            return Ok(near);
+        }
+        let automaton = match automaton {
+            Some(automaton) => automaton,
+            None => automaton.insert(self.automaton(generation)?),
+        };
+        let mut near = Vec::new();
+        for field in TextField::ALL.into_iter().filter(|field| *field != TextField::Sku) {
+            let index = segment.reader.inverted_index(generation.fields.text[field as usize])?;
+            let mut terms = index.terms().search(&*automaton);
+            if self.first_letter {
+                let first = self.word.chars().next().map(String::from).unwrap_or_default();
                 // Every text that begins with the letter lies before the letter and the highest character.
                 terms = terms.lt(format!("{first}{}", char::MAX)).ge(first);
             }
             let mut terms = terms.into_stream()?;
             while terms.advance() {
                 let Ok(found) = std::str::from_utf8(terms.key()) else { continue };
-                let is_word =
-                    !found.starts_with([STEM_MARK, SIZE_MARK]) && !found.chars().any(char::is_numeric);
-                if is_word && fits(found) {
-                    *here.entry(found.to_owned()).or_default() += u64::from(terms.value().doc_freq);
+                if !found.starts_with([STEM_MARK, SIZE_MARK]) && !found.chars().any(char::is_numeric) {
+                    near.push((field, found.to_owned(), terms.value().doc_freq));
                 }
             }
         }
-        for (found, documents) in here {
-            let known = known.entry(found).or_default();
-            *known = documents.max(*known);
+        let near: NearWords = near.into();
+        if generation.is_whole() {
+            let words = near.iter().map(|(_, word, _)| WORD_BYTES + word.len()).sum::<usize>();
+            segment.view.slips.0.keep(self.clone(), Arc::clone(&near), ENTRY_BYTES + self.word.len() + words);
         }
+        Ok(near)
     }
-    Ok(known)
+
+    /// Those that fit: in how many documents each occurs, in the field where it is commonest.
+    fn find(
+        &self,
+        automaton: &mut Option<DfaWrapper>,
+        fits: impl Fn(&str) -> bool,
+        generation: &Generation,
+    ) -> Result<HashMap<String, u64>, Error> {
+        let mut known: HashMap<String, [u64; TextField::ALL.len()]> = HashMap::new();
+        for ordinal in 0..generation.segments.len() {
+            for (field, word, documents) in self.in_segment(automaton, ordinal, generation)?.iter() {
+                if let Some(by_field) = known.get_mut(word) {
+                    by_field[*field as usize] += u64::from(*documents);
+                } else if fits(word) {
+                    known.entry(word.clone()).or_default()[*field as usize] = u64::from(*documents);
+                }
+            }
+        }
+        let commonest = |by_field: [u64; TextField::ALL.len()]| by_field.into_iter().max().unwrap_or(0);
+        Ok(known.into_iter().map(|(word, by_field)| (word, commonest(by_field))).collect())
+    }
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use crate::{
     order::{Behind, Candidate, Order, compare_sorted},
 };
 
-/// Passing a document on a walk costs half of what looking at a match does.
-const STEPS: usize = 2;
+/// Looking at a match, whose keys stand somewhere in memory, costs as much as passing so many documents on a walk.
+const STEPS: usize = 6;
 
 /// One segment's part of the search for a page.
 pub(crate) struct Walk<'a> {
@@ -20,7 +20,7 @@ pub(crate) struct Walk<'a> {
     /// Of all segments.
     pub(crate) orders: &'a [Order<'a>],
     pub(crate) order: &'a Order<'a>,
-    pub(crate) matches: &'a Matches,
+    pub(crate) matches: &'a Matches<'a>,
     /// Only what is behind this place.
     pub(crate) behind: Option<Behind>,
 }
@@ -35,8 +35,14 @@ impl Walk<'_> {
         // Of many, only what one number tells.
         let key = last.filter(|_| self.order.is_comparable(0)).map_or(u64::MAX, |last| last.key);
         let mut best = Best::new(self.order, count, candidates);
-        // As far as looking at every match would take, and not at all where every match is wanted.
-        let steps = if count < self.matches.count { self.matches.count * STEPS } else { 0 };
+        // As far as looking at every match would take, and not at all where that is not likely to be enough, or every
+        // match is wanted.
+        let documents = self.order.sorted.map_or(0, <[u32]>::len);
+        // Of segments that are alike, those that come before have as many of the first ones as this.
+        let wanted = count.div_ceil(if last.is_some() { self.segment as usize + 1 } else { 1 });
+        let likely = wanted.saturating_mul(documents) / self.matches.count.max(1);
+        let steps = self.matches.count * STEPS;
+        let steps = if count < self.matches.count && likely < steps { steps } else { 0 };
         let offer = |candidate| {
             if is_behind_last(&candidate) {
                 return ControlFlow::Break(());

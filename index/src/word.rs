@@ -13,6 +13,7 @@
 // over 400 lines: how a word is looked up, what is kept of it and how it is weighed are one walk over the same postings
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     ops::Deref,
     sync::{Arc, OnceLock},
@@ -63,7 +64,9 @@ pub(crate) struct Known {
     postings: Vec<Vec<Posting>>,
     /// In how many documents it occurs, at most.
     pub(crate) documents: u64,
-    asked: Arc<Asked>,
+    pub(crate) asked: Arc<Asked>,
+    /// By segment, once somebody has asked, how many documents that are offered have it.
+    offered: Vec<OnceLock<u64>>,
     /// By segment, once somebody has asked, the documents that have it, where those are many.
     all: Vec<OnceLock<Bits>>,
 }
@@ -232,6 +235,7 @@ impl Known {
             postings: generation.segments.iter().map(|_| Vec::new()).collect(),
             documents: 0,
             asked,
+            offered: generation.segments.iter().map(|_| OnceLock::new()).collect(),
             all: generation.segments.iter().map(|_| OnceLock::new()).collect(),
         };
         for Occurring { form, worth, places } in occurring {
@@ -258,7 +262,7 @@ impl Known {
     pub(crate) fn count_few(
         &self,
         generation: &Generation,
-        within: &[Bits],
+        within: &[Cow<'_, Bits>],
         most: usize,
     ) -> Result<Option<usize>, Error> {
         let mut found = BTreeSet::new();
@@ -311,6 +315,20 @@ impl Known {
         }
         within.into_iter().for_each(|within| docs.and(within));
         Ok(docs)
+    }
+
+    /// How many documents of a segment that are offered have it.
+    pub(crate) fn count_offered(&self, generation: &Generation, ordinal: usize) -> Result<u64, Error> {
+        if let Some(count) = self.offered[ordinal].get() {
+            return Ok(*count);
+        }
+        let offered = &generation.segments[ordinal].offered;
+        let count = self.docs(generation, ordinal, Some(offered))?.count();
+        // One that was counted while somebody wrote to the files is not kept.
+        if generation.is_whole() {
+            let _ = self.offered[ordinal].set(count);
+        }
+        Ok(count)
     }
 
     /// Takes out of a set what does not have it, if that is known.

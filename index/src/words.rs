@@ -49,8 +49,18 @@ pub(crate) struct Words {
 struct Kept {
     places: HashMap<Form, Arc<Places>>,
     known: HashMap<Arc<Asked>, Arc<Known>>,
-    /// How whole texts were read, under which lexicon, and how many places of words that took at most.
-    readings: HashMap<(u64, String), (Arc<Reading>, usize)>,
+    /// How whole texts were read, under which lexicon.
+    readings: HashMap<(u64, String), KeptReading>,
+}
+
+/// How a text was read.
+#[derive(Clone)]
+pub(crate) struct KeptReading {
+    pub(crate) reading: Arc<Reading>,
+    /// How many places of words that took at most.
+    pub(crate) steps: usize,
+    /// Where it is one word, that.
+    pub(crate) alone: Option<Arc<Asked>>,
 }
 
 /// Where a form occurs.
@@ -133,17 +143,23 @@ impl Words {
         }
     }
 
-    /// How a text was read under a lexicon, by those who see what shoppers see, and how many places of words were looked
-    /// at.
-    pub(crate) fn reading(&self, lexicon: u64, text: &str) -> Option<(Arc<Reading>, usize)> {
+    /// How a text was read under a lexicon, by those who see what shoppers see.
+    pub(crate) fn reading(&self, lexicon: u64, text: &str) -> Option<KeptReading> {
         self.kept().readings.get(&(lexicon, text.to_owned())).cloned()
     }
 
     /// Keeps how a text was read.
-    pub(crate) fn keep_reading(&self, lexicon: u64, text: &str, reading: &Reading, steps: usize) {
+    pub(crate) fn keep_reading(
+        &self,
+        lexicon: u64,
+        text: &str,
+        reading: &Reading,
+        steps: usize,
+        alone: Option<Arc<Asked>>,
+    ) {
         if self.take(ENTRY_BYTES * (2 + reading.read.len()) + text.len()) {
-            let reading = Arc::new(reading.clone());
-            self.kept().readings.insert((lexicon, text.to_owned()), (reading, steps));
+            let kept = KeptReading { reading: Arc::new(reading.clone()), steps, alone };
+            self.kept().readings.insert((lexicon, text.to_owned()), kept);
         }
     }
 

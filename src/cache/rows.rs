@@ -7,6 +7,7 @@
 use std::{fmt, sync::Arc};
 
 use duka_index::{Edition, Found};
+use quick_cache::{Weighter, sync::Cache};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -14,6 +15,8 @@ use crate::error::{Error, Result};
 
 /// Bytes that an entry takes beside its row.
 const ENTRY_BYTES: usize = 128;
+/// Bytes that most entries take, about: so many are prepared for.
+const TYPICAL_BYTES: u64 = 1024;
 
 /// A row as JSON. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,6 +30,11 @@ impl ReadyRow {
     pub fn new(row: &impl Serialize) -> Result<Self> {
         Ok(Self(serde_json::value::to_raw_value(row).map_err(Error::internal)?.into()))
     }
+
+    /// How many bytes it has.
+    pub fn length(&self) -> usize {
+        self.0.get().len()
+    }
 }
 
 impl Serialize for ReadyRow {
@@ -35,26 +43,31 @@ impl Serialize for ReadyRow {
     }
 }
 
-/// Keeps rows up to a number of bytes.
-pub struct Rows(Option<moka::sync::Cache<Edition, ReadyRow>>);
+/// Keeps rows up to a number of bytes. A page looks two dozen of them up, so what a look-up costs decides (the cache of
+/// whole answers tells which were not asked for the longest, at five times the cost).
+pub struct Rows(Option<Cache<Edition, ReadyRow, Bytes>>);
+
+/// Weighs rows by what they take.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Edition, ReadyRow> for Bytes {
+    fn weight(&self, _: &Edition, row: &ReadyRow) -> u64 {
+        (row.length() + ENTRY_BYTES) as u64
+    }
+}
 
 impl Rows {
     /// Room for so many bytes; with none, nothing is kept.
     pub fn new(bytes: u64) -> Self {
-        Self((bytes > 0).then(|| {
-            moka::sync::Cache::builder()
-                .max_capacity(bytes)
-                .weigher(|_, row: &ReadyRow| {
-                    u32::try_from(row.0.get().len() + ENTRY_BYTES).unwrap_or(u32::MAX)
-                })
-                .build()
-        }))
+        let typical = usize::try_from(bytes / TYPICAL_BYTES).unwrap_or(usize::MAX);
+        Self((bytes > 0).then(|| Cache::with_weighter(typical, bytes, Bytes)))
     }
 
-    /// Whether all of a page are kept.
-    pub fn has_all(&self, found: &Found) -> bool {
-        let Some(rows) = &self.0 else { return found.rows.is_empty() };
-        found.rows.iter().all(|row| rows.contains_key(&row.edition))
+    /// The rows of a page, if all of them are kept.
+    pub fn all_of(&self, found: &Found) -> Option<Vec<ReadyRow>> {
+        let Some(rows) = &self.0 else { return found.rows.is_empty().then(Vec::new) };
+        found.rows.iter().map(|row| rows.get(&row.edition)).collect()
     }
 
     /// The row that is kept, else the one that `make` makes, which is kept then.
@@ -75,7 +88,7 @@ impl Rows {
 
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = self.0.as_ref().map_or(0, moka::sync::Cache::entry_count);
+        let entries = self.0.as_ref().map_or(0, Cache::len);
         f.debug_struct("Rows").field("entries", &entries).finish()
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Barrier, Notify};
 use super::*;
 
 fn key(number: u64) -> Key {
-    Key::new(&number).unwrap()
+    Key::new(Question::new(&number).unwrap(), State::default())
 }
 
 /// A body of so many bytes, and how often one was made.

@@ -282,6 +282,11 @@ impl Indexing {
         self.0.applied.borrow().clone()
     }
 
+    /// The newest version such that the mirror holds it and all before it.
+    pub fn version(&self) -> Version {
+        self.0.applied.borrow().version()
+    }
+
     /// Says that a write to the catalog has committed: wakes this node's worker, and soon the other nodes'.
     pub fn changed(&self) {
         self.0.wake.notify_one();

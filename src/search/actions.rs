@@ -7,18 +7,18 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
 use duka_index::{Engine, Found, Hits, Lexicon, Query, Reader, SuggestQuery, Suggestions};
-use serde::Serialize;
+use metrics::Histogram;
 
 use super::model::Trial;
 use crate::{
     app::App,
     auth::Admin,
-    cache::{Body, Key, Outcome, encoding::Encoding},
+    cache::{Body, Key, Outcome, Question, State, encoding::Encoding, rows::ReadyRow},
     client::Client,
     error::{Error, Kind, Result},
     gate::Undone,
@@ -53,10 +53,12 @@ pub struct Answer {
     pub outcome: Outcome,
     /// How long it took, the wait for the demanded write aside.
     pub took: Duration,
+    /// What it answers.
+    pub question: Question,
 }
 
-/// Searches the mirror. `write` makes the answer of what was found, as of the instant given (microseconds since 1970), and
-/// of nothing else that could change.
+/// Searches the mirror. `write` makes the answer of what was found, and of its rows where all of them are kept, as of the
+/// instant given (microseconds since 1970), and of nothing else that could change.
 ///
 /// # Errors
 /// 503 when too many searches are waiting, or the demanded write is not there in time; 429.
@@ -64,23 +66,24 @@ pub async fn search(
     app: &App,
     demand: Demand,
     query: Query,
-    write: impl Fn(Found, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
+    write: impl Fn(Found, Option<Vec<ReadyRow>>, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
-    let question = ("search", Query { at: 0, ..query.clone() });
+    let question = Question::new(&("search", Query { at: 0, ..query.clone() }))?;
     let asked = Arc::new((query, write));
     let ask = move |app: App, index: Reader, tuning: Arc<Tuning>, at| {
         let asked = Arc::clone(&asked);
         async move {
             let query = Query { at, ..asked.0.clone() };
             if !index.is_brief(&query, &tuning.lexicon) {
-                return work(&app, move || (asked.1)(index.find(&query, &tuning.lexicon)?, at)).await;
+                return work(&app, move || (asked.1)(index.find(&query, &tuning.lexicon)?, None, at)).await;
             }
             let found = here(|| Ok(index.find(&query, &tuning.lexicon)?))?;
-            // Rows that are not kept are on the disk.
-            if !query.highlight && app.rows.has_all(&found) {
-                return (asked.1)(found, at);
+            // Rows that are not kept are on the disk, and so is what makes others of them.
+            let is_plain = !query.highlight && !query.places;
+            if let Some(rows) = is_plain.then(|| app.rows.all_of(&found)).flatten() {
+                return (asked.1)(found, Some(rows), at);
             }
-            work(&app, move || (asked.1)(found, at)).await
+            work(&app, move || (asked.1)(found, None, at)).await
         }
     };
     answer(app, demand, question, ask).await
@@ -129,7 +132,7 @@ pub async fn suggest(
     query: SuggestQuery,
     write: impl Fn(Suggestions, i64) -> Result<Vec<u8>> + Send + Sync + 'static,
 ) -> Result<Answer> {
-    let question = ("suggest", query.clone());
+    let question = Question::new(&("suggest", &query))?;
     let asked = Arc::new((query, write));
     let ask = move |app: App, index: Reader, tuning: Arc<Tuning>, at| {
         let asked = Arc::clone(&asked);
@@ -156,20 +159,45 @@ pub async fn similar(
             move || write(index.similar(id, limit)?.ok_or_else(|| Error::not_found("product"))?, at);
         async move { work(&app, similar).await }
     };
-    answer(app, demand, ("similar", id, limit), ask).await
+    answer(app, demand, Question::new(&("similar", id, limit))?, ask).await
+}
+
+/// The answer to a question that demands nothing, where it can be had at once: it is kept, and the client may ask.
+pub fn kept(app: &App, client: Client, question: Question, encoding: Encoding) -> Option<Answer> {
+    let begun = Instant::now();
+    // As `answer`: what answers is never older than what is promised.
+    let version = app.indexing.version();
+    let key = key(question, &app.indexing.engine().reader(), &app.indexing.tuning(), app.clock.micros());
+    let body = app.cache.get_now(&key.coded(encoding))?;
+    app.throttle.count(Act::Search, client).ok()?;
+    let outcome = Outcome::Hit;
+    app.cache.count(outcome);
+    let took = begun.elapsed();
+    observe(outcome, took);
+    Some(Answer { body, version, outcome, took, question })
 }
 
 /// Equal for two askings only when their answers are. The instant is in it as the price epoch; currency, public
 /// address and secrets shape answers too, and are the same for all of a process.
-fn key(question: &impl Serialize, index: &Reader, tuning: &Tuning, at: i64) -> Result<Key> {
-    Key::new(&(question, index.generation(), index.price_epoch(at), tuning.version))
+fn key(question: Question, index: &Reader, tuning: &Tuning, at: i64) -> Key {
+    let (generation, price_epoch) = (index.generation(), index.price_epoch(at));
+    Key::new(question, State { generation, price_epoch, settings: tuning.version })
+}
+
+/// Figures of an answer.
+fn observe(outcome: Outcome, took: Duration) {
+    static SECONDS: LazyLock<[Histogram; 2]> = LazyLock::new(|| {
+        [Outcome::Hit, Outcome::Miss]
+            .map(|outcome| metrics::histogram!("duka_search_seconds", "cache" => outcome.as_str()))
+    });
+    SECONDS[usize::from(outcome == Outcome::Miss)].record(took.as_secs_f64());
 }
 
 /// The answer of the index that is current.
 async fn answer<A: Future<Output = Result<Vec<u8>>> + Send + 'static>(
     app: &App,
     demand: Demand,
-    question: impl Serialize + Send + Sync,
+    question: Question,
     ask: impl Fn(App, Reader, Arc<Tuning>, i64) -> A,
 ) -> Result<Answer> {
     app.throttle.count(Act::Search, demand.client)?;
@@ -179,15 +207,15 @@ async fn answer<A: Future<Output = Result<Vec<u8>>> + Send + 'static>(
         // Before the index: what answers is never older than what is promised.
         let version = reached(app, demand.versions);
         let engine = app.indexing.engine();
-        match kept_or_made(app, &engine, demand.encoding, &question, &ask).await {
+        match kept_or_made(app, &engine, demand.encoding, question, &ask).await {
             Ok((body, outcome)) => break (body, version, outcome),
             Err(error) => mended(app, &engine, error, begun + MENDED).await?,
         }
     };
     app.cache.count(outcome);
     let took = begun.elapsed();
-    metrics::histogram!("duka_search_seconds", "cache" => outcome.as_str()).record(took.as_secs_f64());
-    Ok(Answer { body, version, outcome, took })
+    observe(outcome, took);
+    Ok(Answer { body, version, outcome, took, question })
 }
 
 /// The answer that is kept, else a new one.
@@ -195,12 +223,12 @@ async fn kept_or_made<A: Future<Output = Result<Vec<u8>>> + Send + 'static>(
     app: &App,
     engine: &Engine,
     encoding: Encoding,
-    question: &(impl Serialize + Sync),
+    question: Question,
     ask: &impl Fn(App, Reader, Arc<Tuning>, i64) -> A,
 ) -> Result<(Body, Outcome)> {
     let (index, tuning) = (engine.reader(), app.indexing.tuning());
     let at = app.clock.micros();
-    let key = key(question, &index, &tuning, at)?;
+    let key = key(question, &index, &tuning, at);
     if let Some(body) = app.cache.get(&key.coded(encoding)).await {
         return Ok((body, Outcome::Hit));
     }
@@ -269,7 +297,7 @@ async fn work<T: Send + 'static>(app: &App, run: impl FnOnce() -> Result<T> + Se
 /// How far the index is; `held` are writes that it is known to hold. They may be above the newest version below
 /// which nothing is missing, while an older transaction is still open.
 fn reached(app: &App, held: [Option<Version>; 2]) -> Version {
-    let version = app.indexing.applied().version();
+    let version = app.indexing.version();
     let held = held.into_iter().flatten().filter(|held| held.epoch == version.epoch);
     held.chain([version]).max_by_key(|version| version.xid).unwrap_or(version)
 }
@@ -281,7 +309,7 @@ async fn catch_up(app: &App, versions: [Option<Version>; 2]) -> Result<()> {
     for version in versions.into_iter().flatten() {
         let patience = deadline.saturating_duration_since(Instant::now());
         if !app.indexing.holds(version, patience).await {
-            let reached = app.indexing.applied().version();
+            let reached = app.indexing.version();
             return Err(Error::new(
                 Kind::IndexBehind,
                 format!("The index is at {reached}, not at {version}."),
@@ -297,8 +325,8 @@ mod tests {
 
     use super::*;
 
-    fn page(offset: usize) -> impl Serialize {
-        ("search", Query { offset, limit: 24, ..Query::default() })
+    fn page(offset: usize) -> Question {
+        Question::new(&("search", Query { offset, limit: 24, ..Query::default() })).unwrap()
     }
 
     /// An index of one product, whose price changes at 1,000 and at 2,000.
@@ -317,7 +345,7 @@ mod tests {
     #[test]
     fn a_price_boundary_is_another_entry() {
         let (_directory, engine) = shop();
-        let at = |at| key(&page(0), &engine.reader(), &Tuning::default(), at).unwrap();
+        let at = |at| key(page(0), &engine.reader(), &Tuning::default(), at);
         assert_eq!(at(0), at(999));
         assert_ne!(at(999), at(1_000), "to the microsecond");
         assert_eq!(at(1_000), at(1_999));
@@ -330,14 +358,14 @@ mod tests {
         let (_directory, engine) = shop();
         let before = engine.reader();
         let tuning = Tuning::default();
-        let kept = key(&page(0), &before, &tuning, 0).unwrap();
+        let kept = key(page(0), &before, &tuning, 0);
         let newer = Tuning { version: 1, ..Tuning::default() };
-        assert_ne!(key(&page(0), &before, &newer, 0).unwrap(), kept);
-        assert_ne!(key(&page(24), &before, &tuning, 0).unwrap(), kept);
+        assert_ne!(key(page(0), &before, &newer, 0), kept);
+        assert_ne!(key(page(24), &before, &tuning, 0), kept);
         let mut writer = engine.writer(15_000_000).unwrap();
         writer.delete(7).unwrap();
         writer.commit("").unwrap();
-        assert_ne!(key(&page(0), &engine.reader(), &tuning, 0).unwrap(), kept);
-        assert_eq!(key(&page(0), &before, &tuning, 0).unwrap(), kept);
+        assert_ne!(key(page(0), &engine.reader(), &tuning, 0), kept);
+        assert_eq!(key(page(0), &before, &tuning, 0), kept);
     }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     app::App,
-    cache::encoding::Encoding,
+    cache::{encoding::Encoding, rows::ReadyRow},
     error::{Error, Result},
     page::Place,
     product::graphql::Product,
@@ -263,7 +263,7 @@ impl Query {
         let query = IndexQuery { places: true, ..search.query(viewer(ctx)?, &app.keys)? };
         let write = {
             let (app, query) = (app.clone(), query.clone());
-            move |found, at| kept(&app, &query, &search.place, found, at)
+            move |found, _: Option<Vec<ReadyRow>>, at| kept(&app, &query, &search.place, found, at)
         };
         let found: Found = read(ctx, &actions::search(app, demand, query, write).await?)?;
         Ok(connection(found, is_behind))
@@ -287,7 +287,7 @@ impl Query {
 fn kept(app: &App, query: &IndexQuery, place: &Place, found: duka_index::Found, at: i64) -> Result<Vec<u8>> {
     let places = found.rows.iter().filter_map(|row| row.place.as_ref());
     let cursors = places.map(|place| cursor_at(query, place, &app.keys)).collect::<Result<_>>()?;
-    json(&Kept { result: SearchResult::new(app, query, place, found, at)?, cursors })
+    json(&Kept { result: SearchResult::new(app, query, place, found, None, at)?, cursors })
 }
 
 fn json(shape: &impl Serialize) -> Result<Vec<u8>> {

@@ -1,20 +1,22 @@
 //! `GET /api/product/`, `GET /api/product/suggest/`, `GET /api/product/{id}/similar/`,
 //! `POST /api/admin/search-settings/preview/`
 
+mod kept;
 mod shapes;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue},
+    http::{HeaderMap, HeaderName, HeaderValue, Uri},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema, openapi::Ref};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use self::kept::{is_search, kept};
 pub(super) use self::shapes::{SearchResult, SuggestResult};
 use self::shapes::{SettingsPreview, similar_products};
 use super::{
@@ -116,15 +118,18 @@ async fn search(
     viewer: Viewer,
     client: Client,
     headers: HeaderMap,
+    uri: Uri,
     Query(search): Query<Search>,
 ) -> Result<Response> {
     let demand = demand(client, &headers, search.min_version)?;
     let query = search.query(viewer, &app.keys)?;
+    let search = Arc::new(search);
     let write = {
-        let (app, query) = (app.clone(), query.clone());
-        move |found, at| json(&SearchResult::new(&app, &query, &search.place, found, at)?)
+        let (app, query, search) = (app.clone(), query.clone(), Arc::clone(&search));
+        move |found, rows, at| SearchResult::new(&app, &query, &search.place, found, rows, at)?.json()
     };
     let answer = actions::search(&app, demand, query, write).await?;
+    kept::remember(&app, viewer, uri.query(), &search, answer.question);
     Ok(reply(answer, &headers))
 }
 
@@ -260,7 +265,7 @@ pub(super) fn min_version(headers: &HeaderMap) -> Result<Option<Version>> {
 
 /// The answer, or that it is still what the client has.
 fn reply(answer: Answer, headers: &HeaderMap) -> Response {
-    let Answer { body, version, outcome, took } = answer;
+    let Answer { body, version, outcome, took, question: _ } = answer;
     let milliseconds = took.as_secs_f64() * 1000.0;
     let timing = format!("search;dur={milliseconds:.3}, cache;desc={}", outcome.as_str());
     let head = [(HeaderName::from_static("server-timing"), text_value(&timing)), version_header(version)];

@@ -70,6 +70,11 @@ impl Traces {
     }
 }
 
+/// Whether there is a collector.
+pub(super) fn is_on() -> bool {
+    ON.load(Ordering::Relaxed)
+}
+
 /// Makes a request's span the continuation of what its `traceparent` header names (W3C Trace Context), and names it
 /// as OpenTelemetry's conventions for HTTP servers have it. Without a collector nothing happens.
 pub fn begin_request(span: &Span, method: &Method, route: &str, headers: &HeaderMap) {

@@ -50,6 +50,7 @@ mod search_cache;
 mod search_depth;
 mod search_links;
 mod search_settings;
+mod search_short;
 mod shipment;
 mod storefront;
 mod trace;

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// The ground: below every feature, above none.
-const GROUND: [&str; 29] = [
+const GROUND: [&str; 30] = [
     "app",
     "attributes",
     "auth",
@@ -31,6 +31,7 @@ const GROUND: [&str; 29] = [
     "params",
     "postgres",
     "pricing",
+    "pulse",
     "reply",
     "resolver",
     "telemetry",

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     cache::rows::ReadyRow,
-    error::Result,
+    error::{Error, Result},
     money::{Amount, Currency},
     page::{self, DeepList, Links, List, Place},
     product::model::Product,
@@ -147,12 +147,13 @@ struct SuggestedProductJson {
 }
 
 impl SearchResult {
-    /// The page that was asked for, of what was found as of `at`.
+    /// The page that was asked for, of what was found as of `at`, and of its rows where they are kept.
     pub(in crate::search) fn new(
         app: &App,
         query: &Query,
         place: &Place,
         found: Found,
+        kept: Option<Vec<ReadyRow>>,
         at: i64,
     ) -> Result<Self> {
         let currency = app.config.currency;
@@ -164,12 +165,27 @@ impl SearchResult {
             // The same whoever asks, and by what words.
             false => app.rows.get_or_make(row.edition, || plain(&found, row, at, currency)),
         };
-        let rows = found.rows.iter().map(shown).collect::<Result<_>>()?;
+        let rows = match kept {
+            Some(rows) => rows,
+            None => found.rows.iter().map(shown).collect::<Result<_>>()?,
+        };
         let page = page::Found { rows, count: found.total, next_cursor };
         let list = DeepList::new(page, place, &links);
         Ok(Self { list, facets: facets(found.facets, currency), corrected_query: found.corrected_query })
     }
+
+    /// Its bytes.
+    pub(in crate::search) fn json(&self) -> Result<Vec<u8>> {
+        // Grown from nothing, it would be copied as often as it doubles.
+        let rows: usize = self.list.list.results.iter().map(|row| row.length() + 1).sum();
+        let mut json = Vec::with_capacity(rows + AROUND_ROWS);
+        serde_json::to_writer(&mut json, self).map_err(Error::internal)?;
+        Ok(json)
+    }
 }
+
+/// What stands around the rows of most answers, in bytes.
+const AROUND_ROWS: usize = 1024;
 
 fn plain(found: &Found, row: &Row, at: i64, currency: Currency) -> Result<ReadyRow> {
     ReadyRow::new(&Product::new(found.document(row)?, at, currency))

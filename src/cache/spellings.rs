@@ -1,0 +1,76 @@
+//! Questions by the words in which they were asked: whoever asks in the same words again asks the same, and need not be
+//! read again.
+//!
+//! What words mean must not depend on anything but themselves here: neither on who asks nor on when.
+
+use std::sync::Arc;
+
+use super::Question;
+
+/// Longer ones are rarely asked twice.
+const LONGEST: usize = 1024;
+/// All that is kept, in bytes: some twenty thousand spellings.
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
+/// Bytes that an entry takes beside its text.
+const ENTRY_BYTES: usize = 160;
+
+/// Remembers which question a text has asked.
+pub struct Spellings(Option<moka::sync::Cache<Arc<str>, Question>>);
+
+impl Spellings {
+    /// With room, or, where answers are not kept either, without.
+    pub fn new(is_kept: bool) -> Self {
+        Self(is_kept.then(|| {
+            moka::sync::Cache::builder()
+                .max_capacity(MOST_BYTES)
+                .weigher(|text: &Arc<str>, _| u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
+                .build()
+        }))
+    }
+
+    /// The question that the text has asked before.
+    pub fn get(&self, text: &str) -> Option<Question> {
+        if text.len() > LONGEST {
+            return None;
+        }
+        self.0.as_ref()?.get(text)
+    }
+
+    /// Remembers what the text asks.
+    pub fn keep(&self, text: &str, question: Question) {
+        let Some(spellings) = &self.0 else { return };
+        if text.len() <= LONGEST && !spellings.contains_key(text) {
+            spellings.insert(text.into(), question);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_the_question_that_it_asked() {
+        let (one, other) = (Question::new(&1).unwrap(), Question::new(&2).unwrap());
+        let spellings = Spellings::new(true);
+        assert_eq!(spellings.get("q=1"), None);
+        spellings.keep("q=1", one);
+        spellings.keep("q=2", other);
+        assert_eq!(
+            [spellings.get("q=1"), spellings.get("q=2"), spellings.get("q=%31")],
+            [Some(one), Some(other), None]
+        );
+    }
+
+    #[test]
+    fn nothing_long_is_kept_nor_anything_where_answers_are_not() {
+        let question = Question::new(&1).unwrap();
+        let (long, spellings) = ("x".repeat(LONGEST + 1), Spellings::new(true));
+        spellings.keep(&long, question);
+        spellings.keep(&long[1..], question);
+        assert_eq!([spellings.get(&long), spellings.get(&long[1..])], [None, Some(question)]);
+        let spellings = Spellings::new(false);
+        spellings.keep("q=1", question);
+        assert_eq!(spellings.get("q=1"), None);
+    }
+}

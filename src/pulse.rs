@@ -1,0 +1,235 @@
+//! Whether the runtime keeps up with what is asked, and who is let in while it does not.
+//!
+//! Places for searches have a queue that is kept short (`gate`), but what the runtime itself does for a request, reading
+//! it and looking for a kept answer, has none that anybody could look at: more than the runtime can do waits unread in
+//! the system's buffers, for seconds, and whoever is let in at last has waited as long as whoever is turned away. So the
+//! runtime's pulse is taken: a task that sleeps for a moment stands in the same line as the requests, and tells how long
+//! that is. Once the line has been long for a while, and that for the sake of searches, those that come when the last
+//! beat is too long ago are turned away before anything else is done for them, at a fraction of what the least of
+//! answers costs, which shortens the line until the next beat.
+
+use std::{
+    future::poll_fn,
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use tokio_util::sync::CancellationToken;
+
+/// How often the pulse is taken, and how often while nobody comes.
+const BEAT: Duration = Duration::from_millis(5);
+const ASLEEP: Duration = Duration::from_millis(50);
+/// A beat that is later than this is late: everybody waits for as long before anything is done for them.
+const LATE: Duration = Duration::from_millis(5);
+/// For how long beats must have been late, after a first one: a burst is gone before anybody minds.
+const STANDING: Duration = Duration::from_millis(100);
+/// For how long they must have been in time, for all to be let in again.
+const AT_REST: Duration = Duration::from_secs(1);
+/// With fewer searches in a beat it is not they that the runtime is late for: the machine is, or a debugger.
+const CROWD: u32 = 64;
+/// So many are let in at each beat, whatever happens.
+const LEAST: u32 = 16;
+
+/// See the module's words. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Pulse(Arc<Beat>);
+
+#[derive(Debug)]
+struct Beat {
+    begun: Instant,
+    /// The last one, in microseconds since.
+    last: AtomicU64,
+    /// How many searches have come since.
+    come: AtomicU32,
+    /// Whether the line is known to be too long.
+    is_overloaded: AtomicBool,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self(Arc::new(Beat {
+            begun: Instant::now(),
+            last: AtomicU64::new(0),
+            come: AtomicU32::new(0),
+            is_overloaded: AtomicBool::new(false),
+        }))
+    }
+}
+
+impl Pulse {
+    /// Whether one more search is let in. Each is asked for once.
+    pub fn lets_in(&self) -> bool {
+        let before = self.0.come.fetch_add(1, Ordering::Relaxed);
+        before < LEAST || !self.0.is_overloaded.load(Ordering::Relaxed) || self.since() < BEAT + LATE
+    }
+
+    /// Takes the pulse until `stop`.
+    pub async fn take(self, stop: CancellationToken) {
+        let (mut overload, mut beat) = (Overload::default(), BEAT);
+        self.beat(&mut overload, beat);
+        while !stop.is_cancelled() {
+            tokio::time::sleep(beat).await;
+            end_of_line().await;
+            let come = self.beat(&mut overload, beat);
+            beat = if come == 0 { ASLEEP } else { BEAT };
+        }
+    }
+
+    /// One beat, which was to come so long after the last; how many searches came since.
+    fn beat(&self, overload: &mut Overload, due: Duration) -> u32 {
+        let took = self.since();
+        let now = u64::try_from(self.0.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.0.last.store(now, Ordering::Relaxed);
+        let come = self.0.come.swap(0, Ordering::Relaxed);
+        let stands = overload.stands(took, took.saturating_sub(due), come);
+        self.0.is_overloaded.store(stands, Ordering::Relaxed);
+        come
+    }
+
+    /// How long ago the last beat was.
+    fn since(&self) -> Duration {
+        let last = Duration::from_micros(self.0.last.load(Ordering::Relaxed));
+        self.0.begun.elapsed().saturating_sub(last)
+    }
+}
+
+/// Waits until all that can go on now has been let go on. Whoever is woken by a timer is let go on at once, past all
+/// others; only a task that wakes itself goes to the end of the line.
+fn end_of_line() -> impl Future<Output = ()> {
+    let mut is_there = false;
+    poll_fn(move |context| {
+        if mem::replace(&mut is_there, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+/// Tells overload from bursts.
+#[derive(Debug, Default)]
+struct Overload {
+    stands: bool,
+    /// None while beats are in time.
+    late_for: Option<Duration>,
+    in_time_for: Duration,
+}
+
+impl Overload {
+    /// Whether it stands, after a beat that took so long, of which it was so late, and in which so many came.
+    fn stands(&mut self, took: Duration, late: Duration, come: u32) -> bool {
+        let is_late = late > LATE && come >= CROWD;
+        self.late_for = is_late.then(|| self.late_for.map_or(Duration::ZERO, |before| before + took));
+        self.in_time_for = if is_late { Duration::ZERO } else { self.in_time_for + took };
+        if is_late {
+            self.stands |= self.late_for > Some(STANDING);
+        } else if self.in_time_for > AT_REST {
+            self.stands = false;
+        }
+        self.stands
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Overload {
+        fn in_time(&mut self, come: u32) -> bool {
+            self.stands(BEAT, Duration::ZERO, come)
+        }
+
+        fn late(&mut self, come: u32) -> bool {
+            let late = Duration::from_millis(40);
+            self.stands(BEAT + late, late, come)
+        }
+    }
+
+    #[test]
+    fn a_burst_a_slow_machine_and_a_crowd_in_time_are_no_overload() {
+        let mut overload = Overload::default();
+        assert!(!overload.late(1_000));
+        assert!(!overload.late(1_000), "not for long enough yet");
+        for _ in 0..100 {
+            assert!(!overload.in_time(1_000));
+            assert!(!overload.late(CROWD - 1));
+        }
+    }
+
+    #[test]
+    fn it_stands_until_beats_have_been_in_time_for_a_while() {
+        let mut overload = Overload::default();
+        let late: Vec<bool> = (0..4).map(|_| overload.late(1_000)).collect();
+        assert_eq!(late, [false, false, false, true]);
+        // As soon as the line is short again, it is because others were turned away.
+        assert!((0..200).all(|_| overload.in_time(1_000)));
+        assert!(overload.late(1_000) && overload.in_time(10));
+        let rested = (0..201).map(|_| overload.in_time(10)).filter(|stands| !stands).count();
+        assert_eq!(rested, 2, "a second later");
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_late_in_a_beat_is_turned_away_while_it_stands() {
+        let pulse = Pulse::default();
+        let lets_in = |many: u32| (0..many).filter(|_| pulse.lets_in()).count();
+        let late = || std::thread::sleep(BEAT + LATE);
+        late();
+        assert_eq!(lets_in(1_000), 1_000, "at rest all are let in");
+        pulse.beat(&mut Overload { stands: true, ..Overload::default() }, BEAT);
+        assert!(lets_in(LEAST) == LEAST as usize, "a few always");
+        late();
+        assert_eq!(lets_in(100), 0);
+        pulse.beat(&mut Overload { stands: true, ..Overload::default() }, BEAT);
+        assert!(
+            lets_in(LEAST + 1) > LEAST as usize || pulse.since() >= BEAT + LATE,
+            "the line is short again"
+        );
+        let stop = CancellationToken::new();
+        let taking = tokio::spawn(pulse.clone().take(stop.clone()));
+        while pulse.0.is_overloaded.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        late();
+        assert_eq!(lets_in(1_000), 1_000);
+        stop.cancel();
+        taking.await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn it_stands_in_the_line_of_requests() {
+        let pulse = Pulse::default();
+        let stop = CancellationToken::new();
+        let taking = tokio::spawn(pulse.clone().take(stop.clone()));
+        // As many as keep one worker busy for 60 ms each round, and are never done.
+        let requests: Vec<_> = (0..120)
+            .map(|_| {
+                let (pulse, stop) = (pulse.clone(), stop.clone());
+                tokio::spawn(async move {
+                    let mut turned_away = 0_u32;
+                    while !stop.is_cancelled() {
+                        if pulse.lets_in() {
+                            std::thread::sleep(Duration::from_micros(500));
+                        } else {
+                            turned_away += 1;
+                        }
+                        end_of_line().await;
+                    }
+                    turned_away
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.cancel();
+        let mut turned_away = 0;
+        for request in requests {
+            turned_away += request.await.unwrap();
+        }
+        taking.await.unwrap();
+        assert!(turned_away > 100, "the line is seen to be long: {turned_away}");
+    }
+}

@@ -1,0 +1,64 @@
+//! The short way to an answer that is kept: a request in words that were used before is not read again.
+//!
+//! Whatever is unusual about a request is none of its business: the long way has the last word on everything.
+
+use std::net::SocketAddr;
+
+use axum::{
+    body::HttpBody,
+    extract::ConnectInfo,
+    http::{HeaderMap, Method, Request, header},
+    response::Response,
+};
+
+use super::{MIN_VERSION, reply};
+use crate::{
+    app::App,
+    auth::Viewer,
+    cache::{Question, encoding::Encoding},
+    client::Client,
+    search::{actions, model::Search},
+};
+
+/// Where searches are asked.
+const PATH: &str = "/api/product/";
+
+/// Whether it is a search, whose answer may have to be made.
+pub fn is_search<B>(request: &Request<B>) -> bool {
+    matches!(request.uri().path(), PATH | "/api/product")
+        && matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// The answer to a request for a search, where it is the one that the long way would give, and can be had at once.
+pub fn kept<B: HttpBody>(app: &App, request: &Request<B>) -> Option<Response> {
+    if request.uri().path() != PATH || request.method() != Method::GET || !request.body().is_end_stream() {
+        return None;
+    }
+    let headers = request.headers();
+    // Who asks, from which page, and which write the answer must hold: that changes what is answered.
+    let changes = [header::AUTHORIZATION.as_str(), header::ORIGIN.as_str(), MIN_VERSION];
+    if changes.iter().any(|name| headers.contains_key(*name)) {
+        return None;
+    }
+    let question = app.spellings.get(request.uri().query().unwrap_or_default())?;
+    let encoding = encoding(headers)?;
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
+    let client = Client::new(peer.0.ip(), headers, &app.config.limits.trusted_proxies);
+    Some(reply(actions::kept(app, client, question, encoding)?, headers))
+}
+
+/// Remembers what a query string asks. Only of anonymous ones, whose words mean the same whoever they are, and of those
+/// that do not wait for a write.
+pub(super) fn remember(app: &App, viewer: Viewer, query: Option<&str>, search: &Search, question: Question) {
+    if viewer == Viewer::default() && search.min_version.is_none() {
+        app.spellings.keep(query.unwrap_or_default(), question);
+    }
+}
+
+/// The coding that is asked for, if there can be an answer.
+fn encoding(headers: &HeaderMap) -> Option<Encoding> {
+    if !headers.contains_key(header::ACCEPT_ENCODING) {
+        return Some(Encoding::Plain);
+    }
+    Encoding::is_possible(headers).then(|| Encoding::asked_for(headers))
+}

@@ -1,0 +1,175 @@
+//! The short way to a kept answer: it is taken, and nobody can tell.
+
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
+use duka::{auth::Role, config::Settings, search::http::kept};
+use reqwest::{Method, header::HeaderMap};
+use serde_json::json;
+
+use crate::{
+    search::{generate, shelve},
+    support::{TestShop, decoded, with_settings, with_shop},
+};
+
+/// Whether a request would be answered at once.
+fn is_short(shop: &TestShop, method: Method, uri: &str, headers: &[(&str, &str)]) -> bool {
+    let mut request = axum::http::Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut request = request.body(String::new()).unwrap();
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
+    kept(&shop.shop.app, &request).is_some()
+}
+
+const PATH: &str = "/api/product/?q=the&facets=brand";
+
+/// What came over the wire but for what is another one for each request.
+async fn told(shop: &TestShop, headers: &[(&str, &str)]) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    let mut request = shop.request(Method::GET, PATH);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let (status, headers, body) = decoded(request).await;
+    (status, sorted(&headers), body)
+}
+
+fn sorted(headers: &HeaderMap) -> Vec<(String, String)> {
+    let value = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
+        let value = value.to_str().unwrap().to_owned();
+        let value = match name.as_str() {
+            "date" | "x-request-id" => String::new(),
+            "server-timing" => value.split_once("cache").unwrap().1.to_owned(),
+            _ => value,
+        };
+        (name.as_str().to_owned(), value)
+    };
+    let mut sorted: Vec<_> = headers.iter().map(value).collect();
+    sorted.sort();
+    sorted
+}
+
+#[tokio::test]
+async fn the_short_way_looks_like_the_long_one() {
+    for public_url in ["http://shop.test", "https://shop.test"] {
+        let settings = Settings { public_url: Some(public_url.into()), ..Settings::default() };
+        with_settings(settings, async |shop| {
+            generate(shop, 100).await;
+            let etag = shop.get(PATH).await.expect(200).header("etag").to_owned();
+            for coding in ["identity", "gzip", "br, gzip", "*"] {
+                for known in ["\"other\"", etag.as_str(), "*"] {
+                    let usual = [("accept-encoding", coding), ("if-none-match", known)];
+                    told(shop, &usual).await;
+                    assert!(is_short(shop, Method::GET, PATH, &usual), "{coding} {known}");
+                    let short = told(shop, &usual).await;
+                    // A page of a stranger's: it is told nothing more, and the long way.
+                    let unusual = [usual[0], usual[1], ("origin", "https://elsewhere.test")];
+                    assert!(!is_short(shop, Method::GET, PATH, &unusual));
+                    let long = told(shop, &unusual).await;
+                    assert_eq!(short, long, "{coding} {known}");
+                    assert!(short.1.contains(&("server-timing".into(), ";desc=hit".into())), "{short:?}");
+                }
+            }
+            let own = shop.request(Method::GET, PATH).header("x-request-id", "a-1.b_2");
+            assert_eq!(decoded(own).await.1["x-request-id"], "a-1.b_2");
+            let strange = shop.request(Method::GET, PATH).header("x-request-id", "a b");
+            let made = decoded(strange).await.1["x-request-id"].to_str().unwrap().to_owned();
+            assert!(made.len() == 32 && made.bytes().all(|byte| byte.is_ascii_hexdigit()), "{made}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_usual_goes_the_short_way() {
+    with_shop(async |shop| {
+        shelve(shop, &["kettle a", "kettle b"]).await;
+        let short = |uri: &str| is_short(shop, Method::GET, uri, &[]);
+        assert!(!short("/api/product/"), "nobody has asked yet");
+        let version = shop.get("/api/product/").await.expect(200).header("x-catalog-version").to_owned();
+        assert!(short("/api/product/") && short("http://host.test/api/product/"));
+        assert!(!short("/api/product") && !short("/api/product/suggest/") && !short("/api/product/?q=a"));
+        for method in [Method::HEAD, Method::POST, Method::OPTIONS, Method::DELETE] {
+            assert!(!is_short(shop, method.clone(), "/api/product/", &[]), "{method}");
+        }
+        for (name, value) in [
+            ("authorization", "Bearer x"),
+            ("origin", "https://elsewhere.test"),
+            ("x-catalog-min-version", "1:1"),
+            ("accept-encoding", "identity;q=0"),
+        ] {
+            assert!(!is_short(shop, Method::GET, "/api/product/", &[(name, value)]), "{name}");
+        }
+        let demanding = format!("/api/product/?min_version={version}");
+        shop.get(&demanding).await.expect(200);
+        assert!(!short(&demanding), "whoever demands a write may have to wait");
+        let repeated = "/api/product/?q=a&q=b";
+        shop.get(repeated).await.expect(400);
+        assert!(!short(repeated));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_kept_for_others_is_not_found_by_the_short_way() {
+    with_shop(async |shop| {
+        let vendor = shop.user("vendor", Role::Vendor).await;
+        let admin = shop.admin().await;
+        let category = shop.category(&admin, "Things").await;
+        let hidden = json!({"category_id": category, "name": "hidden", "price": "1.00", "sku": "H", "is_active": false});
+        let made = shop.post_as(&vendor, "/api/product/", hidden).await.expect(201);
+        shop.indexed(&made).await;
+        let path = "/api/product/?is_active=false";
+        for user in [&vendor, &admin] {
+            assert_eq!(shop.get_as(user, path).await.expect(200).json["count"], 1);
+            assert!(!is_short(shop, Method::GET, path, &[]), "a privileged reader's words mean something else");
+        }
+        for _ in 0..2 {
+            assert_eq!(shop.get(path).await.expect(200).json["count"], 0);
+        }
+        assert!(is_short(shop, Method::GET, path, &[]));
+        assert_eq!(shop.get_as(&vendor, path).await.expect(200).json["count"], 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whatever_changes_the_answer_ends_the_short_way() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let category = shop.category(&admin, "Things").await;
+        let body = json!({"category_id": category, "name": "a kettle", "price": "1.00", "sku": "K"});
+        let made = shop.post_as(&admin, "/api/product/", body).await.expect(201);
+        shop.indexed(&made).await;
+        let path = "/api/product/?q=teapot";
+        let count = async || shop.get(path).await.expect(200).json["count"].as_i64();
+        let is_kept = || is_short(shop, Method::GET, path, &[]);
+        assert_eq!((count().await, is_kept()), (Some(0), true));
+        let renamed = json!({"name": "a teapot"});
+        let renamed =
+            shop.patch_as(&admin, &format!("/api/product/{}/", made.id()), renamed).await.expect(200);
+        shop.indexed(&renamed).await;
+        assert!(!is_kept());
+        assert_eq!((count().await, is_kept()), (Some(1), true));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn searches_are_metered_by_the_short_way_too() {
+    let settings = {
+        let mut settings = Settings::default();
+        settings.limits.search_rate = Some("5/h".into());
+        settings
+    };
+    with_settings(settings, async |shop| {
+        shelve(shop, &["a"]).await;
+        let mut statuses = Vec::new();
+        for _ in 0..7 {
+            statuses.push(shop.get("/api/product/").await.status);
+        }
+        assert_eq!(statuses, [200, 200, 200, 200, 200, 429, 429]);
+    })
+    .await;
+}
