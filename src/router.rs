@@ -306,13 +306,19 @@ async fn refuse_query(with_parameters: Arc<QueryPaths>, request: Request, next: 
     }
 }
 
-/// Refuses a request of HTTP/1.1 that does not name one host: of two, a proxy before us may have believed the other.
+/// Whether it names one host, as HTTP/1.1 wants it: of two, a proxy before us may have believed the other.
+fn names_one_host<B>(request: &axum::http::Request<B>) -> bool {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        hosts => hosts == 1,
+    }
+}
+
 async fn refuse_hosts(request: Request, next: Next) -> Response<Body> {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    if hosts == 1 || hosts == 0 && request.version() < Version::HTTP_11 {
+    if names_one_host(&request) {
         return next.run(request).await;
     }
-    error::Error::malformed(format!("`Host` is given {hosts} times; a request has one.")).into_response()
+    error::Error::malformed("A request has one `Host`; send it once.").into_response()
 }
 
 /// Refuses who takes no coding of the answer, before anything is done for it.
