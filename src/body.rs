@@ -334,7 +334,7 @@ pub fn decimal(decimals: u32) -> impl FnOnce(Value) -> Result<Amount, Refusal> {
 /// An instant of RFC 3339, such as `"2026-11-22T10:00:00Z"`: in UTC, to the microsecond.
 pub fn instant(value: Value) -> Result<OffsetDateTime, Refusal> {
     let Value::String(text) = value else { return Err(("type", "must be a string".into())) };
-    clock::parse(&text).map_err(|detail| ("format", detail.to_owned()))
+    clock::parse_kept(&text).map_err(|detail| ("format", detail.to_owned()))
 }
 
 /// An `http` or `https` URL with a host, at most 2,000 characters. It is kept and never fetched.

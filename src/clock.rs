@@ -47,6 +47,19 @@ pub fn parse(text: &str) -> Result<OffsetDateTime, &'static str> {
         .ok_or("must be a date and time of RFC 3339 with its offset, such as 2026-11-22T10:00:00Z")
 }
 
+/// As [`parse`], for an instant that is kept: the database's end where the last day of the year 9999 begins.
+///
+/// # Errors
+/// Says what it must be.
+pub fn parse_kept(text: &str) -> Result<OffsetDateTime, &'static str> {
+    let at = parse(text)?;
+    if at > datetime!(9999-12-31 00:00 UTC) {
+        Err("must be 9999-12-31T00:00:00Z at the latest")
+    } else {
+        Ok(at)
+    }
+}
+
 /// A time as whole microseconds since 1970, as the search index keeps it.
 pub fn micros(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos().div_euclid(1000)).unwrap_or(i64::MAX)
@@ -67,6 +80,9 @@ mod tests {
         for text in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999999Z"] {
             assert_eq!(from_micros(micros(parse(text).unwrap())), parse(text).unwrap(), "{text}");
         }
+        assert!(
+            parse_kept("9999-12-31T00:00:00Z").is_ok() && parse_kept("9999-12-31T00:00:00.000001Z").is_err()
+        );
         for text in ["9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00", "2026-11-22"] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -199,17 +199,21 @@ fn bound_id(name: &str, schema: &mut Schema) {
 
 const AMOUNT: &str = r"^[0-9]{1,10}(\.[0-9]{1,2})?$";
 const SORT: &str = "^-?(relevance|price|name|date_added|rating|popularity)(,-?(relevance|price|name|date_added|rating|popularity))*$";
+/// What stands behind `attr.` may hold commas, and other facets behind them.
+const FACETS: &str = r"^(none|((category|brand|price|availability|rating),)*(category|brand|price|availability|rating|attr\..+))$";
+const ATTRIBUTE_PARAMETER: &str = r"^attr\..*\S";
 /// Empty is none.
 const TELEPHONE: &str = r"^(([-+(). ]*[0-9]){5}[-+(). 0-9]*)?$";
 const VERSION: &str = "^[0-9]{1,18}:[0-9]{1,18}$";
 /// What texts of a name look like wherever they stand.
-const SHAPES: [(&str, &str); 15] = [
+const SHAPES: [(&str, &str); 16] = [
     ("Content-Encoding", "^(gzip|x-gzip|identity)$"),
     ("Idempotency-Key", "^[!-~]+$"),
     ("X-Catalog-Min-Version", VERSION),
     ("amount", AMOUNT),
     ("discount_value", AMOUNT),
     ("expected_total", AMOUNT),
+    ("facets", FACETS),
     ("maximum_discount", AMOUNT),
     ("min_version", VERSION),
     ("minimum_purchase", AMOUNT),
@@ -232,6 +236,13 @@ fn shape(name: &str, schema: &mut Schema) {
         {
             describe_attributes(object);
         }
+        Schema::Object(object) if name == "attr" => {
+            let name =
+                ObjectBuilder::new().schema_type(Type::String).pattern(Some(ATTRIBUTE_PARAMETER)).build();
+            object.property_names = Some(Box::new(Schema::Object(name)));
+        }
+        // What is not wanted is left out.
+        Schema::Object(object) if name == "on_sale" => object.enum_values = Some(vec![true.into()]),
         Schema::Object(object) if object.pattern.is_none() => {
             object.pattern =
                 SHAPES.iter().find(|(known, _)| *known == name).map(|(_, pattern)| (*pattern).to_owned());

@@ -150,6 +150,7 @@ fn router(app: App) -> Router {
         .layer(middleware::from_fn(in_time))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
         .layer(middleware::from_fn(refuse_codings))
+        .layer(middleware::from_fn(refuse_hosts))
         .layer(cors(origins))
         .layer(middleware::from_fn(protect))
         .layer(middleware::from_fn(observe))
@@ -303,6 +304,21 @@ async fn refuse_query(with_parameters: Arc<QueryPaths>, request: Request, next: 
         Ok(_) => next.run(request).await,
         Err(error) => error.into_response(),
     }
+}
+
+/// Whether it names one host, as HTTP/1.1 wants it: of two, a proxy before us may have believed the other.
+fn names_one_host<B>(request: &axum::http::Request<B>) -> bool {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        hosts => hosts == 1,
+    }
+}
+
+async fn refuse_hosts(request: Request, next: Next) -> Response<Body> {
+    if names_one_host(&request) {
+        return next.run(request).await;
+    }
+    error::Error::malformed("A request has one `Host`; send it once.").into_response()
 }
 
 /// Refuses who takes no coding of the answer, before anything is done for it.

@@ -56,6 +56,7 @@ pub async fn create(
 pub async fn login(app: &App, client: Client, credentials: Credentials, user_agent: &str) -> Result<Tokens> {
     app.throttle.count(Act::Login, client)?;
     app.throttle.demand_patience(&credentials.username, client)?;
+    app.passwords.demand_room()?;
     let Some(user) = whose(app, &credentials).await? else {
         app.throttle.count_failure(&credentials.username, client);
         let detail = "Check both; names and addresses are not case-sensitive.";

@@ -63,6 +63,15 @@ impl Passwords {
         Ok(Self(Arc::new(Inner { places, queue, memory, dummy })))
     }
 
+    /// Refuses while no more may wait, before the database is asked for somebody who would be refused anyway: under a
+    /// flood its connections belong to everybody else.
+    ///
+    /// # Errors
+    /// 503 when too many are waiting.
+    pub fn demand_room(&self) -> Result<()> {
+        if self.0.queue.available_permits() == 0 { Err(busy()) } else { Ok(()) }
+    }
+
     /// The hash of a password as a PHC string.
     ///
     /// # Errors
@@ -86,10 +95,6 @@ impl Passwords {
 
     /// Both permits go with the work: who hangs up frees no place while the hash still runs.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Inner) -> T + Send + 'static) -> Result<T> {
-        let busy = || {
-            metrics::counter!("duka_passwords_refused_total").increment(1);
-            Error::unavailable("Too many people are signing in at this moment.")
-        };
         let inner = Arc::clone(&self.0);
         let queued = Arc::clone(&inner.queue).try_acquire_owned().map_err(|_| busy())?;
         let place = Arc::clone(&inner.places).acquire_owned().await.map_err(|_| busy())?;
@@ -104,6 +109,11 @@ impl Passwords {
         thread.map_err(Error::internal)?;
         done.await.map_err(Error::internal)
     }
+}
+
+fn busy() -> Error {
+    metrics::counter!("duka_passwords_refused_total").increment(1);
+    Error::unavailable("Too many people are signing in at this moment.")
 }
 
 fn hash_now(memory: &Mutex<Vec<Vec<Block>>>, password: &[u8]) -> Result<String> {
@@ -157,6 +167,17 @@ mod tests {
         assert!(passwords.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify("correct horsf".into(), Some(hash)).await.unwrap());
         assert!(!passwords.verify("nobody has this password".into(), None).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_known_beforehand() {
+        let passwords = Passwords::new(1).unwrap();
+        passwords.demand_room().unwrap();
+        let waiting =
+            Arc::clone(&passwords.0.queue).try_acquire_many_owned(u32::try_from(QUEUE).unwrap() + 1).unwrap();
+        assert!(passwords.demand_room().is_err() && passwords.hash("another".into()).await.is_err());
+        drop(waiting);
+        passwords.demand_room().unwrap();
     }
 
     #[tokio::test]

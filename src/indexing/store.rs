@@ -13,6 +13,8 @@ pub(super) struct Present {
     pub(super) snapshot: String,
     pub(super) epoch: i64,
     pub(super) system_identifier: i64,
+    /// The database, and the table that the epoch stands in: a dump that is restored over itself brings the epoch back,
+    /// but in a table of its own.
     pub(super) database: i64,
     pub(super) timeline: i32,
     pub(super) floor: String,
@@ -42,7 +44,8 @@ pub(super) async fn present(db: &mut PgConnection) -> sqlx::Result<Present> {
         r#"select pg_current_snapshot()::text as "snapshot!",
                   e.epoch,
                   s.system_identifier as "system_identifier!",
-                  (select oid::bigint from pg_database where datname = current_database()) as "database!",
+                  ((select oid::bigint from pg_database where datname = current_database()) << 32)
+                      | e.tableoid::bigint as "database!",
                   c.timeline_id as "timeline!",
                   f.floor::text as "floor!",
                   pg_is_in_recovery() as "is_standby!",

@@ -11,7 +11,7 @@ use axum::{
 };
 use metrics::{Counter, Histogram};
 
-use super::{EXPOSED, POLICY, PROTECTION, REQUEST_ID, TRANSPORT, request_id};
+use super::{EXPOSED, POLICY, PROTECTION, REQUEST_ID, TRANSPORT, names_one_host, request_id};
 use crate::{
     app::App,
     error::{self, Error},
@@ -60,7 +60,7 @@ impl Short {
     /// The answer, where it is one that is kept. Whoever watches requests closely sees all of them, by the long way.
     pub(super) fn answer<B: HttpBody>(&self, request: &Request<B>) -> Option<Response<Body>> {
         let begun = Instant::now();
-        if telemetry::is_detailed() {
+        if telemetry::is_detailed() || !names_one_host(request) {
             return None;
         }
         let mut response = search::http::kept(&self.app, request)?;

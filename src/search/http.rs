@@ -63,8 +63,10 @@ struct SearchParams {
     #[param(max_length = 256)]
     search: Option<String>,
     /// Id or slug, descendants included; several are alternatives.
+    #[param(max_items = 100)]
     category: Option<Vec<String>>,
     /// Exact; several are alternatives.
+    #[param(max_items = 100)]
     brand: Option<Vec<String>>,
     /// On `effective_price`, inclusive.
     #[param(example = "10.00")]

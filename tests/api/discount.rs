@@ -212,6 +212,8 @@ async fn what_a_discount_cannot_be_is_refused_and_changes_nothing() {
             (json!({"start_date": null}), vec!["/start_date"]),
             (json!({"start_date": "tomorrow"}), vec!["/start_date"]),
             (json!({"end_date": "2030-01-01"}), vec!["/end_date"]),
+            (json!({"end_date": "9999-12-31T23:59:59Z"}), vec!["/end_date"]),
+            (json!({"start_date": "9999-12-31T00:00:01Z"}), vec!["/start_date"]),
             (past, vec!["/end_date"]),
             (nothing, vec!["/end_date"]),
             (json!({"is_active": "yes"}), vec!["/is_active"]),

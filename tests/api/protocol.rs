@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
     rights::operations,
@@ -213,6 +217,31 @@ async fn who_takes_no_coding_is_told_before_anything_is_done() {
         let request =
             shop.request(Method::GET, "/api/openapi.json").header("accept-encoding", "identity;q=0, gzip");
         assert_eq!(request.send().await.unwrap().headers()["content-encoding"], "gzip");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    with_shop(async |shop| {
+        for (version, hosts, status) in [
+            ("1.1", "host: a\r\n", "200"),
+            ("1.1", "", "400"),
+            ("1.1", "host: a\r\nhost: a\r\n", "400"),
+            ("1.0", "", "200"),
+            ("1.0", "host: a\r\nhost: b\r\n", "400"),
+        ] {
+            // The second search is one whose answer is kept.
+            for path in ["/healthz/", "/api/product/", "/api/product/"] {
+                let mut stream = TcpStream::connect(shop.shop.address).await.unwrap();
+                let request = format!("GET {path} HTTP/{version}\r\n{hosts}connection: close\r\n\r\n");
+                stream.write_all(request.as_bytes()).await.unwrap();
+                let mut said = String::new();
+                stream.read_to_string(&mut said).await.unwrap();
+                assert_eq!(said.split(' ').nth(1), Some(status), "{version} {hosts:?} {path}: {said}");
+                assert!(status == "200" || said.contains("/problems/malformed-request"), "{said}");
+            }
+        }
     })
     .await;
 }

@@ -1,5 +1,8 @@
 //! What is committed beside the code agrees with it: the OpenAPI document, and the cache of checked queries.
 
+use duka::text::{Shape, clean};
+use proptest::{prelude::Strategy, strategy::ValueTree, string::string_regex, test_runner::TestRunner};
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
 
 use crate::support::{TestDatabase, with_shop};
@@ -95,6 +98,57 @@ async fn null_is_refused_where_the_document_says_so() {
             }
         }
         assert!(tried > 40, "only {tried} fields were tried");
+    })
+    .await;
+}
+
+/// Texts that a pattern of the document allows, but for what no text may hold.
+fn allowed(schema: &Value) -> Vec<String> {
+    let pattern = schema["pattern"].as_str().unwrap_or("(?s).*").trim_matches(['^', '$']);
+    let texts = string_regex(pattern).unwrap();
+    let mut runner = TestRunner::deterministic();
+    let texts = (0..64).map(|_| texts.new_tree(&mut runner).unwrap().current());
+    texts.filter(|text| clean(text, Shape::Line).is_ok()).collect()
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// Every parameter of a search that has a form, sent in that form.
+#[tokio::test]
+async fn searches_take_what_the_document_allows() {
+    with_shop(async |shop| {
+        let document = shop.get("/api/openapi.json").await.expect(200).json;
+        let mut tried = 0;
+        for parameter in document["paths"]["/api/product/"]["get"]["parameters"].as_array().unwrap() {
+            let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
+            let pairs: Vec<(String, String)> = match (name, schema["type"].as_str()) {
+                ("attr", _) => {
+                    let names = allowed(&schema["propertyNames"]);
+                    names.into_iter().map(|name| (name, "x".to_owned())).collect()
+                }
+                ("facets" | "sort" | "price_min" | "price_max", _) => {
+                    allowed(schema).into_iter().map(|text| (name.to_owned(), text)).collect()
+                }
+                (_, Some("boolean")) => {
+                    let values =
+                        schema["enum"].as_array().cloned().unwrap_or(vec![true.into(), false.into()]);
+                    values.iter().map(|value| (name.to_owned(), value.to_string())).collect()
+                }
+                _ => continue,
+            };
+            assert!(!pairs.is_empty(), "{name}");
+            for pair in pairs {
+                let [name, value] = [&pair.0, &pair.1].map(|text| encoded(text));
+                let answer = shop.get(&format!("/api/product/?{name}={value}")).await;
+                // Which keys a list has already, no pattern can say.
+                let excused = answer.text.contains("names a key twice");
+                assert!(answer.status == 200 || excused, "{pair:?}: {}", answer.text);
+                tried += 1;
+            }
+        }
+        assert!(tried > 200, "only {tried} were tried");
     })
     .await;
 }

@@ -129,3 +129,36 @@ async fn a_dump_of_a_busier_server_brings_a_log_that_says_nothing() {
     }
     shop.close().await;
 }
+
+/// As `pg_restore --clean` does it, under the server: the tables are dropped and come back as they were, the epoch among
+/// them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dump_restored_over_itself_is_another_history() {
+    let shop = Shop::open(300).await;
+    let (Some(pg_dump), Some(psql)) = (support::program("pg_dump"), support::program("psql")) else {
+        println!("no pg_dump here: nothing is tried");
+        return shop.close().await;
+    };
+    let endpoint = shop.endpoint();
+    let dump = shop.dir.path().join("shop.sql");
+    let run = |program: &Path, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.arg("-h").arg(&endpoint.socket_dir).args(["-p", &endpoint.port.to_string()]);
+        command.args(["-U", &endpoint.user, "-d", "duka", "-f"]).arg(&dump).args(arguments);
+        support::blocking(|| command.stdout(Stdio::null()).status().unwrap().success())
+    };
+    assert!(run(&pg_dump, &["--clean", "--if-exists"]));
+    shop.execute("update product set brand = 'lost'").await;
+    shop.clean(SOON).await;
+    shop.node.finds("brand=lost", 300).await;
+    // Whoever asks meanwhile may be in its way, and the other way round.
+    let restored = (0..20).any(|_| run(&psql, &["-q", "-1", "-v", "ON_ERROR_STOP=1"]));
+    assert!(restored);
+    let (clean, _) = support::clean(&shop.db, &shop.node, REBUILT).await;
+    assert_eq!(shop.node.count("brand=lost").await, Some(0));
+    shop.execute("update product set brand = 'found' where sku = 'SKU-1'").await;
+    shop.clean(SOON).await;
+    shop.node.finds("brand=found", 1).await;
+    println!("a dump restored over itself: level after {clean:?}");
+    shop.close().await;
+}

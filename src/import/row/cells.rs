@@ -10,10 +10,11 @@ use serde::{
     de::{MapAccess, Visitor},
 };
 use serde_json::{Value, value::RawValue};
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use super::{Attributes, Fault, MAX_STOCK};
 use crate::{
+    clock,
     money::{Amount, Currency},
     text::{Shape, clean, scrub},
 };
@@ -194,10 +195,7 @@ pub(super) fn path(cell: Cell<'_>) -> Result<Option<Vec<String>>, Detail> {
 /// An instant of RFC 3339, in UTC.
 pub(super) fn instant(cell: Cell<'_>) -> Result<Option<OffsetDateTime>, Detail> {
     let text = cell.text()?;
-    let at = OffsetDateTime::parse(text.trim(), &Rfc3339).ok();
-    let at =
-        at.and_then(|at| at.checked_to_offset(UtcOffset::UTC)).filter(|at| (0..=9999).contains(&at.year()));
-    at.map(Some).ok_or_else(|| "must be a date and time of RFC 3339, such as 2025-12-31T23:59:59Z".into())
+    clock::parse_kept(&text).map(Some).map_err(Into::into)
 }
 
 /// The value of an attribute; `None` where it is empty.

@@ -120,9 +120,10 @@ fn refuses_what_is_out_of_range() {
     for path in ["[]", r#"["a", ""]"#, r#"[["a"]]"#, r#""Home""#, &deep] {
         assert!(fault_of("category_path", path).contains("1 to 32"), "{path}");
     }
-    for at in ["2025-06-01", "9999-12-31T23:59:59-05:00", "-001-01-01T00:00:00Z"] {
+    for at in ["2025-06-01", "9999-12-31T23:59:59-05:00", "-001-01-01T00:00:00Z", "0000-06-01T00:00:00Z"] {
         assert!(fault_of("date_added", &format!("{at:?}")).contains("RFC 3339"), "{at}");
     }
+    assert!(fault_of("date_added", r#""9999-12-31T12:00:00Z""#).contains("at the latest"));
     for sku in ["US\u{202e}-1", "US\u{7}-1", "U\nS-1"] {
         let row = format!(r#"{{"sku": {}, "name": "A", "price": 1}}"#, serde_json::to_string(sku).unwrap());
         let fault = parse(&row).unwrap_err()[0].to_string();
