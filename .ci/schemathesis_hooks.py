@@ -10,6 +10,7 @@ import re
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 
@@ -108,7 +109,7 @@ EXCUSES = re.compile(
             r"is another name of",
             r"is one that everybody tries first",
             r"is not the present password",
-            r"must not be (the|your) username",
+            r"must not be (the|your) user ?name",
             r"is not a refresh token of yours",
             r"is not an e-mail address such as",
             r"is not the id of (a|an|one of)",
@@ -123,12 +124,30 @@ EXCUSES = re.compile(
             r"leaves no time",
             r"may hold letters, digits and",
             r"names \d+ facets; at most",
+            r"are all 0, so that nothing would be in order",
+            # A pattern that does not look ahead allows zero.
+            r"must be above zero",
+            # Of blanks alone nothing is left.
+            r"must have a name of 1 to \d+ characters",
         ]
     ),
     re.IGNORECASE,
 )
 # Refusals whose kind says it.
 KINDS = {"empty-cart", "discount-not-applicable", "idempotency-key-reused", "invalid-signature", "precondition-failed"}
+
+
+def is_of_text_alone(case, fault):
+    """To a schema 4.0 is a whole number, and every name is one; in a query both are texts, and no name of a parameter
+    may hold a control character (told escaped)."""
+    name = fault.get("parameter") or ""
+    return isinstance((case.query or {}).get(name), float) or name.startswith("attr.") and "\\" in name
+
+
+@schemathesis.hook
+def filter_case(context, case):
+    """A longer head is refused by the HTTP library, without a word (431)."""
+    return len(urllib.parse.urlencode(case.query or {}, doseq=True)) < 10_000
 
 
 @schemathesis.check
@@ -140,6 +159,9 @@ def refused_only_for_what_the_document_cannot_say(ctx, response, case):
     problem = response.json()
     if problem["type"].rsplit("/", 1)[-1] in KINDS:
         return
-    said = [fault["detail"] for fault in problem.get("errors", [])] or [problem["detail"]]
+    faults = [fault for fault in problem.get("errors", []) if not is_of_text_alone(case, fault)]
+    if problem.get("errors") and not faults:
+        return
+    said = [fault["detail"] for fault in faults] or [problem["detail"]]
     left = [one for one in said if not EXCUSES.search(one)]
     assert not left, f"The document allows what was refused with {response.status_code}: {left}"
