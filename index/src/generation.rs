@@ -2,9 +2,13 @@
 //!
 //! A search reads one generation from beginning to end, however many commits happen meanwhile.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    panic::resume_unwind,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
 };
 
 use tantivy::{
@@ -70,11 +74,7 @@ impl Generation {
     ) -> Result<Self, Error> {
         static LATEST: AtomicU64 = AtomicU64::new(0);
         let known = before.map_or(&[][..], |before| &before.segments);
-        let segments = searcher
-            .segment_readers()
-            .iter()
-            .map(|reader| Segment::new(reader, known))
-            .collect::<Result<_, _>>()?;
+        let segments = unpack(searcher.segment_readers(), known)?;
         let number = LATEST.fetch_add(1, Ordering::Relaxed) + 1;
         let health = Arc::clone(health);
         Ok(Self {
@@ -135,6 +135,31 @@ impl Generation {
         }
         Err(Error::Corrupt(format!("document {} is stored in place of {expected}", document.id)))
     }
+}
+
+/// Takes the segments, several at once where several are new.
+fn unpack(readers: &[SegmentReader], known: &[Segment]) -> Result<Vec<Segment>, Error> {
+    let is_new = |reader: &&SegmentReader| known.iter().all(|segment| segment.id != reader.segment_id());
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let threads = threads.min(readers.iter().filter(is_new).count()).max(1);
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let taken = std::iter::from_fn(|| {
+            let ordinal = next.fetch_add(1, Ordering::Relaxed);
+            readers.get(ordinal).map(|reader| Ok((ordinal, Segment::new(reader, known)?)))
+        });
+        taken.collect::<Result<Vec<_>, Error>>()
+    };
+    let taken = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+        let here = take();
+        let others =
+            others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        std::iter::once(here).chain(others).collect::<Result<Vec<_>, Error>>()
+    })?;
+    let mut segments: Vec<(usize, Segment)> = taken.into_iter().flatten().collect();
+    segments.sort_unstable_by_key(|(ordinal, _)| *ordinal);
+    Ok(segments.into_iter().map(|(_, segment)| segment).collect())
 }
 
 impl Segment {
