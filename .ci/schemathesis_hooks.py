@@ -124,6 +124,8 @@ EXCUSES = re.compile(
             r"leaves no time",
             r"may hold letters, digits and",
             r"names \d+ facets; at most",
+            r"must have 1 to \d+ words",
+            r"is above 100, for a percentage",
             r"are all 0, so that nothing would be in order",
             # A pattern that does not look ahead allows zero.
             r"must be above zero",
