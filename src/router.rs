@@ -1,7 +1,7 @@
 //! All routes, and what surrounds every one of them.
 //!
 //! From the outside in: a canonical path, a request id, a span and its figures, the problem body of whatever
-//! was refused, compression, time limits. What is answered or refused at once goes past all of it ([`short`]).
+//! was refused, compression, time limits. What is answered or refused at once goes past all of it (`short`).
 
 mod short;
 
