@@ -58,8 +58,9 @@ impl Filter<'_> {
         }
     }
 
-    /// Whether it takes longer to find that out than to hold a few hundred documents against it.
-    fn is_slowly_listed(&self) -> bool {
+    /// Whether it is one by price: how many that leaves takes longer to find out than to hold a few hundred documents
+    /// against it.
+    fn is_priced(&self) -> bool {
         matches!(self, Self::Priced(..))
     }
 
@@ -118,9 +119,8 @@ impl Filter<'_> {
 
 /// What all of the filters leave of a set; `order` is what it is wanted by, the smallest first.
 pub(crate) fn narrow<'a>(base: Cow<'a, Bits>, filters: &[Filter<'_>], order: Option<SortField>) -> Left<'a> {
-    let lists = |is_slow| {
-        let those =
-            filters.iter().enumerate().filter(move |(_, filter)| filter.is_slowly_listed() == is_slow);
+    let lists = |is_priced| {
+        let those = filters.iter().enumerate().filter(move |(_, filter)| filter.is_priced() == is_priced);
         those.filter_map(|(place, filter)| Some((filter.listed()?, place)))
     };
     let is_short = |(length, _): &(usize, usize)| length * LISTED < base.bound() as usize;
@@ -140,7 +140,7 @@ pub(crate) fn narrow<'a>(base: Cow<'a, Bits>, filters: &[Filter<'_>], order: Opt
 fn among(base: &Bits, filters: &[Filter<'_>], one: usize, order: Option<SortField>) -> Left<'static> {
     let by_price = matches!(&filters[one], Filter::Value(values) if values.by == Some(SortField::Price));
     // Part of a list that is sorted by price needs no look at prices.
-    let priced = filters.iter().position(|filter| by_price && filter.is_slowly_listed());
+    let priced = filters.iter().position(|filter| by_price && filter.is_priced());
     let (lists, by) = filters[one].lists(priced.map(|priced| &filters[priced]));
     let mut docs = Bits::none(base.bound());
     let is_other = |place: usize| place != one && Some(place) != priced;

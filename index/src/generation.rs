@@ -151,7 +151,9 @@ fn unpack(readers: &[SegmentReader], known: &[Segment]) -> Result<Vec<Segment>, 
         taken.collect::<Result<Vec<_>, Error>>()
     };
     let taken = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(take)).collect();
+        // Where the system gives no thread for it, this one takes all.
+        let others: Vec<_> =
+            (1..threads).filter_map(|_| thread::Builder::new().spawn_scoped(scope, take).ok()).collect();
         let here = take();
         let others =
             others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
