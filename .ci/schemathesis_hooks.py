@@ -122,6 +122,10 @@ EXCUSES = re.compile(
             r"is not a version; send what",
             r"has more than \d decimals",
             r"leaves no time",
+            r"a category cannot be its own ancestor",
+            r"must be null for an automatic discount",
+            # A stop word of signs alone, or of two words to the analyser.
+            r"must be one word",
             r"may hold letters, digits and",
             r"names \d+ facets; at most",
             r"must have 1 to \d+ words",

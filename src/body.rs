@@ -248,7 +248,8 @@ impl Fields {
     }
 }
 
-/// One line of text whose length in characters, once cleaned, is in the range.
+/// One line of text whose length in characters is in the range, as it is sent; what is left of it once it is cleaned must
+/// not be nothing, where the range begins above 0.
 pub fn line(length: RangeInclusive<usize>) -> impl FnOnce(Value) -> Result<String, Refusal> {
     move |value| text(value, &length, Shape::Line)
 }
@@ -261,14 +262,17 @@ pub fn long(most: usize) -> impl FnOnce(Value) -> Result<String, Refusal> {
 fn text(value: Value, length: &RangeInclusive<usize>, shape: Shape) -> Result<String, Refusal> {
     let Value::String(raw) = value else { return Err(("type", "must be a string".into())) };
     let text = clean(&raw, shape).map_err(|bad| ("format", bad.to_string()))?;
-    let count = text.chars().count();
-    if length.contains(&count) {
+    let (least, most) = (*length.start(), *length.end());
+    let left = text.chars().count();
+    // The document's `maxLength` is of the text as it is sent, blanks around it included.
+    let sent = left.max(raw.chars().count());
+    if left >= least && sent <= most {
         return Ok(text);
     }
-    let (least, most) = (length.start(), length.end());
+    let count = if left < least { left } else { sent };
     let detail = match count {
         0 => "must not be empty".into(),
-        _ if *least <= 1 => format!("has {count} characters; at most {most} are allowed"),
+        _ if least <= 1 => format!("has {count} characters; at most {most} are allowed"),
         _ => format!("has {count} characters; {least} to {most} are allowed"),
     };
     Err(("length", detail))

@@ -40,7 +40,7 @@ pub struct Settings {
     #[arg(long, env = "DUKA_SEARCH_CACHE_BYTES", value_name = "BYTES", global = true)]
     pub search_cache_bytes: Option<String>,
     /// Bytes that products may take as answers show them, ready for searches that nobody has asked before; 0 keeps
-    /// none [default: 201326592]
+    /// none [default: 134217728]
     #[arg(long, env = "DUKA_ROW_CACHE_BYTES", value_name = "BYTES", global = true)]
     pub row_cache_bytes: Option<String>,
     /// The hour of day (UTC, 0 to 23) at which the index is compared with the database and repaired, or `never`
@@ -102,7 +102,7 @@ const VERIFY_HOUR: u8 = 3;
 /// What kept answers to searches may take by default: about two thousand pages of two dozen products.
 const SEARCH_CACHE_BYTES: u64 = 64 * 1024 * 1024;
 /// The rows of a hundred and fifty thousand products.
-const ROW_CACHE_BYTES: u64 = 192 * 1024 * 1024;
+const ROW_CACHE_BYTES: u64 = 128 * 1024 * 1024;
 /// What an import over HTTP may be by default: some ten times the largest catalog that it was tried with.
 const IMPORT: ImportLimits =
     ImportLimits { bytes: 256 * 1024 * 1024, unpacked_bytes: 2 * 1024 * 1024 * 1024, rows: 1_000_000 };

@@ -226,7 +226,7 @@ impl TextReader<'_> {
         let view = &self.generation.segments[ordinal].view;
         let word = &self.words[0];
         let called: Bits = self.called(ordinal, &kind)?;
-        let about = view.sheets.lend().about(word, self.generation, ordinal, &view.active)?;
+        let about = word.about(self.generation, ordinal, &view.active)?;
         let mut docs = Vec::new();
         about.for_each_in(&view.active, |doc, about| {
             let mut score = word.score_of(about, 1.0);

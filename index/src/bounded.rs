@@ -1,69 +1,67 @@
 //! What was derived from a segment, kept for those who ask again: within bounds, since what is asked has none.
 
-use std::{
-    borrow::Borrow,
-    collections::HashMap,
-    hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
+use std::{fmt, hash::Hash};
+
+use foldhash::fast::RandomState;
+use quick_cache::{
+    Equivalent, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
 };
 
-/// Values by what was asked, up to so many bytes. Beyond that they are forgotten, all at once: what is asked often is
-/// back within moments.
-#[derive(Debug)]
+/// Entries that are about as many as most segments keep: so many that were driven out are remembered, twice over.
+const TYPICAL: usize = 1_000;
+
+/// Values by what was asked, up to so many bytes. Beyond that those go first that were asked for once.
 pub(crate) struct Bounded<K, V> {
-    kept: Mutex<Kept<K, V>>,
+    /// Never missing: its options are whole.
+    kept: Option<Cache<K, (V, usize), Bytes, RandomState>>,
     most: usize,
 }
 
-#[derive(Debug)]
-struct Kept<K, V> {
-    values: HashMap<K, V>,
-    bytes: usize,
+/// Weighs values by what they are said to take.
+#[derive(Clone, Debug)]
+struct Bytes;
+
+impl<K, V> Weighter<K, (V, usize)> for Bytes {
+    fn weight(&self, _: &K, (_, bytes): &(V, usize)) -> u64 {
+        *bytes as u64
+    }
 }
 
 impl<K: Hash + Eq, V: Clone> Bounded<K, V> {
     /// Of at most so many bytes.
     pub(crate) fn new(most: usize) -> Self {
-        Self { kept: Mutex::new(Kept { values: HashMap::new(), bytes: 0 }), most }
+        let mut options = OptionsBuilder::new();
+        // Of several shards each would be too small for the largest values.
+        options.shards(1).estimated_items_capacity(TYPICAL).weight_capacity(most as u64);
+        let with = |options| {
+            Cache::with_options(options, Bytes, RandomState::default(), DefaultLifecycle::default())
+        };
+        Self { kept: options.build().ok().map(with), most }
     }
 
     /// Whether anything is kept.
-    pub(crate) fn has<Q: Hash + Eq + ?Sized>(&self, asked: &Q) -> bool
-    where
-        K: Borrow<Q>,
-    {
-        self.kept().values.contains_key(asked)
+    pub(crate) fn has<Q: Hash + Equivalent<K> + ?Sized>(&self, asked: &Q) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.contains_key(asked))
     }
 
     /// What is kept.
-    pub(crate) fn get<Q: Hash + Eq + ?Sized>(&self, asked: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-    {
-        self.kept().values.get(asked).cloned()
+    pub(crate) fn get<Q: Hash + Equivalent<K> + ?Sized>(&self, asked: &Q) -> Option<V> {
+        let (value, _) = self.kept.as_ref()?.get(asked)?;
+        Some(value)
     }
 
     /// Keeps a value that takes so many bytes, its key included. What would drive out most of the others is not kept.
     pub(crate) fn keep(&self, asked: K, value: V, bytes: usize) {
-        if bytes > self.most / 2 {
-            return;
+        if let Some(kept) = self.kept.as_ref().filter(|_| bytes <= self.most / 2) {
+            kept.insert(asked, (value, bytes));
         }
-        let mut kept = self.kept();
-        let is_full = kept.bytes + bytes > self.most;
-        let forgotten = is_full.then(|| {
-            kept.bytes = 0;
-            std::mem::take(&mut kept.values)
-        });
-        if kept.values.insert(asked, value).is_none() {
-            kept.bytes += bytes;
-        }
-        drop(kept);
-        // Outside of the lock: it may be much.
-        drop(forgotten);
     }
+}
 
-    fn kept(&self) -> MutexGuard<'_, Kept<K, V>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+impl<K, V> fmt::Debug for Bounded<K, V> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Bounded").field("most", &self.most).finish_non_exhaustive()
     }
 }
 
@@ -72,17 +70,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_too_much_is_forgotten_at_once() {
-        let bounded: Bounded<String, u8> = Bounded::new(100);
-        bounded.keep("one".to_owned(), 1, 40);
-        bounded.keep("one".to_owned(), 2, 40);
-        bounded.keep("two".to_owned(), 3, 50);
-        assert_eq!([bounded.get("one"), bounded.get("two"), bounded.get("three")], [Some(2), Some(3), None]);
-        bounded.keep("large".to_owned(), 4, 51);
-        assert!(!bounded.has("large") && bounded.has("one"), "too large");
-        bounded.keep("three".to_owned(), 5, 20);
-        assert!(bounded.has("three") && !bounded.has("one") && !bounded.has("two"));
-        bounded.keep("four".to_owned(), 6, 50);
-        assert!(bounded.has("three"), "there is room again");
+    fn what_is_asked_again_outlasts_what_was_asked_once() {
+        let bounded: Bounded<String, u32> = Bounded::new(1_000);
+        bounded.keep("often".to_owned(), 1, 100);
+        bounded.keep("often".to_owned(), 2, 100);
+        bounded.keep("large".to_owned(), 3, 501);
+        assert_eq!(["often", "large", "none"].map(|asked| bounded.get(asked)), [Some(2), None, None]);
+        for once in 0..100 {
+            bounded.keep(format!("once {once}"), once, 100);
+            assert_eq!(bounded.get("often"), Some(2), "after {once}");
+        }
+        let kept = (0..100).filter(|once| bounded.has(format!("once {once}").as_str())).count();
+        assert!((1..10).contains(&kept), "{kept} more are within the bound");
     }
 }

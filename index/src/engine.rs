@@ -9,7 +9,9 @@ use std::{
     time::SystemTime,
 };
 
-use tantivy::{Index, IndexMeta, IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyDocument};
+use tantivy::{
+    Index, IndexMeta, IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyDocument, index::SegmentId,
+};
 
 use crate::{
     bulk::Bulk,
@@ -301,7 +303,9 @@ impl Engine {
     /// Opens the writer, of which there is one at a time.
     ///
     /// `heap_bytes` bounds the memory in which documents are gathered before they become a segment; it is
-    /// raised to 15 MB, which the indexing thread needs in any case. A commit writes a segment whatever is left.
+    /// raised to 15 MB, which the indexing thread needs in any case. A commit writes a segment whatever is left. Segments
+    /// that are more than searches should have to visit, as [`bulk`](Self::bulk) leaves them, are merged from then on
+    /// in the background.
     ///
     /// # Errors
     /// [`Error::WriterBusy`] while another one is open, here or in another process.
@@ -335,6 +339,13 @@ impl fmt::Debug for Engine {
 impl Shared {
     fn current(&self) -> Arc<Generation> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether searches see these segments and no others.
+    pub(crate) fn shows(&self, segments: &[SegmentId]) -> bool {
+        let current = self.current();
+        let is_shown = |id: &SegmentId| current.segments.iter().any(|shown| shown.reader.segment_id() == *id);
+        segments.len() == current.segments.len() && segments.iter().all(is_shown)
     }
 
     /// Makes the last commit what searches see, and returns its generation's number. Everything slow happens

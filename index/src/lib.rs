@@ -95,6 +95,7 @@ mod prefixes;
 mod price;
 mod segment;
 
+mod about;
 mod attribute_facet;
 mod compile;
 mod facets;

@@ -26,7 +26,7 @@ use crate::{
     price::{PriceColumn, Prices, Step},
     rank,
     schema::{Lengths, column},
-    sheet::Sheets,
+    sheet::{Scales, Sheets},
     typo::Slips,
     words::Weighed,
 };
@@ -69,6 +69,7 @@ pub(crate) struct SegmentView {
     prices: Prices,
     /// Where its documents' scores are added up.
     pub(crate) sheets: Arc<Sheets>,
+    pub(crate) scales: Scales,
     /// What words that were asked for come to here.
     pub(crate) weighed: Weighed,
     /// Of the words that were asked for alone, what scores most.
@@ -116,6 +117,7 @@ impl SegmentView {
             categories: Categories::new(&chains, chain_ords)?,
             prices: prices(reader, sorted)?,
             sheets: Sheets::new(reader.max_doc()),
+            scales: Scales::default(),
             weighed: Weighed::new(reader.max_doc()),
             bests: Bests::default(),
             looked_up: LookedUp::default(),

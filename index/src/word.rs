@@ -22,6 +22,7 @@ use std::{
 use tantivy::schema::IndexRecordOption;
 
 use crate::{
+    about::About,
     bits::Bits,
     error::Error,
     forms,
@@ -31,8 +32,7 @@ use crate::{
     rank,
     schema::TextField,
     settings::Weights,
-    sheet::Sheet,
-    words::{About, Asked, Places},
+    words::{Asked, Places},
 };
 
 /// A word of a search.
@@ -127,7 +127,6 @@ impl Word {
         &self,
         generation: &Generation,
         ordinal: usize,
-        sheet: &mut Sheet,
         within: &Bits,
     ) -> Result<Arc<About>, Error> {
         let view = &generation.segments[ordinal].view;
@@ -137,11 +136,11 @@ impl Word {
         }
         let few = Counted::from(within);
         if few.is_few(self.known.documents_in(ordinal)) {
-            return Ok(Arc::new(self.known.weigh(generation, ordinal, self.is_even, sheet, &few)?));
+            return Ok(Arc::new(self.known.weigh(generation, ordinal, self.is_even, &few)?));
         }
         // Of all documents: which ones are deleted is its generation's business.
         let all = Bits::all(view.documents());
-        let about = self.known.weigh(generation, ordinal, self.is_even, sheet, &Counted::from(&all))?;
+        let about = self.known.weigh(generation, ordinal, self.is_even, &Counted::from(&all))?;
         let about = Arc::new(about);
         // It outlasts the generation: nothing that was read while somebody wrote to the files.
         if generation.is_whole() {
@@ -352,7 +351,7 @@ impl Known {
         let segment = &generation.segments[ordinal];
         let mut docs = Bits::none(segment.view.documents());
         match self.weighed(generation, ordinal) {
-            Some(about) => about.docs().iter().for_each(|&doc| docs.insert(doc)),
+            Some(about) => about.for_each(|doc, _| docs.insert(doc)),
             None => {
                 for posting in &self.postings[ordinal] {
                     posting.collect(generation, segment, &mut docs)?;
@@ -370,7 +369,7 @@ impl Known {
         mut visit: impl FnMut(u32),
     ) -> Result<(), Error> {
         match self.weighed(generation, ordinal) {
-            Some(about) => about.docs().iter().for_each(|&doc| visit(doc)),
+            Some(about) => about.for_each(|doc, _| visit(doc)),
             None => self.docs(generation, ordinal, None)?.for_each(visit),
         }
         Ok(())
@@ -388,30 +387,30 @@ impl Known {
         generation: &Generation,
         ordinal: usize,
         is_even: bool,
-        sheet: &mut Sheet,
         within: &Counted<'_>,
     ) -> Result<About, Error> {
         let segment = &generation.segments[ordinal];
         let mut found = Bits::none(segment.view.documents());
+        let mut scale = segment.view.scales.take(segment.view.documents());
         for postings in self.postings[ordinal].chunk_by(|one, other| one.text() == other.text()) {
             let mut here = Bits::none(segment.view.documents());
             let (itself, longer) = postings.split_at(postings.partition_point(|posting| !posting.is_longer));
             for posting in itself {
-                posting.weigh(generation, segment, within, is_even, &mut here, &mut sheet.here)?;
+                posting.weigh(generation, segment, within, is_even, &mut here, &mut scale.here)?;
             }
             if !longer.is_empty() {
                 let mut without = Bits::clone(within);
                 without.and_not(&here);
                 let without = Counted::from(&without);
                 for posting in longer {
-                    posting.weigh(generation, segment, &without, is_even, &mut here, &mut sheet.here)?;
+                    posting.weigh(generation, segment, &without, is_even, &mut here, &mut scale.here)?;
                 }
             }
-            here.for_each(|doc| sheet.take_text(doc as usize));
+            here.for_each(|doc| scale.take_text(doc as usize));
             found.or(&here);
         }
-        let mut about = About::default();
-        found.for_each(|doc| about.push(doc, sheet.take_word(doc as usize)));
+        let about = About::new(&found, |doc| scale.take_word(doc as usize));
+        segment.view.scales.put(scale);
         Ok(about)
     }
 }

@@ -12,8 +12,11 @@ use std::{
     },
 };
 
+use quick_cache::Equivalent;
+
 use crate::{
-    bits::Bits,
+    about::About,
+    bounded::Bounded,
     cursor::Reading,
     error::Error,
     generation::Generation,
@@ -24,16 +27,12 @@ use crate::{
     word::{Known, Occurring},
 };
 
-/// Looking a document up in a list costs so many times what passing one does.
-const SPARSE: usize = 16;
-
 /// Bytes that a generation's words may take. Beyond that they are forgotten, all at once: the frequent ones are back
 /// within moments.
 const MOST_BYTES: usize = 24 << 20;
 
-/// And those that what words come to in one segment may take: so many at most; in a small one so many, and more by
-/// document.
-const MOST_WEIGHED: (usize, usize, usize) = (24 << 20, 1 << 20, 256);
+/// And those that what words come to in one segment may take: so many, and more by document.
+const MOST_WEIGHED: (usize, usize) = (1 << 20, 96);
 
 /// What an entry takes beside what it holds: its letters, and its place.
 const ENTRY_BYTES: usize = 256;
@@ -184,139 +183,57 @@ impl Words {
     }
 }
 
-/// What words come to in one segment: it never changes, so that this outlasts the generation. Kept within bounds, like
-/// [`Words`].
+/// What words come to in one segment: it never changes, so that this outlasts the generation.
 #[derive(Debug)]
-pub(crate) struct Weighed {
-    kept: Mutex<Abouts>,
-    most: usize,
-}
+pub(crate) struct Weighed(Bounded<Valued<Arc<Asked>>, Arc<About>>);
 
-#[derive(Debug, Default)]
-struct Abouts {
-    /// As words are, and if each form were worth 1.
-    by_evenness: [HashMap<Arc<Asked>, Arc<About>>; 2],
-    bytes: usize,
+/// A word, and whether each of its forms is valued alike.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Valued<A>(A, bool);
+
+impl Equivalent<Valued<Arc<Asked>>> for Valued<&Asked> {
+    fn equivalent(&self, key: &Valued<Arc<Asked>>) -> bool {
+        self.1 == key.1 && *self.0 == *key.0
+    }
 }
 
 impl Weighed {
     /// For a segment of so many documents.
     pub(crate) fn new(documents: u32) -> Self {
-        let (most, least, by_document) = MOST_WEIGHED;
-        Self { kept: Mutex::default(), most: most.min(least + by_document * documents as usize) }
+        let (least, by_document) = MOST_WEIGHED;
+
+        Self(Bounded::new(least + by_document * documents as usize))
     }
 
     /// What a word comes to, if that is known.
     pub(crate) fn get(&self, asked: &Asked, is_even: bool) -> Option<Arc<About>> {
-        self.kept().by_evenness[usize::from(is_even)].get(asked).cloned()
+        self.0.get(&Valued(asked, is_even))
     }
 
     /// Keeps what a word comes to. What would drive out most of the others is not kept.
     pub(crate) fn keep(&self, asked: &Arc<Asked>, is_even: bool, about: &Arc<About>) {
         let bytes = asked.bytes() + about.bytes();
-        if bytes > self.most / 2 {
-            return;
-        }
-        let mut kept = self.kept();
-        let is_full = kept.bytes + bytes > self.most;
-        let forgotten = is_full.then(|| std::mem::take(&mut *kept));
-        let same = &mut kept.by_evenness[usize::from(is_even)];
-        if same.insert(Arc::clone(asked), Arc::clone(about)).is_none() {
-            kept.bytes += bytes;
-        }
-        drop(kept);
-        // Outside of the lock: it may be much.
-        drop(forgotten);
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Abouts> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The documents of a segment that have a word, deleted ones included, in order, and how much each is about it.
-#[derive(Debug, Default)]
-pub(crate) struct About {
-    docs: Vec<u32>,
-    about: Vec<f32>,
-}
-
-impl About {
-    /// Adds a document behind those that are there.
-    pub(crate) fn push(&mut self, doc: u32, about: f32) {
-        self.docs.push(doc);
-        self.about.push(about);
-    }
-
-    /// All of them.
-    pub(crate) fn docs(&self) -> &[u32] {
-        &self.docs
-    }
-
-    /// Visits those of a set.
-    pub(crate) fn for_each_in(&self, set: &Bits, mut visit: impl FnMut(u32, f32)) {
-        if (set.count() as usize).saturating_mul(SPARSE) < self.docs.len() {
-            let mut start = 0;
-            set.for_each(|doc| {
-                start += self.docs[start..].partition_point(|other| *other < doc);
-                if self.docs.get(start) == Some(&doc) {
-                    visit(doc, self.about[start]);
-                }
-            });
-            return;
-        }
-        let all = self.docs.iter().zip(&self.about);
-        all.filter(|(doc, _)| set.contains(**doc)).for_each(|(doc, about)| visit(*doc, *about));
-    }
-
-    /// What it takes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.docs.len() * size_of::<(u32, f32)>()
+        self.0.keep(Valued(Arc::clone(asked), is_even), Arc::clone(about), bytes);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bits::Bits;
 
     #[test]
-    fn those_of_a_set_are_visited_however_few() {
-        let mut all = About::default();
-        (0..1_000).filter(|doc| doc % 3 == 0).for_each(|doc| all.push(doc, doc as f32));
-        for step in [1, 2, 7, 90, 400, 999] {
-            let mut set = Bits::none(1_000);
-            (0..1_000).step_by(step).for_each(|doc| set.insert(doc));
-            let mut seen = Vec::new();
-            all.for_each_in(&set, |doc, about| seen.push((doc, about)));
-            let expected = (0..1_000).step_by(step).filter(|doc| doc % 3 == 0).map(|doc| (doc, doc as f32));
-            assert_eq!(seen, expected.collect::<Vec<_>>(), "{step}");
-        }
-    }
-
-    #[test]
-    fn what_words_come_to_is_kept_until_it_is_too_much() {
+    fn a_word_is_known_by_how_it_is_valued() {
         let asked = |word: &str| {
             let forms = vec![(Form::Whole(word.to_owned()), 0)];
             Arc::new(Asked { hash: word.len() as u64, forms, weights: [0; TextField::ALL.len()] })
         };
-        let about = |documents: u32| {
-            let mut about = About::default();
-            (0..documents).for_each(|doc| about.push(doc, 1.0));
-            Arc::new(about)
-        };
         let weighed = Weighed::new(0);
-        let most = u32::try_from(weighed.most / size_of::<(u32, f32)>()).unwrap();
-        weighed.keep(&asked("one"), false, &about(7));
-        assert_eq!(weighed.get(&asked("one"), false).unwrap().docs().len(), 7);
+        let about = Arc::new(About::new(&Bits::all(7), |_| 1.0));
+        weighed.keep(&asked("one"), false, &about);
+        assert_eq!(weighed.get(&asked("one"), false).unwrap().len(), 7);
         assert!(weighed.get(&asked("one"), true).is_none(), "otherwise valued");
         assert!(weighed.get(&asked("two"), false).is_none(), "equally hashed");
-        weighed.keep(&asked("large"), false, &about(most));
-        assert!(weighed.get(&asked("large"), false).is_none(), "too large");
-        for word in ["second", "third"] {
-            weighed.keep(&asked(word), true, &about(most / 2 - 70));
-        }
-        assert!(weighed.get(&asked("third"), true).is_some());
-        assert!(weighed.get(&asked("one"), false).is_none(), "all were forgotten at once");
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use tantivy::{
-    IndexWriter, TantivyError, Term, directory::error::LockError, indexer::IndexWriterOptions,
-    merge_policy::LogMergePolicy,
+    IndexWriter, TantivyError, Term,
+    directory::error::LockError,
+    indexer::IndexWriterOptions,
+    merge_policy::{LogMergePolicy, MergeCandidate, MergePolicy as _},
 };
 
 use crate::{document::Document, engine::Shared, error::Error, record};
@@ -31,8 +33,14 @@ impl Writer {
             // A second one, so that small merges need not wait for a large one.
             .num_merge_threads(2)
             .build();
-        let writer = open(&shared, options)?;
-        writer.set_merge_policy(Box::new(merge_policy()));
+        let mut writer = open(&shared, options)?;
+        let policy = merge_policy();
+        let segments = shared.index.searchable_segment_metas()?;
+        for MergeCandidate(segments) in policy.compute_merge_candidates(&segments) {
+            // Goes on by itself; one that fails leaves what is there, and the next commit tries it again.
+            drop(writer.merge(&segments));
+        }
+        writer.set_merge_policy(Box::new(policy));
         Ok(Self { shared, writer })
     }
 
@@ -59,7 +67,8 @@ impl Writer {
 
     /// Writes all changes since the last commit, together with `payload`, and makes them visible to searches before
     /// it returns the number of the new generation. They outlast this process; [`Engine::settle`](crate::Engine::settle)
-    /// waits for the disk. Merges that have finished in the background show from here on, too.
+    /// waits for the disk. Merges that have finished in the background show from here on, too; see also
+    /// [`take_merged`](Self::take_merged).
     ///
     /// # Errors
     /// When the commit cannot be written (disk full, for one): searches keep seeing the last one, which is also
@@ -71,6 +80,16 @@ impl Writer {
         let generation = self.shared.publish()?;
         tracing::debug!(opstamp, generation, "index committed");
         Ok(generation)
+    }
+
+    /// Makes visible what merges have come to since the last commit, where some have finished; returns the number of the
+    /// new generation then. Changes that are not committed stay so.
+    ///
+    /// # Errors
+    /// When it cannot be read: searches keep seeing the last commit as it was.
+    pub fn take_merged(&mut self) -> Result<Option<u64>, Error> {
+        let segments = self.shared.index.searchable_segment_ids()?;
+        if self.shared.shows(&segments) { Ok(None) } else { self.shared.publish().map(Some) }
     }
 
     /// Forgets all changes since the last commit.

@@ -33,6 +33,16 @@ fn names_every_fault_at_once() {
     assert_eq!(faults(json!({})), [("/name".to_owned(), "is required".to_owned())]);
 }
 
+#[test]
+fn a_line_is_as_long_as_it_is_sent_and_as_short_as_it_is_kept() {
+    let read = |length, text: &str| line(length)(json!(text)).map_err(|(_, detail)| detail);
+    assert_eq!(read(1..=5, " abc "), Ok("abc".to_owned()));
+    assert_eq!(read(1..=5, " abcd "), Err("has 6 characters; at most 5 are allowed".to_owned()));
+    assert_eq!(read(3..=5, " ab  "), Err("has 2 characters; 3 to 5 are allowed".to_owned()));
+    assert_eq!(read(1..=5, "       "), Err("must not be empty".to_owned()));
+    assert_eq!(read(0..=5, "    "), Ok(String::new()));
+}
+
 #[derive(Debug)]
 struct Bill {
     lines: Vec<Line>,

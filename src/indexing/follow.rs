@@ -136,6 +136,17 @@ impl Mirror {
         self.settling = Some((Instant::now(), settled));
     }
 
+    /// Shows what merges have come to while nothing changed.
+    pub(super) async fn take_merged(&mut self) -> Result<(), IndexingError> {
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        let taken = spawn_blocking(move || {
+            writer.take_merged()?;
+            Ok::<_, duka_index::Error>(writer)
+        });
+        self.writer = Some(taken.await??);
+        Ok(())
+    }
+
     /// Looks and applies.
     pub(super) async fn follow(&mut self, pool: &PgPool) -> Result<usize, IndexingError> {
         let look = self.look(pool).await?;

@@ -148,8 +148,9 @@ impl Worker {
         // After an error too: what was shown is what the last commit holds.
         self.door.advance(self.mirror.applied.clone());
         self.mirror.settle();
-        if applied? > 0 {
-            self.changed_at = Some(begun);
+        match applied? {
+            0 => self.mirror.take_merged().await?,
+            _ => self.changed_at = Some(begun),
         }
         self.beat().await
     }
