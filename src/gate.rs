@@ -6,7 +6,8 @@
 //! Under more load than there is capacity, a queue that admits everybody makes everybody late: then those who are
 //! answered are answered too late as well. So whoever would wait for too long is turned away at once, while turning
 //! away is cheap, and those who are admitted are nearly as fast as ever. A queue that has only just formed is a burst,
-//! which is gone before anybody minds; one that stands is overload, and is cut back to what it may be then.
+//! which is gone before anybody minds; one that stands is overload, and is cut back to what it may be then. Overload
+//! comes in waves: what follows one soon is no burst.
 
 use std::{
     collections::VecDeque,
@@ -26,6 +27,8 @@ use crate::niceness::stand_back;
 const QUEUE: Duration = Duration::from_millis(12);
 /// A queue stands when it has not been empty for this long.
 const STANDING: Duration = Duration::from_millis(100);
+/// For how long after that any other is taken for one that stands.
+const AT_REST: Duration = Duration::from_secs(2);
 /// How long the wait in any other may be. Whoever is not in after it is turned away: estimates may be wrong.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// For each place, those who may always wait: the first estimate is none, and a few are no overload, however slow the
@@ -61,6 +64,7 @@ impl Gate {
             waiting: VecDeque::new(),
             idle: 0,
             since: None,
+            stood: None,
             typical: Duration::ZERO,
             is_closed: false,
         };
@@ -128,9 +132,21 @@ struct Line {
     idle: usize,
     /// Since when somebody has been waiting, without a break.
     since: Option<Instant>,
+    /// When the queue was last seen to stand.
+    stood: Option<Instant>,
     /// How long work takes, lately.
     typical: Duration,
     is_closed: bool,
+}
+
+impl Line {
+    /// Whether the queue stands, or did just now.
+    fn stands(&mut self) -> bool {
+        if self.since.is_some_and(|since| since.elapsed() > STANDING) {
+            self.stood = Some(Instant::now());
+        }
+        self.stood.is_some_and(|stood| stood.elapsed() <= AT_REST)
+    }
 }
 
 /// Somebody's place in the queue.
@@ -187,7 +203,8 @@ impl Inner {
             self.come.notify_one();
             return true;
         }
-        let stands = line.since.get_or_insert_with(Instant::now).elapsed() > STANDING;
+        line.since.get_or_insert_with(Instant::now);
+        let stands = line.stands();
         let is_let_in = line.waiting.len() < self.most(&line, stands);
         if is_let_in {
             line.waiting.push_back(Arc::clone(ticket));
@@ -248,7 +265,7 @@ impl Inner {
         if line.waiting.is_empty() {
             line.since = None;
         }
-        if line.since.is_none_or(|since| since.elapsed() <= STANDING) {
+        if !line.stands() {
             return VecDeque::new();
         }
         let most = self.most(line, true);

@@ -79,6 +79,26 @@ async fn a_burst_is_no_overload() {
 }
 
 #[tokio::test]
+async fn soon_after_overload_nothing_is_a_burst() {
+    let gate = Gate::new(1).unwrap();
+    learn(&gate, Duration::from_millis(5)).await;
+    let busy = occupy(&gate).await;
+    let mut asking = ask(&gate, 1).await;
+    tokio::time::sleep(STANDING).await;
+    asking.extend(ask(&gate, 1).await);
+    drop(busy);
+    assert_eq!(done(asking).await, 2, "all are answered, and nobody waits");
+    for (allowed, then) in [(ALWAYS, AT_REST), (60, Duration::ZERO)] {
+        let busy = occupy(&gate).await;
+        let asking = ask(&gate, 60).await;
+        assert_eq!(answered(&asking), 60 - allowed);
+        drop(busy);
+        assert_eq!(done(asking).await, allowed);
+        tokio::time::sleep(then).await;
+    }
+}
+
+#[tokio::test]
 async fn a_burst_that_turns_out_to_be_overload_is_cut_back() {
     let gate = Gate::new(1).unwrap();
     learn(&gate, Duration::from_millis(5)).await;

@@ -135,7 +135,7 @@ impl Worker {
         if let Err(error) = teller.await {
             tracing::debug!(%error, "the notifier had ended");
         }
-        self.mirror.close().await;
+        self.mirror.leave().await;
     }
 
     /// Reads what changed and applies it, all in one snapshot.

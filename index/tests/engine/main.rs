@@ -218,6 +218,23 @@ fn what_a_build_leaves_is_merged_without_any_change() {
 }
 
 #[test]
+fn a_writer_that_leaves_in_the_middle_of_a_merge_leaves_a_whole_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::open(directory.path()).unwrap();
+    let bulk = engine.bulk(8, 0).unwrap();
+    (0..4_000).for_each(|id| bulk.add(&document(id, "Steel kettle")).unwrap());
+    bulk.commit("built").unwrap();
+    for id in 4_000..4_010 {
+        let mut writer = engine.writer(0).unwrap();
+        writer.upsert(&document(id, "Steel pan")).unwrap();
+        writer.commit("changed").unwrap();
+        writer.leave().unwrap();
+        assert!(engine.is_settled());
+        assert_eq!(Engine::open_checked(directory.path()).unwrap().len() as i64, id + 1);
+    }
+}
+
+#[test]
 fn an_index_of_another_schema_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     drop(filled(directory.path(), &[document(1, "one")]));
