@@ -26,7 +26,7 @@ use crate::niceness::stand_back;
 /// more than what those wait who come when there is just enough room.
 const QUEUE: Duration = Duration::from_millis(12);
 /// A queue stands when it has not been empty for this long.
-const STANDING: Duration = Duration::from_millis(100);
+const STANDING: Duration = Duration::from_millis(50);
 /// For how long after that any other is taken for one that stands.
 const AT_REST: Duration = Duration::from_secs(2);
 /// How long the wait in any other may be. Whoever is not in after it is turned away: estimates may be wrong.
