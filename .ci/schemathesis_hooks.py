@@ -104,6 +104,7 @@ EXCUSES = re.compile(
             r"is another variant's in this list",
             r"says `.*` once more",
             r"must be the sum of the variants' stock",
+            r"is the sum over its variants",
             r"would be a synonym of itself",
             r"A form is not unpacked as a whole",
             r"is another name of",
@@ -123,6 +124,9 @@ EXCUSES = re.compile(
             r"has more than \d decimals",
             r"leaves no time",
             r"a category cannot be its own ancestor",
+            r"would make the tree deeper than",
+            r"is written at /api/variant/, one by one",
+            r"is for M-Pesa only",
             r"must be null for an automatic discount",
             # A stop word of signs alone, or of two words to the analyser.
             r"must be one word",
