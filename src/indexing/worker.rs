@@ -25,6 +25,9 @@ const POLL: Duration = Duration::from_millis(250);
 /// Between the beginnings of two turns of which the first has changed something, at least: each is a generation, with
 /// which answers that are kept and what is known of words are gone. A change that comes alone is taken at once.
 const PACE: Duration = Duration::from_millis(30);
+/// The same while more than so many products change a second: then nobody waits for one of them, and a third of the
+/// generations takes a third of the work and lets kept answers live three times as long.
+const BUSY: (f64, Duration) = (200.0, Duration::from_millis(100));
 /// Nodes are told of changes at most this often.
 const TELL_EVERY: Duration = Duration::from_millis(50);
 /// How often this node says that it lives.
@@ -52,8 +55,8 @@ pub(super) struct Worker {
     pub(super) orders: mpsc::Receiver<Order>,
     /// The version of the search settings that was looked at last, good or not; `None`: look again.
     settings_seen: Option<i64>,
-    /// When the last turn began that has changed something.
-    changed_at: Option<Instant>,
+    /// When the last turn began that has changed something, and how long the next one waits from then on.
+    changed: Option<(Instant, Duration)>,
     heartbeat_at: Option<Instant>,
     cut_at: Option<Instant>,
     /// Turns that the index failed, one after the other.
@@ -96,7 +99,7 @@ impl Worker {
             mirror,
             orders,
             settings_seen: None,
-            changed_at: None,
+            changed: None,
             heartbeat_at: None,
             cut_at: None,
             failed_turns: 0,
@@ -150,7 +153,10 @@ impl Worker {
         self.mirror.settle();
         match applied? {
             0 => self.mirror.take_merged().await?,
-            _ => self.changed_at = Some(begun),
+            changes => {
+                let since = self.changed.map(|(before, _)| begun - before);
+                self.changed = Some((begun, pace(changes, since)));
+            }
         }
         self.beat().await
     }
@@ -237,7 +243,7 @@ impl Worker {
             },
             () = sleep(POLL) => {}
         }
-        let early = self.changed_at.and_then(|at| PACE.checked_sub(at.elapsed()));
+        let early = self.changed.and_then(|(at, pace)| pace.checked_sub(at.elapsed()));
         if let Some(early) = early.filter(|_| !self.stop.is_cancelled()) {
             sleep(early).await;
         }
@@ -298,6 +304,13 @@ impl Worker {
     }
 }
 
+/// How long the next turn waits after one that has applied so many changes, so long after the one before it.
+fn pace(changes: usize, since: Option<Duration>) -> Duration {
+    let since = since.unwrap_or_default().max(PACE);
+    let (busy, slower) = BUSY;
+    if changes as f64 > busy * since.as_secs_f64() { slower } else { PACE }
+}
+
 /// Says in the log how far a build is that nobody watches.
 pub(super) fn log_progress() -> impl Fn(u64, u64) + Send + Sync {
     const EVERY: u64 = 50_000;
@@ -321,5 +334,23 @@ async fn tell(pool: PgPool, door: Indexing, stop: CancellationToken) {
             tracing::debug!(%error, "the other nodes will find the change by polling");
         }
         sleep(TELL_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_many_changes_a_second_wait_for_each_other() {
+        let millis = Duration::from_millis;
+        let (_, slower) = BUSY;
+        assert_eq!(pace(1, None), PACE, "one that comes alone");
+        assert_eq!(pace(1, Some(millis(1))), PACE);
+        assert_eq!(pace(3, Some(millis(30))), PACE, "a hundred a second");
+        assert_eq!(pace(15, Some(millis(30))), slower, "five hundred a second");
+        assert_eq!(pace(50, Some(millis(100))), slower, "and they stay so");
+        assert_eq!(pace(10, Some(millis(100))), PACE, "until there are fewer");
+        assert_eq!(pace(50, Some(Duration::from_secs(60))), PACE, "that had a minute to come");
     }
 }
