@@ -16,6 +16,7 @@ use tantivy::{
 use crate::{
     bulk::Bulk,
     collation::Collation,
+    damage::{Damage, differ, names},
     document::Document,
     error::Error,
     files::{self, Files},
@@ -38,25 +39,6 @@ use crate::{
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
-}
-
-/// What was found to differ from its checksum.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Damage {
-    /// The files, in order; empty when all is as it was written.
-    pub files: Vec<String>,
-    /// The ids of the documents in segments with such files, in order.
-    pub documents: Vec<i64>,
-}
-
-impl Damage {
-    /// As an error, if there is any.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] names the files.
-    pub fn into_error(self) -> Result<(), Error> {
-        if self.files.is_empty() { Ok(()) } else { Err(differ(&self.files)) }
-    }
 }
 
 /// What engines and their writer share.
@@ -389,23 +371,6 @@ fn find_index(files: &Files) -> Result<Option<Index>, Error> {
 }
 
 /// As many threads as there are cores: nothing else goes on before an index is open.
-fn threads() -> usize {
+pub(crate) fn threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The files of the last commit in a directory that are missing, or differ from their checksums, in order. Whoever
-/// writes there meanwhile does not mind.
-///
-/// # Errors
-/// [`Error::Corrupt`] when it holds no index; [`Error::Directory`] when it cannot be read.
-pub fn damaged_files(directory: &Path) -> Result<Vec<String>, Error> {
-    Ok(names(&files::damaged(directory, threads())?))
-}
-
-fn names(files: &[PathBuf]) -> Vec<String> {
-    files.iter().map(|file| file.display().to_string()).collect()
-}
-
-fn differ(files: &[String]) -> Error {
-    Error::Corrupt(format!("these files differ from their checksums: {}", files.join(", ")))
 }

@@ -74,6 +74,7 @@ mod schema;
 mod text;
 
 mod bulk;
+mod damage;
 mod engine;
 mod error;
 mod files;
@@ -124,8 +125,9 @@ mod suggest;
 
 pub use bulk::Bulk;
 pub use cursor::Cursor;
+pub use damage::{Damage, damaged_files};
 pub use document::{AttributeValue, Category, Discount, Document, PriceStep, Variant};
-pub use engine::{Damage, Engine, damaged_files};
+pub use engine::Engine;
 pub use error::Error;
 pub use found::{Edition, Found, Row};
 pub use hits::{

@@ -114,18 +114,6 @@ impl Writer {
         self.shared.files.settle()?;
         Ok(())
     }
-
-    /// Closes the writer at once: merges that run in the background come to nothing, and are begun anew by the next
-    /// writer. Waits for the disk alone. Changes that were not committed are lost.
-    ///
-    /// # Errors
-    /// When the disk does not take what was committed.
-    pub fn leave(self) -> Result<(), Error> {
-        let Self { shared, writer } = self;
-        drop(writer);
-        shared.files.settle()?;
-        Ok(())
-    }
 }
 
 impl fmt::Debug for Writer {

@@ -196,20 +196,11 @@ impl Mirror {
         Ok(())
     }
 
-    /// Closes the writer once nothing changes the index's folder any more, merges in the background included.
+    /// Closes the writer.
     pub(super) async fn close(&mut self) {
-        self.end(Writer::close).await;
-    }
-
-    /// Closes the writer at once: a large merge takes longer than a server has to stop.
-    pub(super) async fn leave(&mut self) {
-        self.end(Writer::leave).await;
-    }
-
-    async fn end(&mut self, how: impl FnOnce(Writer) -> Result<(), duka_index::Error> + Send + 'static) {
         let writer = self.writer.take();
-        let ended = spawn_blocking(move || writer.map_or(Ok(()), how)).await;
-        if let Err(error) = ended.map_err(IndexingError::Task).and_then(|ended| Ok(ended?)) {
+        let closed = spawn_blocking(move || writer.map_or(Ok(()), Writer::close)).await;
+        if let Err(error) = closed.map_err(IndexingError::Task).and_then(|closed| Ok(closed?)) {
             tracing::warn!(%error, "the index writer did not close");
         }
     }

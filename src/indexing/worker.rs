@@ -138,7 +138,7 @@ impl Worker {
         if let Err(error) = teller.await {
             tracing::debug!(%error, "the notifier had ended");
         }
-        self.mirror.leave().await;
+        self.mirror.close().await;
     }
 
     /// Reads what changed and applies it, all in one snapshot.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "a test says what it expects by failing")]
 
 mod few;
+mod merges;
 
 use std::{
     collections::BTreeMap,
@@ -9,8 +10,6 @@ use std::{
     ops::ControlFlow,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::{Duration, Instant},
 };
 
 use duka_index::{
@@ -183,55 +182,6 @@ fn small_commits_do_not_pile_up() {
     writer.close().unwrap();
     let status = engine.status();
     assert!(status.segments <= 6 && status.documents == 400 && status.bytes > 1_000, "{status:?}");
-}
-
-#[test]
-fn what_a_build_leaves_is_merged_without_any_change() {
-    let directory = tempfile::tempdir().unwrap();
-    let engine = Engine::open(directory.path()).unwrap();
-    let bulk = engine.bulk(8, 0).unwrap();
-    // Each thread that takes any writes a segment.
-    (0..4_000).for_each(|id| bulk.add(&document(id, "Steel kettle")).unwrap());
-    let built = bulk.commit("built").unwrap();
-    let segments = engine.status().segments;
-    assert!(segments >= 4, "{segments}");
-    let mut writer = engine.writer(0).unwrap();
-    writer.upsert(&document(4_000, "Steel pan")).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let merged = loop {
-        if let Some(merged) = writer.take_merged().unwrap() {
-            break merged;
-        }
-        assert_eq!(engine.status().segments, segments, "until it is told to");
-        assert!(Instant::now() < deadline, "they are never merged");
-        thread::sleep(Duration::from_millis(10));
-    };
-    assert!(
-        merged > built && engine.generation() == merged,
-        "answers of the one before are not taken for its"
-    );
-    assert_eq!((engine.status().segments, engine.len()), (1, 4_000), "what is not committed is not seen");
-    assert_eq!(engine.payload().as_deref(), Some("built"));
-    assert_eq!(writer.take_merged().unwrap(), None);
-    writer.commit("changed").unwrap();
-    assert_eq!((engine.len(), engine.payload().as_deref()), (4_001, Some("changed")));
-}
-
-#[test]
-fn a_writer_that_leaves_in_the_middle_of_a_merge_leaves_a_whole_index() {
-    let directory = tempfile::tempdir().unwrap();
-    let engine = Engine::open(directory.path()).unwrap();
-    let bulk = engine.bulk(8, 0).unwrap();
-    (0..4_000).for_each(|id| bulk.add(&document(id, "Steel kettle")).unwrap());
-    bulk.commit("built").unwrap();
-    for id in 4_000..4_010 {
-        let mut writer = engine.writer(0).unwrap();
-        writer.upsert(&document(id, "Steel pan")).unwrap();
-        writer.commit("changed").unwrap();
-        writer.leave().unwrap();
-        assert!(engine.is_settled());
-        assert_eq!(Engine::open_checked(directory.path()).unwrap().len() as i64, id + 1);
-    }
 }
 
 #[test]
