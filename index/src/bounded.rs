@@ -8,7 +8,7 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle},
 };
 
-/// Entries that are about as many as most segments keep: so many that were driven out are remembered, twice over.
+/// Entries that are about as many as most segments keep: half as many that were driven out are remembered.
 const TYPICAL: usize = 1_000;
 
 /// Values by what was asked, up to so many bytes. Beyond that those go first that were asked for once.

@@ -290,7 +290,8 @@ impl Engine {
     /// in the background.
     ///
     /// # Errors
-    /// [`Error::WriterBusy`] while another one is open, here or in another process.
+    /// [`Error::WriterBusy`] while another one is open, here or in another process. When the list of segments cannot be
+    /// read.
     pub fn writer(&self, heap_bytes: usize) -> Result<Writer, Error> {
         Writer::open(Arc::clone(&self.shared), heap_bytes)
     }

@@ -165,7 +165,7 @@ impl Scales {
         free.unwrap_or_else(|| Scale::new(documents))
     }
 
-    /// Takes it back, after a whole word: whoever could not finish one keeps it.
+    /// Takes it back after a whole word. One that stands in the middle of a word must not come back.
     pub(crate) fn put(&self, scale: Scale) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(scale);
     }

@@ -201,7 +201,6 @@ impl Weighed {
     /// For a segment of so many documents.
     pub(crate) fn new(documents: u32) -> Self {
         let (least, by_document) = MOST_WEIGHED;
-
         Self(Bounded::new(least + by_document * documents as usize))
     }
 
