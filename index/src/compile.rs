@@ -9,7 +9,7 @@ use crate::{
     bits::Bits,
     document::number_text,
     error::Error,
-    filter::{self, Filter, Values},
+    filter::{self, Filter, Left, Values},
     generation::{Generation, Segment},
     postings,
     price::PriceColumn,
@@ -23,15 +23,13 @@ use crate::{
 /// What matches a query in one segment.
 pub(crate) struct Matches<'a> {
     /// What matches.
-    pub(crate) all: Cow<'a, Bits>,
-    /// The same by the first key of the query's sort, where that is known.
-    pub(crate) sorted: Option<Vec<u32>>,
+    pub(crate) all: Left<'a>,
     /// How many that is.
     pub(crate) count: usize,
     /// Whether it is everything that shoppers see.
     pub(crate) is_all_offered: bool,
     /// What matches but for the filters in `own`, where there are some.
-    base: Cow<'a, Bits>,
+    base: Left<'a>,
     /// The filters that a facet's counts leave out, of the facets that are asked for.
     own: Vec<(Facet, Bits)>,
     /// The prices at the query's instant.
@@ -45,8 +43,7 @@ pub(crate) struct Matches<'a> {
 /// What the filters of a query leave in a segment.
 pub(crate) struct Filtered<'a> {
     /// What is visible and passes the filters but those in `own`.
-    pub(crate) base: Cow<'a, Bits>,
-    sorted: Option<Vec<u32>>,
+    pub(crate) base: Left<'a>,
     own: Vec<(Facet, Bits)>,
     prices: Arc<PriceColumn>,
     /// Whether any filter was applied.
@@ -73,9 +70,9 @@ impl<'a> Filtered<'a> {
             }
         }
         let order = query.sort.first().filter(|first| !first.descending).map(|first| first.field);
-        let (left, is_narrowed) = (filter::narrow(visible, &shared, order), !shared.is_empty());
+        let (base, is_narrowed) = (filter::narrow(visible, &shared, order), !shared.is_empty());
         drop(shared);
-        Ok(Self { base: left.docs, sorted: left.sorted, own, prices, is_narrowed })
+        Ok(Self { base, own, prices, is_narrowed })
     }
 
     /// What of it matches a text; all of it where there is none.
@@ -85,24 +82,22 @@ impl<'a> Filtered<'a> {
         text: Option<TextMatches>,
         segment: &'a Segment,
     ) -> Matches<'a> {
-        let Self { base, sorted, own, prices, is_narrowed: _ } = self;
-        // What matches a text and more filters is less than what was sorted.
-        let sorted = sorted.filter(|_| text.is_none() && own.is_empty());
-        let (base, sheet) = text.map_or((base, None), |text| (Cow::Owned(text.docs), text.sheet));
+        let Self { base, own, prices, is_narrowed: _ } = self;
+        let (base, sheet) = text.map_or((base, None), |text| (Left::Set(Cow::Owned(text.docs)), text.sheet));
         let (all, base) = if own.is_empty() {
-            (base, Cow::default())
+            (base, Left::Set(Cow::default()))
         } else {
-            let mut all = base.clone().into_owned();
+            let mut all = base.set().clone();
             own.iter().for_each(|(_, filter)| all.and(filter));
-            (Cow::Owned(all), base)
+            (Left::Set(Cow::Owned(all)), base)
         };
-        let is_borrowed =
-            matches!(&all, Cow::Borrowed(all) if std::ptr::eq(*all, &raw const segment.offered));
-        let count = if is_borrowed { segment.offered_count } else { all.count() };
+        let is_offered =
+            matches!(&all, Left::Set(Cow::Borrowed(all)) if std::ptr::eq(*all, &raw const segment.offered));
+        let count = if is_offered { segment.offered_count } else { all.count() };
         // Whoever sees what shoppers see, and leaves nothing out.
         let is_all_offered = query.visibility == Visibility::Active && count == segment.offered_count;
         let priced = query.price_min.unwrap_or(i64::MIN)..=query.price_max.unwrap_or(i64::MAX);
-        Matches { count: count as usize, is_all_offered, all, sorted, base, own, prices, priced, sheet }
+        Matches { count: count as usize, is_all_offered, all, base, own, prices, priced, sheet }
     }
 }
 
@@ -115,9 +110,9 @@ impl Matches<'_> {
     /// What a facet counts: what matches every filter but its own.
     pub(crate) fn counted_by(&self, facet: &Facet) -> Cow<'_, Bits> {
         if self.own.iter().all(|(own, _)| own != facet) {
-            return Cow::Borrowed(&self.all);
+            return Cow::Borrowed(self.all.set());
         }
-        let mut counted = self.base.clone().into_owned();
+        let mut counted = self.base.set().clone();
         self.own.iter().filter(|(own, _)| own != facet).for_each(|(_, filter)| counted.and(filter));
         Cow::Owned(counted)
     }

@@ -30,6 +30,8 @@ pub(crate) struct Order<'a> {
     keys: Vec<Key<'a>>,
     /// All documents of the segment, or all that match, by the first key and then by id; none by score.
     pub(crate) sorted: Option<&'a [u32]>,
+    /// Whether those match, all of them.
+    pub(crate) is_matching: bool,
     /// What that is by; nothing where it is by id alone.
     by: Option<Sorted>,
     pub(crate) segment: &'a Segment,
@@ -114,7 +116,7 @@ impl<'a> Order<'a> {
     pub(crate) fn new(query: &Query, segment: &'a Segment, matches: &'a Matches<'_>) -> Self {
         let view = segment.view.as_ref();
         let mut keys: Vec<Key<'a>> = Vec::with_capacity(query.sort.len() + 1);
-        let (mut sorted, mut by) = (Some(view.by_id.as_slice()), None);
+        let (mut sorted, mut by, mut is_matching) = (Some(view.by_id.as_slice()), None, false);
         for (position, key) in query.sort.iter().enumerate() {
             let (column, permutation) = match key.field {
                 // Without a text all are equally relevant.
@@ -132,14 +134,14 @@ impl<'a> Order<'a> {
                 sorted = permutation.map(|permutation| permutation.by(key.descending));
                 by = Some((key.field, key.descending, matches.prices.interval()));
                 // What matches alone, where it has been sorted by the way.
-                if let Some(matching) = &matches.sorted {
-                    (sorted, by) = (Some(matching.as_slice()), None);
+                if let Some(matching) = matches.all.sorted() {
+                    (sorted, by, is_matching) = (Some(matching), None, true);
                 }
             }
             keys.push(Key { column, descending: key.descending });
         }
         keys.push(Key { column: Column::Number(&view.ids), descending: false });
-        Self { keys, sorted, by, segment, ids: &view.ids }
+        Self { keys, sorted, is_matching, by, segment, ids: &view.ids }
     }
 
     /// What the sorted documents are sorted by; nothing where that is the id.

@@ -57,7 +57,7 @@ impl Ranks {
 
 /// Of everything that shoppers see, which is what most people leaf through, they are noted once.
 fn of(order: &Order<'_>, matches: &Matches<'_>) -> Arc<Ranks> {
-    let ranks = || Arc::new(Ranks::new(order.sorted.unwrap_or_default(), &matches.all));
+    let ranks = || Arc::new(Ranks::new(order.sorted.unwrap_or_default(), matches.all.set()));
     match order.key_of_sorted().filter(|_| matches.is_all_offered) {
         Some(key) => order.segment.leafed.get_or_make(key, ranks),
         None => ranks(),

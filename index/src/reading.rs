@@ -248,7 +248,7 @@ impl<'a> TextReader<'a> {
         }
         let mut docs = Bits::clone(&self.base[ordinal]);
         let needed = || places.iter().filter(|&&place| !self.optional[place]);
-        needed().for_each(|&place| self.words[place].narrow(ordinal, &mut docs));
+        needed().for_each(|&place| self.words[place].narrow(self.generation, ordinal, &mut docs));
         if !scored {
             docs = self.having_all(ordinal, needed(), docs)?;
             self.add_codes(ordinal, &mut docs, &mut [])?;

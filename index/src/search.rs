@@ -93,7 +93,7 @@ pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexico
     let filtered: Vec<Filtered<'_>> = filtered.collect::<Result<_, _>>()?;
     let mut text = None;
     if let Some(asked) = &query.text {
-        let within: Vec<&Bits> = filtered.iter().map(|filtered| filtered.base.as_ref()).collect();
+        let within: Vec<&Bits> = filtered.iter().map(|filtered| filtered.base.set()).collect();
         let is_narrowed = filtered.iter().any(|filtered| filtered.is_narrowed);
         let among = Among { visible: &visible, within: is_narrowed.then_some(&within) };
         text = Some(read(generation, query, asked, lexicon, &among)?);

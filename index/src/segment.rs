@@ -28,7 +28,7 @@ use crate::{
     schema::{Lengths, column},
     sheet::{Scales, Sheets},
     typo::Slips,
-    words::Weighed,
+    words::{Sets, Weighed},
 };
 
 /// Stands for "no vendor": below every id that a database hands out.
@@ -72,6 +72,7 @@ pub(crate) struct SegmentView {
     pub(crate) scales: Scales,
     /// What words that were asked for come to here.
     pub(crate) weighed: Weighed,
+    pub(crate) sets: Sets,
     /// Of the words that were asked for alone, what scores most.
     pub(crate) bests: Bests,
     /// Where forms of words are.
@@ -119,6 +120,7 @@ impl SegmentView {
             sheets: Sheets::new(reader.max_doc()),
             scales: Scales::default(),
             weighed: Weighed::new(reader.max_doc()),
+            sets: Sets::new(reader.max_doc()),
             bests: Bests::default(),
             looked_up: LookedUp::default(),
             slips: Slips::default(),

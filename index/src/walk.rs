@@ -82,8 +82,10 @@ impl Walk<'_> {
         let rest = &sorted[start..];
         let mut found = 0;
         let mut last = 0;
-        for &doc in rest.iter().take(steps).filter(|doc| self.matches.all.contains(**doc)) {
-            if !self.is_behind(doc) {
+        // Where what is walked matches anyway, no set of it is made.
+        let all = (!self.order.is_matching && steps > 0).then(|| self.matches.all.set());
+        for &doc in rest.iter().take(steps) {
+            if all.is_some_and(|all| !all.contains(doc)) || !self.is_behind(doc) {
                 continue;
             }
             let candidate = self.order.candidate(self.segment, doc);

@@ -67,8 +67,6 @@ pub(crate) struct Known {
     pub(crate) asked: Arc<Asked>,
     /// By segment, once somebody has asked, how many documents that are offered have it.
     offered: Vec<OnceLock<u64>>,
-    /// By segment, once somebody has asked, the documents that have it, where those are many.
-    all: Vec<OnceLock<Bits>>,
 }
 
 struct Posting {
@@ -235,7 +233,6 @@ impl Known {
             documents: 0,
             asked,
             offered: generation.segments.iter().map(|_| OnceLock::new()).collect(),
-            all: generation.segments.iter().map(|_| OnceLock::new()).collect(),
         };
         for Occurring { form, worth, places } in occurring {
             let (worth, is_longer) = (*worth, matches!(form, Form::Begun(_)));
@@ -296,21 +293,23 @@ impl Known {
         ordinal: usize,
         within: Option<&Bits>,
     ) -> Result<Bits, Error> {
-        if let Some(all) = self.all[ordinal].get() {
-            let mut docs = all.clone();
+        let view = &generation.segments[ordinal].view;
+        if let Some(all) = view.sets.get(&self.asked) {
+            let mut docs = Bits::clone(&all);
             within.into_iter().for_each(|within| docs.and(within));
             return Ok(docs);
         }
-        let bound = generation.segments[ordinal].view.documents();
+        let is_common = self.is_common(generation, ordinal);
         let about = self.weighed(generation, ordinal);
-        if let (Some(about), Some(within), false) = (about, within, self.is_common(generation)) {
-            let mut docs = Bits::none(bound);
+        if let (Some(about), Some(within), false) = (about, within, is_common) {
+            let mut docs = Bits::none(view.documents());
             about.for_each_in(within, |doc, _| docs.insert(doc));
             return Ok(docs);
         }
         let mut docs = self.collect(generation, ordinal)?;
-        if self.is_common(generation) && generation.words.take(bound as usize / 8) {
-            let _ = self.all[ordinal].set(docs.clone());
+        // It outlasts the generation: nothing that was read while somebody wrote to the files.
+        if is_common && generation.is_whole() {
+            view.sets.keep(&self.asked, &Arc::new(docs.clone()));
         }
         within.into_iter().for_each(|within| docs.and(within));
         Ok(docs)
@@ -331,9 +330,9 @@ impl Known {
     }
 
     /// Takes out of a set what does not have it, if that is known.
-    pub(crate) fn narrow(&self, ordinal: usize, docs: &mut Bits) {
-        if let Some(all) = self.all[ordinal].get() {
-            docs.and(all);
+    pub(crate) fn narrow(&self, generation: &Generation, ordinal: usize, docs: &mut Bits) {
+        if let Some(all) = generation.segments[ordinal].view.sets.get(&self.asked) {
+            docs.and(&all);
         }
     }
 
@@ -342,9 +341,9 @@ impl Known {
         self.postings[ordinal].iter().map(|posting| posting.source.documents()).sum()
     }
 
-    /// Whether a set of the documents that have it takes less than a list.
-    fn is_common(&self, generation: &Generation) -> bool {
-        self.documents > indexed(generation) / 32
+    /// Whether a set of the documents of a segment that have it takes less than a list.
+    fn is_common(&self, generation: &Generation, ordinal: usize) -> bool {
+        self.documents_in(ordinal) > u64::from(generation.segments[ordinal].view.documents() / 32)
     }
 
     fn collect(&self, generation: &Generation, ordinal: usize) -> Result<Bits, Error> {

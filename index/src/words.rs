@@ -4,18 +4,15 @@
 //! that a word is a slip, and of what, takes ten times what matching it does: so that is kept as well.
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasher, Hash, Hasher, RandomState},
-    sync::{
-        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, LazyLock},
 };
 
 use quick_cache::Equivalent;
 
 use crate::{
     about::About,
+    bits::Bits,
     bounded::Bounded,
     cursor::Reading,
     error::Error,
@@ -27,29 +24,42 @@ use crate::{
     word::{Known, Occurring},
 };
 
-/// Bytes that a generation's words may take. Beyond that they are forgotten, all at once: the frequent ones are back
-/// within moments.
-const MOST_BYTES: usize = 24 << 20;
+/// Bytes that what is known of a generation's words may take: where their forms are, those of words, and readings of
+/// texts.
+const MOST_BYTES: [usize; 3] = [12 << 20, 12 << 20, 4 << 20];
 
-/// And those that what words come to in one segment may take: so many, and more by document.
+/// Those that what words come to in one segment may take: so many, and more by document.
 const MOST_WEIGHED: (usize, usize) = (1 << 20, 96);
+
+/// And those that sets of the documents that have them may: 128 sets.
+const MOST_SETS: (usize, usize) = (64 << 10, 16);
 
 /// What an entry takes beside what it holds: its letters, and its place.
 const ENTRY_BYTES: usize = 256;
 
 /// The words that were asked of a generation.
-#[derive(Default)]
 pub(crate) struct Words {
-    kept: Mutex<Kept>,
-    bytes: AtomicUsize,
+    places: Bounded<Form, Arc<Places>>,
+    known: Bounded<Arc<Asked>, Arc<Known>>,
+    /// How whole texts were read, under which lexicon.
+    readings: Bounded<Text<String>, KeptReading>,
 }
 
-#[derive(Default)]
-struct Kept {
-    places: HashMap<Form, Arc<Places>>,
-    known: HashMap<Arc<Asked>, Arc<Known>>,
-    /// How whole texts were read, under which lexicon.
-    readings: HashMap<(u64, String), KeptReading>,
+impl Default for Words {
+    fn default() -> Self {
+        let [places, known, readings] = MOST_BYTES;
+        Self { places: Bounded::new(places), known: Bounded::new(known), readings: Bounded::new(readings) }
+    }
+}
+
+/// A text, under a lexicon of this number.
+#[derive(PartialEq, Eq, Hash)]
+struct Text<T>(u64, T);
+
+impl Equivalent<Text<String>> for Text<&str> {
+    fn equivalent(&self, key: &Text<String>) -> bool {
+        self.0 == key.0 && self.1 == key.1
+    }
 }
 
 /// How a text was read.
@@ -119,32 +129,30 @@ impl Places {
 impl Words {
     /// Where a form occurs.
     pub(crate) fn places(&self, form: &Form, generation: &Generation) -> Result<Arc<Places>, Error> {
-        if let Some(places) = self.kept().places.get(form) {
-            return Ok(Arc::clone(places));
+        if let Some(places) = self.places.get(form) {
+            return Ok(places);
         }
-        // Outside of the lock: two may look it up at once, and nobody waits.
+        // Two may look it up at once, and nobody waits.
         let places = Arc::new(Places::find(form, generation)?);
-        if generation.is_whole() && self.take(places.bytes()) {
-            self.kept().places.insert(form.clone(), Arc::clone(&places));
+        if generation.is_whole() {
+            self.places.keep(form.clone(), Arc::clone(&places), places.bytes());
         }
         Ok(places)
     }
 
     /// What is known of a word.
     pub(crate) fn known(&self, asked: &Asked) -> Option<Arc<Known>> {
-        self.kept().known.get(asked).cloned()
+        self.known.get(asked)
     }
 
     /// Keeps it for those who ask again.
     pub(crate) fn keep(&self, asked: &Arc<Asked>, known: &Arc<Known>) {
-        if self.take(asked.bytes() + known.bytes()) {
-            self.kept().known.insert(Arc::clone(asked), Arc::clone(known));
-        }
+        self.known.keep(Arc::clone(asked), Arc::clone(known), asked.bytes() + known.bytes());
     }
 
     /// How a text was read under a lexicon, by those who see what shoppers see.
     pub(crate) fn reading(&self, lexicon: u64, text: &str) -> Option<KeptReading> {
-        self.kept().readings.get(&(lexicon, text.to_owned())).cloned()
+        self.readings.get(&Text(lexicon, text))
     }
 
     /// Keeps how a text was read.
@@ -156,30 +164,32 @@ impl Words {
         steps: usize,
         alone: Option<Arc<Asked>>,
     ) {
-        if self.take(ENTRY_BYTES * (2 + reading.read.len()) + text.len()) {
-            let kept = KeptReading { reading: Arc::new(reading.clone()), steps, alone };
-            self.kept().readings.insert((lexicon, text.to_owned()), kept);
-        }
+        let kept = KeptReading { reading: Arc::new(reading.clone()), steps, alone };
+        let bytes = ENTRY_BYTES * (2 + reading.read.len()) + text.len();
+        self.readings.keep(Text(lexicon, text.to_owned()), kept, bytes);
+    }
+}
+
+/// Which documents of a segment have a word, of those that many have: it never changes, so that this outlasts the
+/// generation.
+#[derive(Debug)]
+pub(crate) struct Sets(Bounded<Arc<Asked>, Arc<Bits>>);
+
+impl Sets {
+    /// For a segment of so many documents.
+    pub(crate) fn new(documents: u32) -> Self {
+        let (least, by_document) = MOST_SETS;
+        Self(Bounded::new(least + by_document * documents as usize))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The documents that have a word, if that is known.
+    pub(crate) fn get(&self, asked: &Asked) -> Option<Arc<Bits>> {
+        self.0.get(asked)
     }
 
-    /// Whether there is room for so many bytes more; if not, all is forgotten, so that there will be. For what would
-    /// drive out most of the others there never is.
-    pub(crate) fn take(&self, bytes: usize) -> bool {
-        if bytes > MOST_BYTES / 2 {
-            return false;
-        }
-        if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= MOST_BYTES {
-            return true;
-        }
-        let forgotten = std::mem::take(&mut *self.kept());
-        self.bytes.store(0, Ordering::Relaxed);
-        // Outside of the lock: it may be much.
-        drop(forgotten);
-        false
+    /// Keeps which documents have a word.
+    pub(crate) fn keep(&self, asked: &Arc<Asked>, docs: &Arc<Bits>) {
+        self.0.keep(Arc::clone(asked), Arc::clone(docs), asked.bytes() + docs.bound() as usize / 8);
     }
 }
 
@@ -219,7 +229,6 @@ impl Weighed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bits::Bits;
 
     #[test]
     fn a_word_is_known_by_how_it_is_valued() {
@@ -233,14 +242,5 @@ mod tests {
         assert_eq!(weighed.get(&asked("one"), false).unwrap().len(), 7);
         assert!(weighed.get(&asked("one"), true).is_none(), "otherwise valued");
         assert!(weighed.get(&asked("two"), false).is_none(), "equally hashed");
-    }
-
-    #[test]
-    fn what_is_too_much_is_forgotten_at_once() {
-        let words = Words::default();
-        assert!(!words.take(MOST_BYTES / 2 + 1), "too large");
-        assert!(words.take(MOST_BYTES / 2) && words.take(MOST_BYTES / 2));
-        assert!(!words.take(1), "it is full");
-        assert!(words.take(MOST_BYTES / 2), "and then there is room again");
     }
 }
