@@ -146,7 +146,7 @@ pub(crate) fn find(
     });
     let row = |found: &Scored| {
         let view = &generation.segments[found.segment as usize].view;
-        let edition = Edition::new(view.number, found.doc, view.prices_at(query.at).interval());
+        let edition = Edition::new(view.number, found.doc, view.price_interval(query.at));
         Row { edition, segment: found.segment, doc: found.doc, score: found.score, place: None }
     };
     Ok(Some(Found {

@@ -148,10 +148,27 @@ pub(crate) fn visible(visibility: Visibility, segment: &Segment) -> Cow<'_, Bits
 /// nothing that is listed.
 pub(crate) fn listed(generation: &Generation, query: &Query) -> Option<usize> {
     let shortest = |segment: &Segment| {
-        let prices = segment.view.prices_at(query.at);
-        by_value(query, segment, &prices).into_iter().filter_map(|(_, filter)| filter.listed()).min()
+        let view = &segment.view;
+        let category = accepted_categories(query, segment).map(|ords| view.categories.by_chain.listed(&ords));
+        let brand = accepted_brands(query, segment).map(|ords| view.by_brand.listed(&ords));
+        category.into_iter().chain(brand).min()
     };
     generation.segments.iter().map(shortest).sum()
+}
+
+/// Whether all prices that a query needs are known: after a price has changed, the first that asks computes them.
+pub(crate) fn knows_prices(generation: &Generation, query: &Query) -> bool {
+    let needs_chains = !query.categories.is_empty() && is_priced(query);
+    generation.segments.iter().all(|segment| {
+        let prices = segment.view.kept_prices_at(query.at);
+        prices.is_some_and(|prices| !needs_chains || prices.knows_chains())
+    })
+}
+
+/// Whether a query is about prices.
+fn is_priced(query: &Query) -> bool {
+    query.price_min.or(query.price_max).is_some()
+        || query.sort.first().is_some_and(|first| first.field == SortField::Price)
 }
 
 /// The filters that every facet is counted with.
@@ -192,26 +209,33 @@ fn own_filters<'s>(
 fn by_value<'s>(query: &Query, segment: &'s Segment, prices: &'s PriceColumn) -> Vec<(Facet, Filter<'s>)> {
     let view = &segment.view;
     let mut filters = Vec::new();
-    if !query.categories.is_empty() {
-        let accepted = view.categories.accepted(&query.categories);
+    if let Some(accepted) = accepted_categories(query, segment) {
         let groups = &view.categories.by_chain;
-        let is_priced = query.price_min.or(query.price_max).is_some()
-            || query.sort.first().is_some_and(|first| first.field == SortField::Price);
-        let (docs, by) = match is_priced {
+        let (docs, by) = match is_priced(query) {
             true => (prices.by_chain(groups), Some(SortField::Price)),
             false => (groups.docs.as_slice(), None),
         };
         filters.push((Facet::Category, Filter::Value(Values { groups, accepted, docs, by })));
     }
-    if !query.brands.is_empty() {
-        let found = query.brands.iter().filter_map(|brand| view.brands.find(brand.as_bytes()));
-        let mut accepted: Vec<u32> = found.collect();
-        accepted.sort_unstable();
-        accepted.dedup();
+    if let Some(accepted) = accepted_brands(query, segment) {
         let (groups, by) = (&view.by_brand, Some(SortField::Name));
         filters.push((Facet::Brand, Filter::Value(Values { groups, accepted, docs: &groups.docs, by })));
     }
     filters
+}
+
+/// The ordinals of the chains of categories that a query accepts; none where it accepts all.
+fn accepted_categories(query: &Query, segment: &Segment) -> Option<Vec<u32>> {
+    (!query.categories.is_empty()).then(|| segment.view.categories.accepted(&query.categories))
+}
+
+/// And those of the brands.
+fn accepted_brands(query: &Query, segment: &Segment) -> Option<Vec<u32>> {
+    let found = query.brands.iter().filter_map(|brand| segment.view.brands.find(brand.as_bytes()));
+    let mut accepted: Vec<u32> = found.collect();
+    accepted.sort_unstable();
+    accepted.dedup();
+    (!query.brands.is_empty()).then_some(accepted)
 }
 
 /// The documents whose attribute of this name has one of the values.

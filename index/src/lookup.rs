@@ -4,8 +4,13 @@
 //! begun, the longer words that it begins. Which of them there are depends on the text alone, so that a later
 //! generation can use what they were worth in an earlier one.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{
+    cmp::Reverse,
+    hash::BuildHasher,
+    sync::{Arc, LazyLock},
+};
 
+use foldhash::fast::RandomState;
 use tantivy::{
     DocSet as _, TERMINATED,
     index::InvertedIndexReader,
@@ -105,13 +110,15 @@ impl Form {
         }
     }
 
-    /// Looks it up in every field.
-    pub(crate) fn find(&self, generation: &Generation) -> Result<Vec<Found>, Error> {
+    /// Looks it up in every field, and says which longer words were chosen where there are too many: 0 where there are
+    /// not, and else equal for equal ones.
+    pub(crate) fn find(&self, generation: &Generation) -> Result<(Vec<Found>, u64), Error> {
+        let (mut found, mut chosen) = (Vec::new(), 0);
         // Which longer words count is decided over all segments.
         if let Self::Begun(_) = self {
-            return self.find_in(&TextField::ALL, generation);
+            self.find_where(&TextField::ALL, generation, |_| true, &mut found, &mut chosen)?;
+            return Ok((found, chosen));
         }
-        let mut found = Vec::new();
         for ordinal in 0..generation.segments.len() {
             let here = self.find_here(ordinal, generation)?;
             found.extend(here.iter().map(|(field, source)| Found {
@@ -120,7 +127,7 @@ impl Form {
                 source: source.clone(),
             }));
         }
-        Ok(found)
+        Ok((found, chosen))
     }
 
     /// Looks it up in every field of a segment, once.
@@ -129,7 +136,8 @@ impl Form {
         if let Some(here) = looked_up.get(self) {
             return Ok(here);
         }
-        let found = self.find_where(&TextField::ALL, generation, |other| other == ordinal)?;
+        let mut found = Vec::new();
+        self.find_where(&TextField::ALL, generation, |other| other == ordinal, &mut found, &mut 0)?;
         let here: Arc<[Here]> = found.into_iter().map(|found| (found.field, found.source)).collect();
         if generation.is_whole() {
             let docs = here.iter().map(|(_, source)| match source {
@@ -144,7 +152,9 @@ impl Form {
 
     /// Looks it up in some fields.
     pub(crate) fn find_in(&self, fields: &[TextField], generation: &Generation) -> Result<Vec<Found>, Error> {
-        self.find_where(fields, generation, |_| true)
+        let mut found = Vec::new();
+        self.find_where(fields, generation, |_| true, &mut found, &mut 0)?;
+        Ok(found)
     }
 
     fn find_where(
@@ -152,23 +162,24 @@ impl Form {
         fields: &[TextField],
         generation: &Generation,
         is_wanted: impl Fn(usize) -> bool + Copy,
-    ) -> Result<Vec<Found>, Error> {
-        let mut found = Vec::new();
+        found: &mut Vec<Found>,
+        chosen: &mut u64,
+    ) -> Result<(), Error> {
         for &field in fields {
             let indexes = generation.indexes(generation.fields.text[field as usize], is_wanted)?;
             let look_up = LookUp { field, indexes: &indexes, generation };
             match self {
-                Self::Whole(word) => look_up.term(word, &mut found)?,
-                Self::Stem(word) => look_up.stem(word, &mut found)?,
-                Self::Apart(word) => look_up.apart(word, &mut found)?,
-                Self::Phrase(words) => look_up.phrase(words, &mut found)?,
-                Self::Size(inches) => look_up.term(&format!("{SIZE_MARK}{inches}"), &mut found)?,
+                Self::Whole(word) => look_up.term(word, found)?,
+                Self::Stem(word) => look_up.stem(word, found)?,
+                Self::Apart(word) => look_up.apart(word, found)?,
+                Self::Phrase(words) => look_up.phrase(words, found)?,
+                Self::Size(inches) => look_up.term(&format!("{SIZE_MARK}{inches}"), found)?,
                 // Half of all words begin with one of a few letters: in prose that is noise.
                 Self::Begun(word) if word.len() == 1 && field.is_prose() => {}
-                Self::Begun(word) => look_up.begun(word, &mut found)?,
+                Self::Begun(word) => look_up.begun(word, found, chosen)?,
             }
         }
-        Ok(found)
+        Ok(())
     }
 }
 
@@ -260,25 +271,28 @@ impl LookUp<'_> {
 
     /// The longer words that a word begins; only the commonest where there are too many. Which ones must not
     /// depend on how documents happen to lie in segments, so they are counted over all of them.
-    fn begun(&self, word: &str, found: &mut Vec<Found>) -> Result<(), Error> {
+    fn begun(&self, word: &str, found: &mut Vec<Found>, chosen: &mut u64) -> Result<(), Error> {
         let mut terms: Vec<postings::Found> = Vec::new();
-        // By word, in order: in how many documents it occurs, and where it begins in `terms`.
-        let mut words: Vec<(Reverse<u64>, usize)> = Vec::new();
+        // By word, in order: in how many documents it occurs, where it begins in `terms`, and which one it is.
+        let mut words: Vec<(Reverse<u64>, usize, u64)> = Vec::new();
         postings::for_each_term(self.indexes, word.as_bytes(), |rest, occurring| {
             if !rest.is_empty() {
                 let documents = occurring.iter().map(|(_, term)| u64::from(term.doc_freq)).sum();
-                words.push((Reverse(documents), terms.len()));
+                words.push((Reverse(documents), terms.len(), HASHES.hash_one(rest)));
                 terms.extend_from_slice(occurring);
             }
         })?;
-        let ends: Vec<usize> = words.iter().skip(1).map(|(_, start)| *start).chain([terms.len()]).collect();
+        let ends: Vec<usize> =
+            words.iter().skip(1).map(|(_, start, _)| *start).chain([terms.len()]).collect();
         let mut spans: Vec<_> = words.into_iter().zip(ends).collect();
         if spans.len() > MAX_EXPANSIONS {
             spans.select_nth_unstable(MAX_EXPANSIONS);
             spans.truncate(MAX_EXPANSIONS);
-            spans.sort_unstable_by_key(|((_, start), _)| *start);
+            spans.sort_unstable_by_key(|((_, start, _), _)| *start);
+            let words: Vec<u64> = spans.iter().map(|((.., word), _)| *word).collect();
+            *chosen = HASHES.hash_one((*chosen, self.field as usize, words));
         }
-        for ((_, start), end) in spans {
+        for ((_, start, _), end) in spans {
             for (ordinal, term) in &terms[start..end] {
                 self.push(*ordinal, Source::Term(term.clone()), found);
             }
@@ -286,6 +300,9 @@ impl LookUp<'_> {
         Ok(())
     }
 }
+
+/// By which words are told apart that were chosen: within this process alone.
+static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 /// Where a word can be two: between letters and digits anywhere; between letters where both parts are long enough, or
 /// one is a letter that is no word (`tshirt`, `usbc`, `oreilly`).

@@ -46,6 +46,11 @@ impl PriceColumn {
         self.by_chain.get_or_init(|| chains.in_order(self.order.ascending.iter().copied()))
     }
 
+    /// Whether those are known.
+    pub(crate) fn knows_chains(&self) -> bool {
+        self.by_chain.get().is_some()
+    }
+
     /// Of documents that are sorted by price, those that cost as much as is in a range.
     pub(crate) fn part<'d>(&self, docs: &'d [u32], range: &RangeInclusive<i64>) -> &'d [u32] {
         let below = |docs: &[u32], bound: i128| {
@@ -113,10 +118,25 @@ impl Prices {
         passed.checked_sub(1).map(|last| self.boundaries[last])
     }
 
+    /// Which of its intervals holds at `at`; see [`PriceColumn::interval`].
+    pub(crate) fn interval_at(&self, at: i64) -> u32 {
+        u32::try_from(self.passed(at)).unwrap_or(u32::MAX)
+    }
+
+    fn passed(&self, at: i64) -> usize {
+        self.boundaries.partition_point(|&boundary| boundary <= at)
+    }
+
+    /// The column that holds at `at`, where it need not be computed.
+    pub(crate) fn kept_at(&self, at: i64) -> Option<Arc<PriceColumn>> {
+        let latest = Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner));
+        (latest.interval == self.passed(at)).then_some(latest)
+    }
+
     /// The column that holds at `at`, in microseconds since the epoch. A step holds from its own microsecond. `ids` are
     /// the documents', which decide between equal prices.
     pub(crate) fn at(&self, at: i64, ids: &[i64]) -> Arc<PriceColumn> {
-        let interval = self.boundaries.partition_point(|&boundary| boundary <= at);
+        let interval = self.passed(at);
         let latest = Arc::clone(&self.latest.lock().unwrap_or_else(PoisonError::into_inner));
         if latest.interval == interval {
             return latest;

@@ -27,6 +27,7 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<us
     if !query.attributes.is_empty() || query.facets.iter().any(is_attribute) {
         return None;
     }
+    let knows_prices = || compile::knows_prices(generation, query);
     // Sets are passed 64 documents at a time; a filter's is made of at most half of them, or of a few by their order; and
     // a facet counts those that are fewer, in or out.
     let filters = [!query.categories.is_empty(), !query.brands.is_empty()];
@@ -44,11 +45,11 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<us
         let listed = compile::listed(generation, query).map(|listed| documents / 128 + 4 * listed);
         browsed = listed.map_or(browsed, |listed| listed.min(browsed));
     }
-    let Some(text) = &query.text else { return Some(browsed) };
+    let Some(text) = &query.text else { return knows_prices().then_some(browsed) };
     let kept = generation.words.reading(lexicon.number, text)?;
     let is_best =
         best::alone(query).is_some() && kept.alone.is_some_and(|asked| best::are_kept(generation, &asked));
-    if is_best { Some(query.limit) } else { Some(browsed.saturating_add(kept.steps)) }
+    if is_best { Some(query.limit) } else { knows_prices().then(|| browsed.saturating_add(kept.steps)) }
 }
 
 /// See [`Reader::is_brief`](crate::Reader::is_brief).

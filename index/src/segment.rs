@@ -150,6 +150,16 @@ impl SegmentView {
         self.prices.at(at, &self.ids)
     }
 
+    /// Which interval of its prices holds at an instant.
+    pub(crate) fn price_interval(&self, at: i64) -> u32 {
+        self.prices.interval_at(at)
+    }
+
+    /// The prices that hold at an instant, where they need not be computed.
+    pub(crate) fn kept_prices_at(&self, at: i64) -> Option<Arc<PriceColumn>> {
+        self.prices.kept_at(at)
+    }
+
     /// The last instant up to `at` at which a price changed.
     pub(crate) fn last_price_change(&self, at: i64) -> Option<i64> {
         self.prices.last_change(at)

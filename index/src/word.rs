@@ -165,7 +165,7 @@ pub(crate) struct Occurring {
     pub(crate) form: Form,
     /// What it is worth.
     pub(crate) worth: f32,
-    places: Arc<Places>,
+    pub(crate) places: Arc<Places>,
 }
 
 /// The forms of a word while they are looked up, one after the other.

@@ -77,6 +77,8 @@ pub(crate) struct Places {
     pub(crate) found: Vec<Found>,
     /// In how many documents, by field.
     pub(crate) by_field: [u64; TextField::ALL.len()],
+    /// Which longer words were chosen, where there are too many.
+    chosen: u64,
 }
 
 /// What a word depends on, beside what is indexed. Floats as bits.
@@ -84,8 +86,9 @@ pub(crate) struct Places {
 pub(crate) struct Asked {
     /// Of the others, so that they are hashed once.
     hash: u64,
-    /// Those that occur.
-    forms: Vec<(Form, u32)>,
+    /// Those that occur, what they are worth, and which longer words were chosen for what is only begun: that is decided
+    /// over all segments, while what a word comes to is kept by each.
+    forms: Vec<(Form, u32, u64)>,
     weights: [u32; TextField::ALL.len()],
 }
 
@@ -98,8 +101,8 @@ impl Hash for Asked {
 impl Asked {
     pub(crate) fn new(occurring: &[Occurring], weights: &Weights) -> Self {
         static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let forms: Vec<_> =
-            occurring.iter().map(|found| (found.form.clone(), found.worth.to_bits())).collect();
+        let form = |found: &Occurring| (found.form.clone(), found.worth.to_bits(), found.places.chosen);
+        let forms: Vec<_> = occurring.iter().map(form).collect();
         let weights = TextField::ALL.map(|field| rank::weight(weights, field).to_bits());
         Self { hash: KEYS.hash_one((&forms, &weights)), forms, weights }
     }
@@ -111,10 +114,10 @@ impl Asked {
 
 impl Places {
     fn find(form: &Form, generation: &Generation) -> Result<Self, Error> {
-        let found = form.find(generation)?;
+        let (found, chosen) = form.find(generation)?;
         let mut by_field = [0; TextField::ALL.len()];
         found.iter().for_each(|found| by_field[found.field as usize] += found.source.documents());
-        Ok(Self { found, by_field })
+        Ok(Self { found, by_field, chosen })
     }
 
     fn bytes(&self) -> usize {
@@ -233,7 +236,7 @@ mod tests {
     #[test]
     fn a_word_is_known_by_how_it_is_valued() {
         let asked = |word: &str| {
-            let forms = vec![(Form::Whole(word.to_owned()), 0)];
+            let forms = vec![(Form::Whole(word.to_owned()), 0, 0)];
             Arc::new(Asked { hash: word.len() as u64, forms, weights: [0; TextField::ALL.len()] })
         };
         let weighed = Weighed::new(0);

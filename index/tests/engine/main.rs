@@ -13,8 +13,8 @@ use std::{
 };
 
 use duka_index::{
-    AttributeValue, Damage, Document, Engine, Error, Facet, Lexicon, PriceStep, Query, SortField, SortKey,
-    Variant, fingerprint,
+    AttributeValue, Category, CategoryKey, Damage, Document, Engine, Error, Facet, Lexicon, PriceStep, Query,
+    SortField, SortKey, Variant, fingerprint,
 };
 
 fn document(id: i64, name: &str) -> Document {
@@ -89,6 +89,26 @@ fn what_is_brief_is_in_memory() {
     writer.commit("").unwrap();
     assert!(!engine.reader().is_brief(&text("kettle"), lexicon), "another generation");
     assert!(reader.is_brief(&text("kettle"), lexicon));
+}
+
+#[test]
+fn the_first_search_after_a_price_has_changed_is_not_brief() {
+    let directory = tempfile::tempdir().unwrap();
+    let step = |from, effective_price| PriceStep { from, effective_price, discount: None };
+    let category = vec![Category { id: 1, name: "Kitchen".to_owned(), slug: "kitchen".to_owned() }];
+    let kettle =
+        Document { prices: vec![step(i64::MIN, 100), step(10, 80)], category, ..document(1, "Steel kettle") };
+    let engine = filled(directory.path(), &[kettle]);
+    let (reader, lexicon) = (engine.reader(), Lexicon::standard());
+    let browse = |at| Query { at, limit: 24, ..Query::default() };
+    let cheapest = |at| Query { categories: vec![CategoryKey::Id(1)], price_max: Some(90), ..browse(at) };
+    assert!(reader.is_brief(&browse(9), lexicon));
+    assert!(!reader.is_brief(&cheapest(9), lexicon), "nobody has asked for a category's prices");
+    assert_eq!(reader.find(&cheapest(9), lexicon).unwrap().total, 0);
+    assert!(reader.is_brief(&cheapest(9), lexicon));
+    assert!(!reader.is_brief(&browse(10), lexicon) && !reader.is_brief(&cheapest(10), lexicon));
+    assert_eq!(reader.find(&cheapest(10), lexicon).unwrap().total, 1);
+    assert!(reader.is_brief(&browse(10), lexicon) && reader.is_brief(&cheapest(10), lexicon));
 }
 
 #[test]
@@ -359,4 +379,29 @@ fn a_prefix_of_very_many_words_still_finds() {
     assert_eq!(total("w000"), 100);
     assert_eq!(total("w0"), 1_024, "the commonest, then the first in order");
     assert_eq!(total("w"), 3_000, "a whole word is no prefix");
+}
+
+#[test]
+fn which_of_very_many_words_count_depends_on_what_is_indexed_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let documents: Vec<Document> = (0..3_000).map(|id| document(id, &format!("w{id:05} w"))).collect();
+    let engine = filled(directory.path(), &documents);
+    let by = |field| vec![SortKey { field, descending: false }];
+    let of = |engine: &Engine, field| {
+        let query = Query { text: Some("w0".to_owned()), sort: by(field), limit: 9, ..Query::default() };
+        let hits = engine.search(&query).unwrap();
+        (hits.total, hits.hits.into_iter().map(|hit| hit.document.id).collect::<Vec<_>>())
+    };
+    // What the word comes to is kept by the segment, which the next commit leaves.
+    for field in [SortField::Relevance, SortField::Name] {
+        assert_eq!(of(&engine, field).0, 1_024);
+    }
+    let mut writer = engine.writer(0).unwrap();
+    writer.upsert(&document(3_000, "w00000a w")).unwrap();
+    writer.commit("").unwrap();
+    let again = Engine::open(directory.path()).unwrap();
+    for field in [SortField::Relevance, SortField::Name] {
+        assert_eq!(of(&engine, field), of(&again, field), "{field:?}");
+        assert_eq!(of(&again, field).0, 1_024, "w01023 is no more among the first");
+    }
 }
