@@ -101,7 +101,7 @@ const ORDER_EXPIRY_MINUTES: i32 = 30;
 const VERIFY_HOUR: u8 = 3;
 /// What kept answers to searches may take by default: about two thousand pages of two dozen products.
 const SEARCH_CACHE_BYTES: u64 = 64 * 1024 * 1024;
-/// The rows of a hundred and fifty thousand products.
+/// The rows of a hundred thousand products.
 const ROW_CACHE_BYTES: u64 = 128 * 1024 * 1024;
 /// What an import over HTTP may be by default: some ten times the largest catalog that it was tried with.
 const IMPORT: ImportLimits =

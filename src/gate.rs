@@ -221,7 +221,12 @@ impl Inner {
 
     /// Ends the wait of somebody who has lost patience; false when the work has begun.
     fn leave(&self, ticket: &Arc<Ticket>) -> bool {
-        self.line().waiting.retain(|waiting| !Arc::ptr_eq(waiting, ticket));
+        let mut line = self.line();
+        line.waiting.retain(|waiting| !Arc::ptr_eq(waiting, ticket));
+        if line.waiting.is_empty() {
+            line.since = None;
+        }
+        drop(line);
         ticket.turn_away()
     }
 

@@ -110,8 +110,8 @@ impl Amount {
         if text.starts_with('-') {
             return Err(AmountError::Negative);
         }
-        if digits.contains('.') && fraction.len() > decimals as usize && !(decimals == 0 && fraction == "00")
-        {
+        let is_whole = decimals == 0 && ["0", "00"].contains(&fraction);
+        if digits.contains('.') && fraction.len() > decimals as usize && !is_whole {
             return Err(AmountError::TooFine(decimals));
         }
         if whole.trim_start_matches('0').len() > 10 {
@@ -164,6 +164,13 @@ mod tests {
     #[test]
     fn reads_plain_decimals_only() {
         assert_eq!(Amount::parse("12.50", usd()).unwrap().hundredths(), 1250);
+        let yen = "JPY".parse().unwrap();
+        for text in ["7", "7.0", "7.00"] {
+            assert_eq!(Amount::parse(text, yen).unwrap().hundredths(), 700, "{text}");
+        }
+        for text in ["7.1", "7.01", "7.000"] {
+            assert_eq!(Amount::parse(text, yen), Err(AmountError::TooFine(0)), "{text}");
+        }
         assert_eq!(Amount::parse("9999999999.99", usd()).unwrap().hundredths(), MAX_HUNDREDTHS);
         for (text, error) in [
             ("-1", AmountError::Negative),

@@ -2,8 +2,8 @@
 //!
 //! A meter is a leaky bucket (GCRA): a whole count may come at once, and leaks away evenly over the period. What is
 //! counted is remembered in memory, by each process for itself, and only while it matters; of very many askers the
-//! ones that ask most are remembered. Whether somebody may ask can be asked without being counted, which the
-//! libraries for this do not offer: only wrong passwords count against an account.
+//! ones that ask most are remembered. What was counted can be taken back, which the libraries for this do not offer:
+//! only wrong passwords count against an account.
 
 use std::{
     hash::Hash,
@@ -84,23 +84,39 @@ impl Throttle {
         meter.count(client.network()).map_err(|wait| too_many(name, wait, "from your address"))
     }
 
-    /// Whether a password may be tried for the account, which may be none that there is.
+    /// Lets a password be tried for the account, which may be none that there is. An account has a name and an address,
+    /// each of which is counted for itself: who is refused for both at once would know that they are one's.
     ///
     /// # Errors
-    /// 429 when too many wrong ones were.
-    pub fn demand_patience(&self, account: &str, client: Client) -> Result<()> {
-        let Some((here, everywhere)) = &self.failures else { return Ok(()) };
-        let wait = here.ask(account_at(account, client)).and_then(|()| everywhere.ask(account_of(account)));
-        wait.map_err(|wait| too_many("login-failure", wait, "with a wrong password for this account"))
-    }
-
-    /// Counts a wrong password.
-    pub fn count_failure(&self, account: &str, client: Client) {
-        if let Some((here, everywhere)) = &self.failures {
-            // The next one is refused, not this one.
-            let _ = here.count(account_at(account, client));
-            let _ = everywhere.count(account_of(account));
+    /// 429 when too many wrong ones were, or are being tried right now.
+    pub fn attempt(&self, account: &str, client: Client) -> Result<Attempt<'_>> {
+        let Some((here, everywhere)) = &self.failures else { return Ok(Attempt(Vec::new())) };
+        let mut attempt = Attempt(Vec::with_capacity(2));
+        for (meter, key) in [(here, account_at(account, client)), (everywhere, account_of(account))] {
+            let counted = meter.count(key);
+            counted
+                .map_err(|wait| too_many("login-failure", wait, "with a wrong password for this account"))?;
+            attempt.0.push((meter, key));
         }
+        Ok(attempt)
+    }
+}
+
+/// A password that is being tried: it counts as a wrong one meanwhile, so that of many at once no more are tried than may
+/// be wrong, and from then on if it [was](Attempt::was_wrong).
+#[must_use]
+pub struct Attempt<'a>(Vec<(&'a Meter<Account>, Account)>);
+
+impl Attempt<'_> {
+    /// Leaves it counted.
+    pub fn was_wrong(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|(meter, key)| meter.take_back(key));
     }
 }
 
@@ -155,10 +171,12 @@ impl<K: Hash + Eq + Send + Sync + 'static> Meter<K> {
         update.map(|_| ()).or_else(|empty| self.room(empty, now).map(|_| ()))
     }
 
-    /// Whether one more would be counted.
-    fn ask(&self, key: K) -> Result<(), Duration> {
-        let now = self.now();
-        self.empty.get(&key).map_or(Ok(()), |empty| self.room(empty.load(Ordering::Relaxed), now).map(|_| ()))
+    /// Counts one less.
+    fn take_back(&self, key: &K) {
+        if let Some(empty) = self.empty.get(key) {
+            let less = |empty: u64| Some(empty.saturating_sub(self.each));
+            let _ = empty.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        }
     }
 
     /// When the bucket will be empty with one more in it, or how long until one more fits.
@@ -200,11 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn asking_counts_nothing() {
-        let meter = meter(1, 3600);
-        assert_eq!([meter.ask(1), meter.ask(1)], [Ok(()), Ok(())]);
+    fn what_is_taken_back_was_not_counted() {
+        let meter = meter(2, 3600);
+        assert_eq!([meter.count(1), meter.count(1)], [Ok(()), Ok(())]);
+        assert!(meter.count(1).is_err());
+        meter.take_back(&1);
         assert_eq!(meter.count(1), Ok(()));
-        assert!(meter.ask(1).is_err() && meter.count(1).is_err());
+        assert!(meter.count(1).is_err());
+        meter.take_back(&2);
     }
 
     #[test]
@@ -224,11 +245,14 @@ mod tests {
         settings.limits.login_failure_rate = Some("2/h".into());
         let throttle = Throttle::new(&Config::new(&settings).unwrap().limits);
         let client = Client::default();
-        throttle.count_failure("Ada ", client);
-        assert!(throttle.demand_patience("ada", client).is_ok());
-        throttle.count_failure("ada", client);
-        let refused = throttle.demand_patience("ADA", client).unwrap_err();
+        throttle.attempt("Ada ", client).unwrap().was_wrong();
+        drop(throttle.attempt("ada", client).unwrap());
+        let under_way = throttle.attempt("ada", client).unwrap();
+        let refused = throttle.attempt("ADA", client).map(drop).unwrap_err();
         assert_eq!(refused.kind(), Kind::TooManyRequests);
-        assert!(throttle.demand_patience("bob", client).is_ok());
+        assert!(throttle.attempt("bob", client).is_ok());
+        drop(under_way);
+        throttle.attempt("ADA", client).unwrap().was_wrong();
+        assert!(throttle.attempt("ada", client).is_err());
     }
 }

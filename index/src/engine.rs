@@ -285,9 +285,8 @@ impl Engine {
     /// Opens the writer, of which there is one at a time.
     ///
     /// `heap_bytes` bounds the memory in which documents are gathered before they become a segment; it is
-    /// raised to 15 MB, which the indexing thread needs in any case. A commit writes a segment whatever is left. Segments
-    /// that are more than searches should have to visit, as [`bulk`](Self::bulk) leaves them, are merged from then on
-    /// in the background.
+    /// raised to 15 MB, which the indexing thread needs in any case. A commit writes a segment whatever is left. What
+    /// [`bulk`](Self::bulk) leaves are more segments than searches should have to visit: see [`Writer::merge`].
     ///
     /// # Errors
     /// [`Error::WriterBusy`] while another one is open, here or in another process. When the list of segments cannot be

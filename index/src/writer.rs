@@ -17,7 +17,8 @@ pub(crate) const HEAP_BYTES: (usize, usize) = (15_000_000, 4_000_000_000);
 /// Changes an index. There is one at a time; drop it to let another one be opened.
 ///
 /// Changes gather until [`Writer::commit`] makes them visible together; a writer that is dropped
-/// loses what it has not committed, and nothing else. After any error other than [`Error::Document`], drop the
+/// loses what it has not committed, and nothing else; what one before it has left of files is removed when the next is
+/// opened. After any error other than [`Error::Document`], drop the
 /// writer and open another one: it continues from the last commit.
 pub struct Writer {
     shared: Arc<Shared>,
@@ -33,15 +34,26 @@ impl Writer {
             // A second one, so that small merges need not wait for a large one.
             .num_merge_threads(2)
             .build();
-        let mut writer = open(&shared, options)?;
-        let policy = merge_policy();
-        let segments = shared.index.searchable_segment_metas()?;
-        for MergeCandidate(segments) in policy.compute_merge_candidates(&segments) {
-            // Goes on by itself; one that fails leaves what is there, and the next commit tries it again.
-            drop(writer.merge(&segments));
+        let writer = open(&shared, options)?;
+        // What a commit or a merge that failed has left takes the room that the next one needs.
+        if let Err(error) = writer.garbage_collect_files().wait() {
+            tracing::debug!(%error, "what a writer has left is still there");
         }
-        writer.set_merge_policy(Box::new(policy));
+        writer.set_merge_policy(Box::new(merge_policy()));
         Ok(Self { shared, writer })
+    }
+
+    /// Starts the merges that are due, which else wait for the next commit: a build leaves a segment for each hundred
+    /// thousand documents. They go on by themselves; one that fails leaves what is there, and commits try it again.
+    ///
+    /// # Errors
+    /// When the list of segments cannot be read.
+    pub fn merge(&mut self) -> Result<(), Error> {
+        let segments = self.shared.index.searchable_segment_metas()?;
+        for MergeCandidate(segments) in merge_policy().compute_merge_candidates(&segments) {
+            drop(self.writer.merge(&segments));
+        }
+        Ok(())
     }
 
     /// Puts a document in, in place of any with the same id.

@@ -55,13 +55,14 @@ pub async fn create(
 /// 401, the same and after the same time whether or not the user exists; so it is with 429.
 pub async fn login(app: &App, client: Client, credentials: Credentials, user_agent: &str) -> Result<Tokens> {
     app.throttle.count(Act::Login, client)?;
-    app.throttle.demand_patience(&credentials.username, client)?;
+    let attempt = app.throttle.attempt(&credentials.username, client)?;
     app.passwords.demand_room()?;
     let Some(user) = whose(app, &credentials).await? else {
-        app.throttle.count_failure(&credentials.username, client);
+        attempt.was_wrong();
         let detail = "Check both; names and addresses are not case-sensitive.";
         return Err(Error::new(Kind::WrongCredentials, detail));
     };
+    drop(attempt);
     let (refresh, hash) = new_token();
     let user_agent: String = user_agent.chars().take(400).collect();
     let session_id = store::begin_session(&app.web, user.id, &user_agent, &hash).await?;
@@ -143,11 +144,12 @@ pub async fn change_password(
     if let Some((code, detail)) = weakness(change.new_password.expose_secret(), &login.username) {
         return Err(Error::field("/new_password", code, detail));
     }
-    app.throttle.demand_patience(&login.username, client)?;
+    let attempt = app.throttle.attempt(&login.username, client)?;
     if !app.passwords.verify(change.old_password, Some(login.password_hash)).await? {
-        app.throttle.count_failure(&login.username, client);
+        attempt.was_wrong();
         return Err(Error::field("/old_password", "value", "is not the present password"));
     }
+    drop(attempt);
     let hash = app.passwords.hash(change.new_password).await?;
     let mut transaction = auth::begin(&app.web, user).await?;
     store::set_password(&mut *transaction, login.id, &hash).await?;
@@ -157,17 +159,20 @@ pub async fn change_password(
 }
 
 /// Whose name or address it is with this password. Somebody may have taken another's address as a name, or the
-/// other way round; the password tells who is meant, so that neither keeps the other out.
+/// other way round; the password tells who is meant, so that neither keeps the other out. What may be both is tried
+/// twice before it is refused, however many there are: the time it takes tells nobody.
 async fn whose(app: &App, credentials: &Credentials) -> Result<Option<store::Login>> {
     let known = store::logins(&app.web, &credentials.username).await?;
-    if known.is_empty() {
-        app.passwords.verify(credentials.password.clone(), None).await?;
-    }
+    let tries: usize = if credentials.username.contains('@') { 2 } else { 1 };
+    let missing = tries.saturating_sub(known.len());
     for login in known {
         let hash = Some(login.password_hash.clone());
         if app.passwords.verify(credentials.password.clone(), hash).await? {
             return Ok(Some(login));
         }
+    }
+    for _ in 0..missing {
+        app.passwords.verify(credentials.password.clone(), None).await?;
     }
     Ok(None)
 }

@@ -160,10 +160,10 @@ impl std::error::Error for Error {}
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         use sqlx::Error as Db;
-        // query_canceled, lock_not_available, and the classes "insufficient resources" and "operator
-        // intervention": the statement may be sent again as it is.
+        // query_canceled, lock_not_available, a database that takes no connections or is being put in another's place, and
+        // the classes "insufficient resources" and "operator intervention": the statement may be sent again as it is.
         let passing = |code: &str| {
-            matches!(code, "57014" | "55P03" | "40001" | "40P01")
+            matches!(code, "57014" | "55P03" | "40001" | "40P01" | "55000" | "3D000")
                 || code.starts_with("53")
                 || code.starts_with("57P")
         };

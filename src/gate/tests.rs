@@ -111,6 +111,18 @@ async fn a_burst_that_turns_out_to_be_overload_is_cut_back() {
 }
 
 #[tokio::test]
+async fn who_has_left_leaves_no_queue() {
+    let gate = Gate::new(1).unwrap();
+    learn(&gate, Duration::from_millis(5)).await;
+    let busy = occupy(&gate).await;
+    assert_eq!(gate.run(|| ()).await, Err(Undone::TurnedAway), "after as long as anybody waits");
+    let asking = ask(&gate, 60).await;
+    assert_eq!(answered(&asking), 0, "a burst");
+    drop(busy);
+    assert_eq!(done(asking).await, 60);
+}
+
+#[tokio::test]
 async fn nor_does_anybody_wait_for_longer_than_patience() {
     let gate = Gate::new(1).unwrap();
     learn(&gate, Duration::from_millis(50)).await;

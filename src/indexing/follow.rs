@@ -54,8 +54,15 @@ impl Mirror {
         Ok(Self { engine, writer: None, applied, settling: None })
     }
 
-    /// Opens the writer already, which finds out whether the index can be written.
+    /// Opens the writer already, which finds out whether the index can be written, and begins with merges that are due.
     pub(super) async fn prepare_to_write(&mut self) -> Result<(), IndexingError> {
+        let mut writer = self.open_writer().await?;
+        writer.merge()?;
+        self.writer = Some(writer);
+        Ok(())
+    }
+
+    async fn open_writer(&self) -> Result<Writer, IndexingError> {
         let mut patience = 50;
         loop {
             let engine = self.engine.clone();
@@ -67,10 +74,7 @@ impl Mirror {
                     patience -= 1;
                     sleep(LET_GO_SOON).await;
                 }
-                opened => {
-                    self.writer = Some(opened?);
-                    return Ok(());
-                }
+                opened => return Ok(opened?),
             }
         }
     }
@@ -175,7 +179,8 @@ impl Mirror {
         let begun = Instant::now();
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => self.engine.writer(WRITER_BYTES)?,
+            // After an error, where another merge of everything may be what the disk has no room for.
+            None => self.open_writer().await?,
         };
         for chunk in ids.chunks(CHUNK) {
             let documents = projection::documents(db, chunk).await?;

@@ -1,12 +1,12 @@
 //! The loop that follows the change log.
 
-use std::{panic::AssertUnwindSafe, path::PathBuf, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use sqlx::{PgConnection, PgPool, postgres::PgListener};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +36,9 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const CUT: Duration = Duration::from_secs(3600);
 /// After an error the next try waits this long.
 pub(super) const AFTER_ERROR: Duration = Duration::from_millis(500);
+
+/// How long a stop waits for the turn that is under way: most take milliseconds.
+const LAST_TURN: Duration = Duration::from_secs(2);
 
 /// What the worker is asked to do between two turns.
 pub(super) enum Order {
@@ -114,18 +117,13 @@ impl Worker {
         self.door.clone()
     }
 
-    /// Follows the log until it is told to stop; then commits nothing more, and closes the writer.
+    /// Follows the log until it is told to stop; then ends the turn that it is in, if that is soon, and closes the writer.
     pub(super) async fn run(mut self) {
         let teller = tokio::spawn(tell(self.sources.home.clone(), self.door.clone(), self.stop.clone()));
         tokio::spawn(self.door.clone().measure(self.stop.clone()));
         let mut listener = None;
         while !self.stop.is_cancelled() {
-            // A panic is an error like any other: a mirror that nobody keeps would go stale in silence.
-            let stop = self.stop.clone();
-            let turn = tokio::select! {
-                turn = AssertUnwindSafe(self.turn()).catch_unwind() => turn.unwrap_or(Err(IndexingError::Panicked)),
-                () = stop.cancelled() => break,
-            };
+            let Some(turn) = self.turn_unless_stopped().await else { break };
             self.measure();
             match turn {
                 Ok(()) => {
@@ -139,6 +137,21 @@ impl Worker {
             tracing::debug!(%error, "the notifier had ended");
         }
         self.mirror.close().await;
+    }
+
+    /// A turn; nothing when it was told to stop meanwhile.
+    async fn turn_unless_stopped(&mut self) -> Option<Result<(), IndexingError>> {
+        let stop = self.stop.clone();
+        // A panic is an error like any other: a mirror that nobody keeps would go stale in silence.
+        let mut turn = pin!(AssertUnwindSafe(self.turn()).catch_unwind());
+        tokio::select! {
+            turn = &mut turn => Some(turn.unwrap_or(Err(IndexingError::Panicked))),
+            () = stop.cancelled() => {
+                // Whoever leaves in the middle of a commit leaves the writer with it, and nobody waits for its merges.
+                let _ = timeout(LAST_TURN, turn).await;
+                None
+            }
+        }
     }
 
     /// Reads what changed and applies it, all in one snapshot.

@@ -329,7 +329,7 @@ pub async fn move_on(
     if state.is_paid_by_arriving() {
         store::move_paid(db, id, PaymentStatus::Paid).await?;
         state.payment_status = PaymentStatus::Paid;
-        store::note(db, id, PaymentStatus::Paid.as_str(), "In cash, on delivery.", Some(actor)).await?;
+        store::note(db, id, PaymentStatus::Paid.as_str(), paying::IN_CASH, Some(actor)).await?;
     }
     Ok(())
 }

@@ -333,7 +333,8 @@ pub struct Order {
 }
 
 impl Order {
-    /// The order as a vendor sees it, whose lines these are: its sums are theirs.
+    /// The order as a vendor sees it, whose lines these are: its sums are theirs, the code is told if it lowered them, and of
+    /// what was paid for the others nothing is.
     pub fn of_these_lines(mut self) -> Self {
         let sum = |part: fn(&Item) -> Amount| {
             Amount::from_hundredths(self.items.iter().map(|item| part(item).hundredths()).sum())
@@ -341,6 +342,11 @@ impl Order {
         let (subtotal, discount) = (sum(|item| item.subtotal), sum(|item| item.discount_total));
         let total = Amount::from_hundredths(subtotal.hundredths() - discount.hundredths());
         (self.head.subtotal, self.head.discount_total, self.head.total_amount) = (subtotal, discount, total);
+        if discount == Amount::ZERO {
+            self.head.discount_code = None;
+        }
+        let is_of_all = |event: &&mut Event| Status::ALL.iter().any(|status| status.as_str() == event.event);
+        self.timeline.iter_mut().filter(|event| !is_of_all(event)).for_each(|event| event.detail.clear());
         self
     }
 }

@@ -216,6 +216,22 @@ pub(super) async fn note(
     Ok(())
 }
 
+/// Whether an order's timeline says so.
+pub(super) async fn was_told(
+    db: &mut PgConnection,
+    order_id: i64,
+    event: &str,
+    detail: &str,
+) -> sqlx::Result<bool> {
+    let was_told = sqlx::query_scalar!(
+        r#"select exists (select from order_event where order_id = $1 and event = $2 and detail = $3) as "was!""#,
+        order_id,
+        event,
+        detail
+    );
+    was_told.fetch_one(db).await
+}
+
 /// Locks an order of this owner's (`None` is everybody's): whose it is, and how it stands.
 pub(super) async fn lock(db: &mut PgConnection, id: i64, owner: Option<i64>) -> Result<Option<(i64, State)>> {
     let row = sqlx::query!(

@@ -88,7 +88,7 @@ impl From<PaymentRow> for Payment {
     }
 }
 
-/// Which attempts are read; each absent one is no condition.
+/// Which attempts are read: those that one of these names.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Which<'a> {
     pub(super) id: Option<i64>,
@@ -101,7 +101,7 @@ pub(super) struct Which<'a> {
     pub(super) gateway_key: Option<&'a str>,
 }
 
-/// The attempts, newest first.
+/// The attempts, newest first. Each name has its index, which one plan for all of them can use.
 pub(super) async fn payments(db: impl PgExecutor<'_>, which: Which<'_>) -> Result<Vec<Payment>> {
     let rows = sqlx::query_as!(
         PaymentRow,
@@ -112,13 +112,13 @@ pub(super) async fn payments(db: impl PgExecutor<'_>, which: Which<'_>) -> Resul
                   p.merchant_request_id, p.gateway_key, p.client_secret, p.result_code, p.result_description,
                   p.attention, p.abandoned_at is not null as "is_abandoned!", p.checks, p.paid_at, p.payment_date
            from payment p join orders o on o.id = p.order_id
-           where ($1::bigint is null or p.id = $1)
-             and ($2::bigint is null or p.order_id = $2)
-             and ($3::bigint is null or p.idempotency_key_id = $3)
-             and ($4::bytea is null or p.callback_token_hash = $4)
-             and ($5::text is null or p.payment_method = 'card' and p.transaction_id = $5)
-             and ($6::text is null or p.gateway_key = $6)
-             and num_nonnulls($1::bigint, $2::bigint, $3::bigint, $4::bytea, $5::text, $6::text) > 0
+           where p.id in (
+               select $1::bigint
+               union all select id from payment where order_id = $2
+               union all select id from payment where idempotency_key_id = $3
+               union all select id from payment where callback_token_hash = $4
+               union all select id from payment where payment_method = 'card' and transaction_id = $5
+               union all select id from payment where gateway_key = $6)
            order by p.id desc"#,
         which.id,
         which.order_id,

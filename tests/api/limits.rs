@@ -6,6 +6,7 @@ use duka::{
     auth::Role,
     config::{LimitSettings, Settings},
 };
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 use tokio::{
@@ -129,6 +130,21 @@ fn assert_too_many(answer: &Answer) {
 async fn login(shop: &TestShop, name: &str, password: &str, from: &str) -> Answer {
     let request = shop.request(Method::POST, "/api/auth/jwt/login/").header("x-forwarded-for", from);
     shop.send(request.json(&json!({"username": name, "password": password}))).await
+}
+
+#[tokio::test]
+async fn of_many_wrong_passwords_at_once_no_more_are_tried() {
+    let limits = LimitSettings { login_failure_rate: Some("3/h".into()), ..LimitSettings::default() };
+    with_settings(limited(limits), async |shop| {
+        shop.user("ada", Role::Customer).await;
+        for name in ["ada", "ada@example.com", "nobody@example.com"] {
+            let answers = join_all((0..20).map(|_| login(shop, name, "a wrong one", ""))).await;
+            let tried = answers.iter().filter(|answer| answer.status == 401).count();
+            assert_eq!(tried, 3, "{name}");
+            answers.iter().filter(|answer| answer.status != 401).for_each(assert_too_many);
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -318,7 +318,7 @@ async fn the_deepest_tree_with_the_longest_names_is_walked() {
 }
 
 /// The checked query that reads a list, from the cache of all of them.
-fn cached_query(beginning: &str, part: &str) -> String {
+pub(crate) fn cached_query(beginning: &str, part: &str) -> String {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/.sqlx");
     let queries = std::fs::read_dir(folder).unwrap().map(|entry| {
         let cached: Value =
@@ -332,7 +332,7 @@ fn cached_query(beginning: &str, part: &str) -> String {
 }
 
 /// How many of the database's blocks the prepared query touches.
-async fn blocks(db: &mut PgConnection, arguments: &str) -> i64 {
+pub(crate) async fn blocks(db: &mut PgConnection, arguments: &str) -> i64 {
     let explain = format!("explain (analyze, buffers, format json) execute page ({arguments})");
     let plan: Value = sqlx::query_scalar(AssertSqlSafe(explain)).fetch_one(db).await.unwrap();
     let plan = &plan[0]["Plan"];

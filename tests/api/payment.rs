@@ -7,6 +7,7 @@ mod mpesa;
 mod orders;
 mod outcomes;
 mod permutations;
+mod plans;
 mod races;
 mod refunds;
 mod reversals;

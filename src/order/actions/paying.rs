@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+/// What the timeline says of an order that was paid by arriving.
+pub const IN_CASH: &str = "In cash, on delivery.";
+
 /// Locks an order of this owner's (`None` is everybody's) against everybody else who moves it: what is to be paid.
 ///
 /// # Errors
@@ -64,6 +67,14 @@ pub async fn take_back(db: &mut PgConnection, due: &mut Due, to: PaymentStatus, 
         due.state.payment_status = to;
     }
     store::note(db, due.id, "refund_returned", detail, None).await
+}
+
+/// Whether an order was paid in cash, which no ledger of payments holds.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn was_paid_in_cash(db: &mut PgConnection, id: i64) -> Result<bool> {
+    Ok(store::was_told(db, id, PaymentStatus::Paid.as_str(), IN_CASH).await?)
 }
 
 /// Tells an order's timeline what happened to its money; `actor` is `None` for the shop itself.

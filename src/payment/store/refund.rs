@@ -55,7 +55,7 @@ impl From<RefundRow> for Refund {
     }
 }
 
-/// The refunds of an order, or the one with the id, or with the token, oldest first.
+/// The refunds of an order, or the one with the id, or with the token, oldest first. One plan serves all.
 pub(in crate::payment) async fn refunds(
     db: impl PgExecutor<'_>,
     order_id: Option<i64>,
@@ -68,10 +68,10 @@ pub(in crate::payment) async fn refunds(
                   r.status as "status: RefundStatus", r.reason, r.gateway_key, r.gateway_refund_id,
                   r.gateway_request_id, r.error, r.checks, r.created_at, r.sent_at, r.finished_at
            from refund r join payment p on p.id = r.payment_id
-           where ($1::bigint is null or r.order_id = $1)
-             and ($2::bigint is null or r.id = $2)
-             and ($3::bytea is null or r.callback_token_hash = $3)
-             and num_nonnulls($1::bigint, $2::bigint, $3::bytea) > 0
+           where r.id in (
+               select id from refund where order_id = $1
+               union all select $2::bigint
+               union all select id from refund where callback_token_hash = $3)
            order by r.id"#,
         order_id,
         id,

@@ -217,6 +217,12 @@ async fn what_is_paid_beside_cash_is_told_to_a_person() {
         shop.card_event(&event("evt_1", "payment_intent.succeeded", &intent)).await.expect(200);
         buyer.until(shop, "succeeded").await;
         assert!(attention(shop).await.unwrap().contains("in cash"));
+        // What is sent back is not what the order was paid with.
+        super::refunds::refund(shop, &buyer, json!({})).await.expect(201);
+        let order = buyer.look(shop).await;
+        assert_eq!(order["payment_status"], "paid", "{order}");
+        assert_eq!(order["timeline"].as_array().unwrap().last().unwrap()["event"], "surplus_refunded");
+        assert_eq!(attention(shop).await, None);
     })
     .await;
 }

@@ -33,6 +33,46 @@ pub async fn refund_is(shop: &TestShop, buyer: &Buyer, status: &str) -> Value {
     .await
 }
 
+/// A vendor is shown own lines, and of what was paid for others' nothing.
+#[tokio::test]
+async fn vendors_are_not_told_of_others_money() {
+    with_gateway(async |shop, gateway| {
+        let mut buyer = Buyer::new(shop, "card").await;
+        let vera = shop.user("vera", Role::Vendor).await;
+        let (cup, variant) = shop.shelve(&vera, "CUP", "5.00", 10).await;
+        let otto = shop.user("otto", Role::Vendor).await;
+        let (dear, other) = shop.shelve(&otto, "DEAR", "777.00", 10).await;
+        let code = |code: &str, product: i64| {
+            json!({"code": code, "discount_type": "fixed", "discount_value": "1.00", "product_ids": [product]})
+        };
+        for (name, product) in [("OTTOS", dear), ("VERAS", cup)] {
+            shop.post_as(&buyer.admin, "/api/discount/", code(name, product)).await.expect(201);
+            for variant in [variant, other] {
+                shop.put(&buyer.user, variant, 1).await.expect(201);
+            }
+            let body = json!({"address_id": buyer.home, "payment_method": "card", "discount_code": name});
+            buyer.order = shop.post_as(&buyer.user, "/api/order/", body).await.expect(201).id();
+            let path = format!("/api/order/{}/", buyer.order);
+            let seen = shop.get_as(&vera, &path).await.expect(200).json;
+            assert_eq!(seen["discount_code"] == "VERAS", name == "VERAS", "{seen}");
+        }
+        buyer.pay(shop, json!({})).await.expect(201);
+        let paid = gateway.confirm(&gateway.intent(), "succeeded");
+        shop.card_event(&event("evt_1", "payment_intent.succeeded", &paid)).await.expect(200);
+        buyer.until_order(shop, "paid").await;
+        refund(shop, &buyer, json!({"amount": "700.00"})).await.expect(201);
+        let told = |order: &Value| {
+            let events = order["timeline"].as_array().unwrap().iter();
+            events.filter(|event| event["detail"].as_str().unwrap().contains("KES")).count()
+        };
+        let path = format!("/api/order/{}/", buyer.order);
+        let seen = shop.get_as(&vera, &path).await.expect(200).json;
+        assert_eq!((&seen["payment_status"], told(&seen)), (&json!("partially_refunded"), 0), "{seen}");
+        assert!(told(&buyer.look(shop).await) >= 3);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn money_goes_back_in_parts_and_never_more_than_was_paid() {
     with_gateway(async |shop, gateway| {

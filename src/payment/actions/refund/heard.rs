@@ -120,7 +120,7 @@ async fn gone_out(
             if payment.received.is_some() {
                 return paying::tell(db, due.id, "refund_returned", detail, None).await;
             }
-            let to = PaymentStatus::of_held(store::ledger::held(db, due.id).await?, due.total_amount);
+            let to = paid_of(db, due).await?;
             paying::take_back(db, due, to, detail).await
         }
         RefundStatus::Failed => {
@@ -142,7 +142,7 @@ async fn went_back(db: &mut PgConnection, due: &mut Due, payment: &Payment, amou
     if payment.received.is_some() {
         return paying::tell(db, due.id, "wrong_amount_refunded", &detail, None).await;
     }
-    let to = PaymentStatus::of_held(store::ledger::held(db, due.id).await?, due.total_amount);
+    let to = paid_of(db, due).await?;
     if to == PaymentStatus::Paid {
         // What was paid too often.
         return paying::tell(db, due.id, "surplus_refunded", &detail, None).await;
@@ -152,6 +152,14 @@ async fn went_back(db: &mut PgConnection, due: &mut Due, payment: &Payment, amou
     } else {
         paying::tell(db, due.id, to.as_str(), &detail, None).await
     }
+}
+
+/// What an order has been paid by what the shop holds.
+async fn paid_of(db: &mut PgConnection, due: &Due) -> Result<PaymentStatus> {
+    if paying::was_paid_in_cash(db, due.id).await? {
+        return Ok(PaymentStatus::Paid);
+    }
+    Ok(PaymentStatus::of_held(store::ledger::held(db, due.id).await?, due.total_amount))
 }
 
 /// The refund that an M-Pesa address is of, and its payment.
