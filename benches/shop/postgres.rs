@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use duka::load::mix::Class;
 use duka_index::{CategoryKey, Document, Query as Asked};
 use sqlx::{PgPool, Row};
+use tokio::{sync::mpsc, task::spawn_blocking};
 
 use super::stage::Stage;
 
@@ -46,20 +47,25 @@ impl Relational {
         .execute(&self.db)
         .await
         .unwrap();
-        let mut documents = Vec::new();
-        stage
-            .shop
-            .app
-            .indexing
-            .engine()
-            .for_each(|document| {
-                documents.push(document);
+        // A few batches at a time: all of them may be more than memory holds.
+        let (sender, mut batches) = mpsc::channel(2);
+        let engine = stage.shop.app.indexing.engine();
+        let reading = spawn_blocking(move || {
+            let mut batch = Vec::with_capacity(BATCH);
+            engine.for_each(|document| {
+                batch.push(document);
+                if batch.len() == BATCH {
+                    sender.blocking_send(std::mem::take(&mut batch)).unwrap();
+                }
                 ControlFlow::Continue(())
-            })
-            .unwrap();
-        for batch in documents.chunks(BATCH) {
-            self.insert(batch).await;
+            })?;
+            sender.blocking_send(batch).unwrap();
+            Ok::<_, duka_index::Error>(())
+        });
+        while let Some(batch) = batches.recv().await {
+            self.insert(&batch).await;
         }
+        reading.await.unwrap().unwrap();
         sqlx::raw_sql(
             "create index on bench.product (date_added desc, id);
              create index on bench.product (price, id);
