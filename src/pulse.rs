@@ -5,8 +5,8 @@
 //! the system's buffers, for seconds, and whoever is let in at last has waited as long as whoever is turned away. So the
 //! runtime's pulse is taken: a task that sleeps for a moment stands in the same line as the requests, and tells how long
 //! that is. Once the line has been long for a while, and that for the sake of searches, those that come when the last
-//! beat is too long ago are turned away before anything else is done for them, at a fraction of what the least of
-//! answers costs, which shortens the line until the next beat.
+//! beat is too long ago, and have no kept answer, are turned away before anything else is done for them, at a fraction
+//! of what the least of answers costs, which shortens the line until the next beat.
 
 use std::{
     future::poll_fn,

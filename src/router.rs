@@ -58,7 +58,7 @@ static METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PATCH, Method:
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The shop as a service: what the accept loop calls. Searches that the runtime has no time for are turned away before
-/// anything else.
+/// anything else, unless their answer is kept.
 pub fn service(
     app: App,
     pulse: Pulse,

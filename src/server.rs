@@ -58,7 +58,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const QUIET: u32 = 20;
 const TURN: Duration = Duration::from_millis(10);
 /// How long requests that have begun may go on after that: in all less than the ten seconds after which container
-/// runtimes kill.
+/// runtimes kill. What is being merged in a large index may take some more.
 const DRAIN: Duration = Duration::from_secs(7);
 
 /// Listens at the first address that the text stands for and that can be had.

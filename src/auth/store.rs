@@ -22,7 +22,7 @@ pub(super) async fn live_role(
 }
 
 /// Says until the end of the transaction who writes in it; the audit's triggers ask. What such a transaction reads and
-/// writes it names by keys, for which one plan serves all: making one anew for each statement, those of triggers and
+/// writes it has to name by keys, for which one plan serves all (`$1 is null or …` reads everything then): making one anew for each statement, those of triggers and
 /// foreign keys included, took a third of PostgreSQL's time.
 pub(super) async fn sign(db: &mut PgConnection, author: &Author) -> sqlx::Result<()> {
     sqlx::query!(
