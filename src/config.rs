@@ -40,7 +40,7 @@ pub struct Settings {
     #[arg(long, env = "DUKA_SEARCH_CACHE_BYTES", value_name = "BYTES", global = true)]
     pub search_cache_bytes: Option<String>,
     /// Bytes that products may take as answers show them, ready for searches that nobody has asked before; 0 keeps
-    /// none [default: 100663296]
+    /// none [default: 134217728]
     #[arg(long, env = "DUKA_ROW_CACHE_BYTES", value_name = "BYTES", global = true)]
     pub row_cache_bytes: Option<String>,
     /// The hour of day (UTC, 0 to 23) at which the index is compared with the database and repaired, or `never`
@@ -101,8 +101,8 @@ const ORDER_EXPIRY_MINUTES: i32 = 30;
 const VERIFY_HOUR: u8 = 3;
 /// What kept answers to searches may take by default: about two thousand pages of two dozen products.
 const SEARCH_CACHE_BYTES: u64 = 64 * 1024 * 1024;
-/// The rows of eighty thousand products.
-const ROW_CACHE_BYTES: u64 = 96 * 1024 * 1024;
+/// The rows of a hundred thousand products.
+const ROW_CACHE_BYTES: u64 = 128 * 1024 * 1024;
 /// What an import over HTTP may be by default: some ten times the largest catalog that it was tried with.
 const IMPORT: ImportLimits =
     ImportLimits { bytes: 256 * 1024 * 1024, unpacked_bytes: 2 * 1024 * 1024 * 1024, rows: 1_000_000 };

@@ -32,7 +32,7 @@ use tantivy::{
     index::SegmentComponent,
 };
 
-use crate::error::Error;
+use crate::{error::Error, stored};
 
 /// The list of a commit's segments.
 pub(crate) const META: &str = "meta.json";
@@ -136,7 +136,7 @@ impl TerminatingWrite for Unsettled {
 
 impl Directory for Files {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        self.directory.get_file_handle(path)
+        stored::open(&self.root, path, self.directory.get_file_handle(path)?)
     }
 
     fn delete(&self, path: &Path) -> Result<(), DeleteError> {

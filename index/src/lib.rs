@@ -83,6 +83,7 @@ mod generation;
 mod health;
 mod reader;
 mod search;
+mod stored;
 mod writer;
 
 mod best;
