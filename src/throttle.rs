@@ -6,10 +6,11 @@
 //! only wrong passwords count against an account.
 
 use std::{
+    collections::{HashMap, hash_map::Entry},
     hash::Hash,
     num::NonZeroU32,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,6 +18,7 @@ use std::{
 
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
+use tokio::time::sleep;
 
 use crate::{
     client::Client,
@@ -29,6 +31,10 @@ const MOST_ASKERS: u64 = 100_000;
 /// As many times as many wrong passwords are taken for an account from everywhere as from one address: whoever is
 /// kept from guessing should not keep the account's owner out as well.
 const EVERYWHERE: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+
+/// How long a password waits at most to be tried, while others are, and how often it looks.
+const PATIENCE: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// What is counted by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +55,7 @@ pub struct Throttle {
     register: Option<Meter<[u8; 8]>>,
     refresh: Option<Meter<[u8; 8]>>,
     search: Option<Meter<[u8; 8]>>,
-    /// Wrong passwords by account and address, and by account.
-    failures: Option<(Meter<Account>, Meter<Account>)>,
+    failures: Option<Failures>,
 }
 
 /// The hash of what an account was called: names may be long, and need not be kept.
@@ -59,13 +64,12 @@ type Account = [u8; 32];
 impl Throttle {
     /// Meters for these limits, all at rest.
     pub fn new(limits: &Limits) -> Self {
-        let everywhere = |rate: Rate| Rate { count: rate.count.saturating_mul(EVERYWHERE), ..rate };
         Self {
             login: limits.login.map(Meter::new),
             register: limits.register.map(Meter::new),
             refresh: limits.refresh.map(Meter::new),
             search: limits.search.map(Meter::new),
-            failures: limits.login_failure.map(|rate| (Meter::new(rate), Meter::new(everywhere(rate)))),
+            failures: limits.login_failure.map(Failures::new),
         }
     }
 
@@ -84,39 +88,109 @@ impl Throttle {
         meter.count(client.network()).map_err(|wait| too_many(name, wait, "from your address"))
     }
 
-    /// Lets a password be tried for the account, which may be none that there is. An account has a name and an address,
-    /// each of which is counted for itself: who is refused for both at once would know that they are one's.
+    /// Lets a password be tried for the account, which may be none that there is. It counts as a wrong one meanwhile, so that
+    /// of many at once no more are tried than may be wrong; the others wait for a moment until it is known what became of
+    /// those. An account has a name and an address, each of which is counted for itself: who is refused for both at once
+    /// would know that they are one's.
     ///
     /// # Errors
-    /// 429 when too many wrong ones were, or are being tried right now.
-    pub fn attempt(&self, account: &str, client: Client) -> Result<Attempt<'_>> {
-        let Some((here, everywhere)) = &self.failures else { return Ok(Attempt(Vec::new())) };
-        let mut attempt = Attempt(Vec::with_capacity(2));
-        for (meter, key) in [(here, account_at(account, client)), (everywhere, account_of(account))] {
-            let counted = meter.count(key);
-            counted
-                .map_err(|wait| too_many("login-failure", wait, "with a wrong password for this account"))?;
-            attempt.0.push((meter, key));
+    /// 429 when too many were wrong; 503 when too many are being tried.
+    pub async fn attempt(&self, account: &str, client: Client) -> Result<Attempt<'_>> {
+        let Some(failures) = &self.failures else { return Ok(Attempt(None)) };
+        let keys = [account_at(account, client), account_of(account)];
+        let begun = Instant::now();
+        loop {
+            match failures.begin(keys) {
+                Begun::Yes => return Ok(Attempt(Some((failures, keys)))),
+                Begun::TooMany(wait) => {
+                    return Err(too_many("login-failure", wait, "with a wrong password for this account"));
+                }
+                Begun::NotYet if begun.elapsed() < PATIENCE => sleep(AGAIN).await,
+                Begun::NotYet => {
+                    return Err(Error::unavailable("Too many are signing in to this account right now."));
+                }
+            }
         }
-        Ok(attempt)
     }
 }
 
-/// A password that is being tried: it counts as a wrong one meanwhile, so that of many at once no more are tried than may
-/// be wrong, and from then on if it [was](Attempt::was_wrong).
+/// Wrong passwords.
+struct Failures {
+    /// By account and address, and by account.
+    meters: [Meter<Account>; 2],
+    /// How many are being tried, by the same.
+    trying: Mutex<HashMap<Account, u32>>,
+}
+
+/// Whether a password may be tried.
+enum Begun {
+    Yes,
+    /// Not before it is known what becomes of others.
+    NotYet,
+    TooMany(Duration),
+}
+
+impl Failures {
+    fn new(rate: Rate) -> Self {
+        let everywhere = Rate { count: rate.count.saturating_mul(EVERYWHERE), ..rate };
+        Self { meters: [Meter::new(rate), Meter::new(everywhere)], trying: Mutex::default() }
+    }
+
+    fn trying(&self) -> MutexGuard<'_, HashMap<Account, u32>> {
+        self.trying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, keys: [Account; 2]) -> Begun {
+        let mut trying = self.trying();
+        let [here, everywhere] = &self.meters;
+        let counted = here.count(keys[0]).map_err(|wait| (wait, keys[0])).and_then(|()| {
+            let counted = everywhere.count(keys[1]).map_err(|wait| (wait, keys[1]));
+            counted.inspect_err(|_| here.take_back(&keys[0]))
+        });
+        match counted {
+            Ok(()) => {
+                keys.into_iter().for_each(|key| *trying.entry(key).or_default() += 1);
+                Begun::Yes
+            }
+            Err((_, key)) if trying.contains_key(&key) => Begun::NotYet,
+            Err((wait, _)) => Begun::TooMany(wait),
+        }
+    }
+
+    fn end(&self, keys: [Account; 2], was_wrong: bool) {
+        let mut trying = self.trying();
+        for (meter, key) in self.meters.iter().zip(keys) {
+            if !was_wrong {
+                meter.take_back(&key);
+            }
+            if let Entry::Occupied(mut count) = trying.entry(key) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
+    }
+}
+
+/// A password that is being tried. Dropped, it was none that counts.
 #[must_use]
-pub struct Attempt<'a>(Vec<(&'a Meter<Account>, Account)>);
+pub struct Attempt<'a>(Option<(&'a Failures, [Account; 2])>);
 
 impl Attempt<'_> {
     /// Leaves it counted.
     pub fn was_wrong(mut self) {
-        self.0.clear();
+        if let Some((failures, keys)) = self.0.take() {
+            failures.end(keys, true);
+        }
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.0.iter().for_each(|(meter, key)| meter.take_back(key));
+        if let Some((failures, keys)) = self.0.take() {
+            failures.end(keys, false);
+        }
     }
 }
 
@@ -239,20 +313,22 @@ mod tests {
         assert_eq!(admitted, 50);
     }
 
-    #[test]
-    fn wrong_passwords_count_by_account_whatever_its_case() {
+    #[tokio::test]
+    async fn wrong_passwords_count_by_account_whatever_its_case() {
         let mut settings = Settings::default();
         settings.limits.login_failure_rate = Some("2/h".into());
         let throttle = Throttle::new(&Config::new(&settings).unwrap().limits);
         let client = Client::default();
-        throttle.attempt("Ada ", client).unwrap().was_wrong();
-        drop(throttle.attempt("ada", client).unwrap());
-        let under_way = throttle.attempt("ada", client).unwrap();
-        let refused = throttle.attempt("ADA", client).map(drop).unwrap_err();
+        throttle.attempt("Ada ", client).await.unwrap().was_wrong();
+        drop(throttle.attempt("ada", client).await.unwrap());
+        let under_way = throttle.attempt("ada", client).await.unwrap();
+        // Nobody knows yet whether that was one too many.
+        let refused = throttle.attempt("ADA", client).await.map(drop).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Unavailable);
+        assert!(throttle.attempt("bob", client).await.is_ok());
+        let (waiting, ()) = tokio::join!(throttle.attempt("ADA", client), async { drop(under_way) });
+        waiting.unwrap().was_wrong();
+        let refused = throttle.attempt("ada", client).await.map(drop).unwrap_err();
         assert_eq!(refused.kind(), Kind::TooManyRequests);
-        assert!(throttle.attempt("bob", client).is_ok());
-        drop(under_way);
-        throttle.attempt("ADA", client).unwrap().was_wrong();
-        assert!(throttle.attempt("ada", client).is_err());
     }
 }

@@ -55,7 +55,7 @@ pub async fn create(
 /// 401, the same and after the same time whether or not the user exists; so it is with 429.
 pub async fn login(app: &App, client: Client, credentials: Credentials, user_agent: &str) -> Result<Tokens> {
     app.throttle.count(Act::Login, client)?;
-    let attempt = app.throttle.attempt(&credentials.username, client)?;
+    let attempt = app.throttle.attempt(&credentials.username, client).await?;
     app.passwords.demand_room()?;
     let Some(user) = whose(app, &credentials).await? else {
         attempt.was_wrong();
@@ -144,7 +144,7 @@ pub async fn change_password(
     if let Some((code, detail)) = weakness(change.new_password.expose_secret(), &login.username) {
         return Err(Error::field("/new_password", code, detail));
     }
-    let attempt = app.throttle.attempt(&login.username, client)?;
+    let attempt = app.throttle.attempt(&login.username, client).await?;
     if !app.passwords.verify(change.old_password, Some(login.password_hash)).await? {
         attempt.was_wrong();
         return Err(Error::field("/old_password", "value", "is not the present password"));
