@@ -107,7 +107,7 @@ impl Throttle {
                 }
                 Begun::NotYet if begun.elapsed() < PATIENCE => sleep(AGAIN).await,
                 Begun::NotYet => {
-                    return Err(Error::unavailable("Too many are signing in to this account right now."));
+                    return Err(Error::unavailable("Too many passwords of this account are being tried; try again in a moment."));
                 }
             }
         }

@@ -17,9 +17,9 @@ pub(crate) const HEAP_BYTES: (usize, usize) = (15_000_000, 4_000_000_000);
 /// Changes an index. There is one at a time; drop it to let another one be opened.
 ///
 /// Changes gather until [`Writer::commit`] makes them visible together; a writer that is dropped
-/// loses what it has not committed, and nothing else; what one before it has left of files is removed when the next is
-/// opened. After any error other than [`Error::Document`], drop the
-/// writer and open another one: it continues from the last commit.
+/// loses what it has not committed, and nothing else; what it has left of files the next one removes as it is opened.
+/// After any error other than [`Error::Document`], drop the writer and open another one: it continues from the last
+/// commit.
 pub struct Writer {
     shared: Arc<Shared>,
     writer: IndexWriter,
