@@ -107,7 +107,9 @@ impl Throttle {
                 }
                 Begun::NotYet if begun.elapsed() < PATIENCE => sleep(AGAIN).await,
                 Begun::NotYet => {
-                    return Err(Error::unavailable("Too many passwords of this account are being tried; try again in a moment."));
+                    return Err(Error::unavailable(
+                        "Too many passwords of this account are being tried; try again in a moment.",
+                    ));
                 }
             }
         }
