@@ -1,4 +1,4 @@
-//! What was derived from a segment, kept for those who ask again: within bounds, since what is asked has none.
+//! What was derived from a segment or a generation, kept for those who ask again: within bounds, since what is asked has none.
 
 use std::{fmt, hash::Hash};
 

@@ -22,8 +22,8 @@ pub(super) async fn live_role(
 }
 
 /// Says until the end of the transaction who writes in it; the audit's triggers ask. What such a transaction reads and
-/// writes it has to name by keys, for which one plan serves all (`$1 is null or …` reads everything then): making one anew for each statement, those of triggers and
-/// foreign keys included, took a third of PostgreSQL's time.
+/// writes it has to name by keys, for which one plan serves all (`$1 is null or …` reads everything then): making one anew
+/// for each statement, those of triggers and foreign keys included, took a third of PostgreSQL's time.
 pub(super) async fn sign(db: &mut PgConnection, author: &Author) -> sqlx::Result<()> {
     sqlx::query!(
         "select set_config('duka.audit', $1, true) as mode, set_config('duka.actor_id', $2, true) as actor_id,
