@@ -56,18 +56,24 @@ impl Mirror {
 
     /// Opens the writer already, which finds out whether the index can be written, and begins with merges that are due.
     pub(super) async fn prepare_to_write(&mut self) -> Result<(), IndexingError> {
-        let mut writer = self.open_writer().await?;
-        writer.merge()?;
-        self.writer = Some(writer);
+        self.writer = Some(self.open_writer(Writer::merge).await?);
         Ok(())
     }
 
-    async fn open_writer(&self) -> Result<Writer, IndexingError> {
+    /// Opens the writer and does something with it, off the runtime.
+    async fn open_writer(
+        &self,
+        first: fn(&mut Writer) -> Result<(), duka_index::Error>,
+    ) -> Result<Writer, IndexingError> {
         let mut patience = 50;
         loop {
             let engine = self.engine.clone();
             // Its threads merge for seconds.
-            let opening = patiently(NICENESS, move || Ok(engine.writer(WRITER_BYTES)))?;
+            let open = move || {
+                let mut writer = engine.writer(WRITER_BYTES)?;
+                first(&mut writer).map(|()| writer)
+            };
+            let opening = patiently(NICENESS, move || Ok(open()))?;
             match opening.await.map_err(|_| IndexingError::Panicked)?? {
                 // One that was told to stop in the middle of a commit lets go when that is done.
                 Err(duka_index::Error::WriterBusy(_)) if patience > 0 => {
@@ -180,7 +186,7 @@ impl Mirror {
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
             // After an error, where another merge of everything may be what the disk has no room for.
-            None => self.open_writer().await?,
+            None => self.open_writer(|_| Ok(())).await?,
         };
         for chunk in ids.chunks(CHUNK) {
             let documents = projection::documents(db, chunk).await?;
