@@ -69,7 +69,7 @@ pub(crate) fn count(
         }
         let mut count = 0;
         for (ordinal, term) in found {
-            let index = generation.segments[*ordinal].reader.inverted_index(generation.fields.attribute)?;
+            let index = generation.index(*ordinal, generation.fields.attribute)?;
             count += postings::count_in(&index, term, &sets[*ordinal])?;
         }
         if count > 0 {

@@ -24,10 +24,14 @@ use crate::{
     reading::{CALLED_SO, TextReader},
     settings::Lexicon,
     words::Asked,
+    writer::LEVELLED,
 };
 
 /// Documents of a word that are kept in order.
 const KEPT: usize = 128;
+/// Of a segment with fewer documents all are: what changes often lies there, and most of them may be deleted before it is
+/// merged.
+const SMALL: u32 = LEVELLED;
 /// Up to where pages are answered from them: what was deleted leaves room.
 const DEEPEST: usize = 100;
 /// Bytes that all of a segment's words may take here.
@@ -146,7 +150,7 @@ pub(crate) fn find(
     });
     let row = |found: &Scored| {
         let view = &generation.segments[found.segment as usize].view;
-        let edition = Edition::new(view.number, found.doc, view.price_interval(query.at));
+        let edition = Edition::new(view, found.doc, query.at);
         Row { edition, segment: found.segment, doc: found.doc, score: found.score, place: None }
     };
     Ok(Some(Found {
@@ -237,7 +241,7 @@ impl TextReader<'_> {
             docs.push((Reverse(score.to_bits()), i64_to_u64(view.ids[doc as usize]), doc));
         });
         let active = docs.len() as u64;
-        if docs.len() > KEPT {
+        if docs.len() > KEPT && view.documents() >= SMALL {
             docs.select_nth_unstable(KEPT);
             docs.truncate(KEPT);
         }

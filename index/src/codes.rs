@@ -19,7 +19,7 @@ impl TextReader<'_> {
         if code.is_empty() || self.parsed.code_begun().is_some() {
             return Ok(!code.is_empty());
         }
-        let index = self.generation.segments[ordinal].reader.inverted_index(field)?;
+        let index = self.generation.index(ordinal, field)?;
         Ok(index.get_term_info(&Term::from_field_text(field, code))?.is_some())
     }
 
@@ -29,7 +29,7 @@ impl TextReader<'_> {
         if self.parsed.code.is_empty() {
             return Ok(());
         }
-        let index = self.generation.segments[ordinal].reader.inverted_index(field)?;
+        let index = self.generation.index(ordinal, field)?;
         self.add_codes_begun(&index, ordinal, docs, scores)?;
         let Some(term) = index.get_term_info(&Term::from_field_text(field, &self.parsed.code))? else {
             return Ok(());

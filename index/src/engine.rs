@@ -1,10 +1,10 @@
 //! The engine: one index directory, and the generation of it that searches see.
 
 use std::{
-    fmt, fs,
+    fmt, fs, mem,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     thread,
     time::SystemTime,
 };
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     health: Arc<Health>,
     reader: IndexReader,
     current: RwLock<Arc<Generation>>,
+    /// The one before, for a while: whoever drops a generation last closes its files, and should be no search.
+    retired: Mutex<Option<Arc<Generation>>>,
 }
 
 impl Engine {
@@ -137,6 +139,7 @@ impl Engine {
             health,
             reader,
             current: RwLock::new(Arc::new(generation)),
+            retired: Mutex::new(None),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -274,6 +277,7 @@ impl Engine {
     /// # Errors
     /// [`Error::Directory`] when the disk does not take it; what was committed stays visible.
     pub fn settle(&self) -> Result<usize, Error> {
+        self.shared.retire(None);
         self.shared.files.settle()
     }
 
@@ -340,7 +344,16 @@ impl Shared {
         let generation = Generation::new(searcher, meta.payload, fields, &self.health, Some(&before))?;
         let number = generation.number;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
+        self.retire(Some(before));
         Ok(number)
+    }
+
+    /// Keeps a generation that is no longer current, and drops the one that was kept.
+    fn retire(&self, generation: Option<Arc<Generation>>) {
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = mem::replace(&mut *retired, generation);
+        drop(retired);
+        drop(before);
     }
 }
 

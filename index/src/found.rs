@@ -3,13 +3,7 @@
 //! Most of what a page costs is reading its documents. Whoever has kept what it made of one need not read it again:
 //! an [`Edition`] says whether it is still the same.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fmt, sync::Arc};
 
 use crate::{
     cursor::Cursor,
@@ -19,26 +13,25 @@ use crate::{
     highlight::Highlighter,
     hits::{Facets, Highlights, Hit, Hits},
     lookup::Form,
+    segment::SegmentView,
 };
 
-/// A document at an interval of time: in this process, equal ones are equal documents whose prices stand equally.
-/// Others need not differ.
+/// A document at an interval of time: equal ones are equal documents whose prices stand equally, in whatever segment they
+/// are. Others need not differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Edition {
-    view: u64,
-    doc: u32,
-    interval: u32,
+    id: i64,
+    /// Of the document as it is stored.
+    print: u64,
+    /// Since when it costs what it costs, at most.
+    since: i64,
 }
 
 impl Edition {
-    pub(crate) fn new(view: u64, doc: u32, interval: u32) -> Self {
-        Self { view, doc, interval }
-    }
-
-    /// A number for a segment's view, which no other one has had in this process.
-    pub(crate) fn next_view() -> u64 {
-        static LATEST: AtomicU64 = AtomicU64::new(0);
-        LATEST.fetch_add(1, Ordering::Relaxed)
+    /// That of a document of a segment at an instant.
+    pub(crate) fn new(view: &SegmentView, doc: u32, at: i64) -> Self {
+        let since = view.last_price_change(at).unwrap_or(i64::MIN);
+        Self { id: view.ids[doc as usize], print: view.prints[doc as usize], since }
     }
 }
 

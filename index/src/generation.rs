@@ -47,6 +47,7 @@ pub(crate) struct Generation {
 }
 
 /// A segment of a generation.
+#[derive(Clone)]
 pub(crate) struct Segment {
     id: SegmentId,
     pub(crate) view: Arc<SegmentView>,
@@ -57,7 +58,7 @@ pub(crate) struct Segment {
     /// How many those are.
     pub(crate) offered_count: u64,
     /// How far down in each order they are.
-    pub(crate) leafed: Leafed,
+    pub(crate) leafed: Arc<Leafed>,
     /// On disk.
     bytes: u64,
     pub(crate) reader: SegmentReader,
@@ -100,8 +101,22 @@ impl Generation {
         field: Field,
         wanted: impl Fn(usize) -> bool,
     ) -> Result<Vec<(usize, Arc<InvertedIndexReader>)>, Error> {
-        let segments = self.segments.iter().enumerate().filter(|(ordinal, _)| wanted(*ordinal));
-        segments.map(|(ordinal, segment)| Ok((ordinal, segment.reader.inverted_index(field)?))).collect()
+        let ordinals = (0..self.segments.len()).filter(|ordinal| wanted(*ordinal));
+        ordinals.map(|ordinal| Ok((ordinal, self.index(ordinal, field)?))).collect()
+    }
+
+    /// The inverted index of a field of a segment.
+    pub(crate) fn index(&self, ordinal: usize, field: Field) -> Result<Arc<InvertedIndexReader>, Error> {
+        let Segment { view, reader, .. } = &self.segments[ordinal];
+        if let Some(index) = view.indexes.get(field) {
+            return Ok(index);
+        }
+        let index = reader.inverted_index(field)?;
+        // It outlasts the generation: nothing that was read while somebody wrote to the files.
+        if self.is_whole() {
+            view.indexes.keep(field, &index);
+        }
+        Ok(index)
     }
 
     /// Whether what was just read of words may be kept: nobody has written to their files.
@@ -167,7 +182,12 @@ fn unpack(readers: &[SegmentReader], known: &[Segment]) -> Result<Vec<Segment>, 
 impl Segment {
     fn new(reader: &SegmentReader, known: &[Self]) -> Result<Self, Error> {
         let id = reader.segment_id();
-        let (view, bytes) = match known.iter().find(|segment| segment.id == id) {
+        let known = known.iter().find(|segment| segment.id == id);
+        // What is deleted stays so.
+        if let Some(same) = known.filter(|known| known.reader.num_docs() == reader.num_docs()) {
+            return Ok(Self { reader: reader.clone(), ..same.clone() });
+        }
+        let (view, bytes) = match known {
             Some(segment) => (Arc::clone(&segment.view), segment.bytes),
             None => (Arc::new(SegmentView::load(reader)?), reader.space_usage()?.total().get_bytes()),
         };
@@ -178,7 +198,7 @@ impl Segment {
         }
         let mut offered = live.clone();
         offered.and(&view.active);
-        let (offered_count, leafed) = (offered.count(), Leafed::default());
+        let (offered_count, leafed) = (offered.count(), Arc::default());
         Ok(Self { id, view, live, offered, offered_count, leafed, bytes, reader: reader.clone() })
     }
 }

@@ -6,6 +6,7 @@
 
 use std::{
     cmp::Reverse,
+    collections::HashSet,
     hash::BuildHasher,
     sync::{Arc, LazyLock},
 };
@@ -26,6 +27,7 @@ use crate::{
     postings,
     schema::TextField,
     text::{self, SIZE_MARK, STEM_MARK},
+    words::Places,
 };
 
 /// The longer words that a prefix may stand for, in each field. More than that is not a search yet, and the most
@@ -42,12 +44,43 @@ const MIN_BESIDE_INITIAL: usize = 3;
 const MOST_BYTES: usize = 4 << 20;
 const ENTRY_BYTES: usize = 256;
 
-/// The documents of a form in a field of the segment at hand.
-type Here = (TextField, Source);
+/// Where in a segment a form is.
+#[derive(Debug, Default)]
+pub(crate) struct Here {
+    /// Field by field; where it is begun, word by word in each.
+    pub(crate) sources: Vec<(TextField, Source)>,
+    /// In how many documents, by field.
+    pub(crate) by_field: [u64; TextField::ALL.len()],
+    /// Where it is begun, which word it is, for each source.
+    words: Vec<u64>,
+}
+
+impl Here {
+    fn push(&mut self, field: TextField, source: Source) {
+        self.by_field[field as usize] += source.documents();
+        self.sources.push((field, source));
+    }
+
+    /// The words of a field that it begins.
+    fn words_of(&self, field: TextField) -> &[u64] {
+        let start = self.sources.partition_point(|(other, _)| *other < field);
+        let end = self.sources.partition_point(|(other, _)| *other <= field);
+        self.words.get(start..end).unwrap_or_default()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let phrases = self.sources.iter().map(|(_, source)| match source {
+            Source::Term(_) => 0,
+            Source::Docs(docs) => size_of_val::<[u32]>(docs),
+        });
+        size_of_val::<[_]>(&self.sources) + size_of_val::<[_]>(&self.words) + phrases.sum::<usize>()
+    }
+}
 
 /// Where in a segment those forms are that were looked up: it never changes, so that this outlasts the generation.
+/// Nothing for what begins too many words to choose from them here.
 #[derive(Debug)]
-pub(crate) struct LookedUp(Bounded<Form, Arc<[Here]>>);
+pub(crate) struct LookedUp(Bounded<Form, Option<Arc<Here>>>);
 
 impl Default for LookedUp {
     fn default() -> Self {
@@ -110,44 +143,61 @@ impl Form {
         }
     }
 
-    /// Looks it up in every field, and says which longer words were chosen where there are too many: 0 where there are
-    /// not, and else equal for equal ones.
-    pub(crate) fn find(&self, generation: &Generation) -> Result<(Vec<Found>, u64), Error> {
-        let (mut found, mut chosen) = (Vec::new(), 0);
-        // Which longer words count is decided over all segments.
-        if let Self::Begun(_) = self {
-            self.find_where(&TextField::ALL, generation, |_| true, &mut found, &mut chosen)?;
-            return Ok((found, chosen));
+    /// Looks it up in every field.
+    pub(crate) fn find(&self, generation: &Generation) -> Result<Places, Error> {
+        let mut found = Vec::with_capacity(generation.segments.len());
+        let mut new = Vec::new();
+        for (ordinal, segment) in generation.segments.iter().enumerate() {
+            let here = match segment.view.looked_up.0.get(self) {
+                Some(here) => here,
+                None => {
+                    let here = self.find_here(ordinal, generation)?.map(Arc::new);
+                    new.push((ordinal, here.clone()));
+                    here
+                }
+            };
+            found.push(here);
         }
-        for ordinal in 0..generation.segments.len() {
-            let here = self.find_here(ordinal, generation)?;
-            found.extend(here.iter().map(|(field, source)| Found {
-                field: *field,
-                ordinal,
-                source: source.clone(),
-            }));
+        let is_whole = new.is_empty() || generation.is_whole();
+        if is_whole {
+            for (ordinal, here) in new {
+                let bytes = ENTRY_BYTES + here.as_ref().map_or(0, |here| here.bytes());
+                generation.segments[ordinal].view.looked_up.0.keep(self.clone(), here, bytes);
+            }
         }
-        Ok((found, chosen))
+        let found: Option<Vec<Arc<Here>>> = found.into_iter().collect();
+        let Some(found) = found else { return self.choose(generation) };
+        let begins_too_many = |field| {
+            let words = || found.iter().map(|here: &Arc<Here>| here.words_of(field));
+            words().map(<[u64]>::len).sum::<usize>() > MAX_EXPANSIONS
+                && words().flatten().collect::<HashSet<_, RandomState>>().len() > MAX_EXPANSIONS
+        };
+        if TextField::ALL.into_iter().any(begins_too_many) {
+            return self.choose(generation);
+        }
+        Ok(Places::new(found, 0, is_whole))
     }
 
-    /// Looks it up in every field of a segment, once.
-    fn find_here(&self, ordinal: usize, generation: &Generation) -> Result<Arc<[Here]>, Error> {
-        let looked_up = &generation.segments[ordinal].view.looked_up.0;
-        if let Some(here) = looked_up.get(self) {
-            return Ok(here);
+    /// Looks it up in every field of a segment; nothing for what begins too many words to choose from them here.
+    fn find_here(&self, ordinal: usize, generation: &Generation) -> Result<Option<Here>, Error> {
+        if let Self::Begun(word) = self {
+            return begun_here(word, ordinal, generation);
         }
-        let mut found = Vec::new();
+        let (mut found, mut here) = (Vec::new(), Here::default());
         self.find_where(&TextField::ALL, generation, |other| other == ordinal, &mut found, &mut 0)?;
-        let here: Arc<[Here]> = found.into_iter().map(|found| (found.field, found.source)).collect();
-        if generation.is_whole() {
-            let docs = here.iter().map(|(_, source)| match source {
-                Source::Term(_) => 0,
-                Source::Docs(docs) => size_of_val::<[u32]>(docs),
-            });
-            let bytes = ENTRY_BYTES + docs.sum::<usize>() + size_of_val::<[Here]>(&here);
-            looked_up.keep(self.clone(), Arc::clone(&here), bytes);
-        }
-        Ok(here)
+        found.into_iter().for_each(|Found { field, source, .. }| here.push(field, source));
+        Ok(Some(here))
+    }
+
+    /// Looks longer words up in all segments at once: which of them count is decided over all.
+    fn choose(&self, generation: &Generation) -> Result<Places, Error> {
+        let (mut found, mut chosen) = (Vec::new(), 0);
+        self.find_where(&TextField::ALL, generation, |_| true, &mut found, &mut chosen)?;
+        let mut by_segment: Vec<Here> = generation.segments.iter().map(|_| Here::default()).collect();
+        found
+            .into_iter()
+            .for_each(|Found { field, ordinal, source }| by_segment[ordinal].push(field, source));
+        Ok(Places::new(by_segment.into_iter().map(Arc::new).collect(), chosen, generation.is_whole()))
     }
 
     /// Looks it up in some fields.
@@ -174,13 +224,38 @@ impl Form {
                 Self::Apart(word) => look_up.apart(word, found)?,
                 Self::Phrase(words) => look_up.phrase(words, found)?,
                 Self::Size(inches) => look_up.term(&format!("{SIZE_MARK}{inches}"), found)?,
-                // Half of all words begin with one of a few letters: in prose that is noise.
-                Self::Begun(word) if word.len() == 1 && field.is_prose() => {}
+                Self::Begun(word) if is_noise(word, field) => {}
                 Self::Begun(word) => look_up.begun(word, found, chosen)?,
             }
         }
         Ok(())
     }
+}
+
+/// Half of all words begin with one of a few letters: in prose that is noise.
+fn is_noise(begun: &str, field: TextField) -> bool {
+    begun.len() == 1 && field.is_prose()
+}
+
+/// The longer words of a segment that a word begins, in every field; nothing where they are too many in one.
+fn begun_here(word: &str, ordinal: usize, generation: &Generation) -> Result<Option<Here>, Error> {
+    let mut here = Here::default();
+    for field in TextField::ALL.into_iter().filter(|field| !is_noise(word, *field)) {
+        let before = here.sources.len();
+        let index = generation.index(ordinal, generation.fields.text[field as usize])?;
+        let mut terms = index.terms().range().ge(word).into_stream()?;
+        while terms.advance() {
+            let Some(rest) = terms.key().strip_prefix(word.as_bytes()) else { break };
+            if here.sources.len() - before > MAX_EXPANSIONS {
+                return Ok(None);
+            }
+            if !rest.is_empty() {
+                here.words.push(HASHES.hash_one(rest));
+                here.push(field, Source::Term(terms.value().clone()));
+            }
+        }
+    }
+    Ok(Some(here))
 }
 
 /// A field of all segments.

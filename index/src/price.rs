@@ -118,11 +118,6 @@ impl Prices {
         passed.checked_sub(1).map(|last| self.boundaries[last])
     }
 
-    /// Which of its intervals holds at `at`; see [`PriceColumn::interval`].
-    pub(crate) fn interval_at(&self, at: i64) -> u32 {
-        u32::try_from(self.passed(at)).unwrap_or(u32::MAX)
-    }
-
     fn passed(&self, at: i64) -> usize {
         self.boundaries.partition_point(|&boundary| boundary <= at)
     }

@@ -325,7 +325,7 @@ impl<'a> TextReader<'a> {
     /// What is called so.
     pub(crate) fn called(&self, ordinal: usize, kind: &str) -> Result<Bits, Error> {
         let field = self.generation.fields.kind;
-        let index = self.generation.segments[ordinal].reader.inverted_index(field)?;
+        let index = self.generation.index(ordinal, field)?;
         let mut called = Bits::none(self.base[ordinal].bound());
         if let Some(term) = index.get_term_info(&Term::from_field_text(field, kind))? {
             postings::collect(&index, &term, &mut called)?;

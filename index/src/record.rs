@@ -12,7 +12,7 @@ use crate::{
     collation::Collation,
     document::{AttributeValue, Document},
     error::Error,
-    schema::{Fields, Lengths, TextField, attribute_term},
+    schema::{self, Fields, Lengths, TextField, attribute_term},
     text::{self, Held},
 };
 
@@ -36,9 +36,11 @@ pub(crate) fn encode(
     let unfit = |reason| Error::Document { id: document.id, reason };
     check(document).map_err(unfit)?;
     let mut stored = serde_json::to_vec(document).map_err(|_| unfit("it cannot be written as JSON"))?;
+    let print = schema::hash(&stored);
     stored.extend(crc32fast::hash(&stored).to_le_bytes());
     let mut record = TantivyDocument::with_capacity(stored.len() * 3);
     record.add_bytes(fields.document, &stored);
+    record.add_u64(fields.print, print);
     let reading = Reading::of(document);
     add_texts(&mut record, &reading, fields);
     add_terms(&mut record, &reading, fields);

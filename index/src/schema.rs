@@ -93,6 +93,8 @@ pub(crate) mod column {
     pub(crate) const STEP_SALE: &str = "step_on_sale";
     /// How many words each text has; see [`Lengths`](super::Lengths).
     pub(crate) const LENGTHS: &str = "lengths";
+    /// Of the document as it is stored: other for other ones.
+    pub(crate) const PRINT: &str = "print";
 }
 
 /// The schema and its fields.
@@ -124,6 +126,7 @@ pub(crate) struct Fields {
     pub(crate) step_price: Field,
     pub(crate) step_sale: Field,
     pub(crate) lengths: Field,
+    pub(crate) print: Field,
 }
 
 /// How many words each searched text of a document has, a byte each: beyond 255 nothing would change. tantivy's own
@@ -187,6 +190,7 @@ impl Fields {
             step_price: schema.add_i64_field(column::STEP_PRICE, fast()),
             step_sale: schema.add_bool_field(column::STEP_SALE, fast()),
             lengths: schema.add_u64_field(column::LENGTHS, fast()),
+            print: schema.add_u64_field(column::PRINT, fast()),
             schema: schema.build(),
         }
     }
@@ -253,7 +257,7 @@ fn document_field_name() -> String {
 }
 
 /// FNV-1a: stable between releases and platforms, which the standard library's hasher does not promise.
-fn hash(bytes: &[u8]) -> u64 {
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

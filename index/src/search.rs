@@ -111,7 +111,7 @@ pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexico
         let (segment, doc) = (candidate.segment, candidate.doc);
         let matches = &matches[segment as usize];
         Row {
-            edition: Edition::new(segments[segment as usize].view.number, doc, matches.prices.interval()),
+            edition: Edition::new(&segments[segment as usize].view, doc, query.at),
             segment,
             doc,
             score: matches.scores().get(doc as usize).copied().unwrap_or(0.0),

@@ -6,12 +6,19 @@
 //! both ways, and a value that is filtered by has its documents in a list: about a hundred and fifty bytes a document
 //! in all. Segments never change but for deletions, which are [`generation`](crate::generation)'s business.
 
-use std::{borrow::Cow, fmt::Debug, ops::Range, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt::{self, Debug},
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use tantivy::{
     SegmentReader,
     columnar::{BytesColumn, Column, DynamicColumn, HasAssociatedColumnType},
     f64_to_u64, i64_to_u64,
+    index::InvertedIndexReader,
+    schema::Field,
 };
 
 use crate::{
@@ -19,7 +26,6 @@ use crate::{
     bits::Bits,
     category::Categories,
     error::Error,
-    found::Edition,
     groups::Groups,
     lookup::LookedUp,
     permutation::Permutation,
@@ -28,6 +34,7 @@ use crate::{
     schema::{Lengths, column},
     sheet::{Scales, Sheets},
     typo::Slips,
+    word::Held,
     words::{Sets, Weighed},
 };
 
@@ -43,9 +50,9 @@ const BEST: u8 = 5;
 /// The columns of a segment, each indexed by document number.
 #[derive(Debug)]
 pub(crate) struct SegmentView {
-    /// Which no other view in this process has.
-    pub(crate) number: u64,
     pub(crate) ids: Vec<i64>,
+    /// By which one version of a document is told from another.
+    pub(crate) prints: Vec<u64>,
     pub(crate) active: Bits,
     pub(crate) in_stock: Bits,
     /// [`NO_VENDOR`] for none.
@@ -77,6 +84,9 @@ pub(crate) struct SegmentView {
     pub(crate) bests: Bests,
     /// Where forms of words are.
     pub(crate) looked_up: LookedUp,
+    /// And those of whole words.
+    pub(crate) held: Held,
+    pub(crate) indexes: Indexes,
     /// What is near to words that nobody wrote.
     pub(crate) slips: Slips,
     pub(crate) by_id: Vec<u32>,
@@ -84,6 +94,33 @@ pub(crate) struct SegmentView {
     pub(crate) by_date: Permutation,
     pub(crate) by_rating: Permutation,
     pub(crate) by_popularity: Permutation,
+}
+
+/// The inverted indexes of a segment by field, opened once: tantivy opens those of each generation anew.
+pub(crate) struct Indexes(Vec<OnceLock<Arc<InvertedIndexReader>>>);
+
+impl Indexes {
+    fn new(reader: &SegmentReader) -> Self {
+        Self(reader.schema().fields().map(|_| OnceLock::new()).collect())
+    }
+
+    /// That of a field, once it was opened.
+    pub(crate) fn get(&self, field: Field) -> Option<Arc<InvertedIndexReader>> {
+        self.0.get(field.field_id() as usize)?.get().map(Arc::clone)
+    }
+
+    /// Keeps it open.
+    pub(crate) fn keep(&self, field: Field, index: &Arc<InvertedIndexReader>) {
+        if let Some(place) = self.0.get(field.field_id() as usize) {
+            place.get_or_init(|| Arc::clone(index));
+        }
+    }
+}
+
+impl Debug for Indexes {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Indexes").field("fields", &self.0.len()).finish_non_exhaustive()
+    }
 }
 
 impl SegmentView {
@@ -107,7 +144,7 @@ impl SegmentView {
             |numbers: &[i64]| Permutation::new(&by_id, |doc| Some(i64_to_u64(numbers[doc as usize])));
         let by_name = Permutation::new(&by_id, |doc| Some(u64::from(name_ords[doc as usize])));
         Ok(Self {
-            number: Edition::next_view(),
+            prints: numbers(reader, column::PRINT, 0)?,
             active: Bits::of(&numbers(reader, column::ACTIVE, false)?, |active| active),
             in_stock: Bits::of(&in_stock, |stock| stock),
             vendors: numbers(reader, column::VENDOR, NO_VENDOR)?,
@@ -123,6 +160,8 @@ impl SegmentView {
             sets: Sets::new(reader.max_doc()),
             bests: Bests::default(),
             looked_up: LookedUp::default(),
+            held: Held::new(reader.max_doc()),
+            indexes: Indexes::new(reader),
             slips: Slips::default(),
             by_name,
             by_date: sorted(&dates),
@@ -148,11 +187,6 @@ impl SegmentView {
     /// The prices that hold at an instant, in microseconds since the epoch.
     pub(crate) fn prices_at(&self, at: i64) -> Arc<PriceColumn> {
         self.prices.at(at, &self.ids)
-    }
-
-    /// Which interval of its prices holds at an instant.
-    pub(crate) fn price_interval(&self, at: i64) -> u32 {
-        self.prices.interval_at(at)
     }
 
     /// The prices that hold at an instant, where they need not be computed.

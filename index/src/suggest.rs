@@ -200,7 +200,7 @@ impl Generation {
                     }
                     Source::Term(term) => {
                         let field = self.fields.text[found.field as usize];
-                        let index = self.segments[found.ordinal].reader.inverted_index(field)?;
+                        let index = self.index(found.ordinal, field)?;
                         let add = |doc, _| set.insert(doc);
                         postings::for_each_in(&index, &term, IndexRecordOption::Basic, within, add)?;
                     }

@@ -212,7 +212,7 @@ impl Near {
         };
         let mut near = Vec::new();
         for field in TextField::ALL.into_iter().filter(|field| *field != TextField::Sku) {
-            let index = segment.reader.inverted_index(generation.fields.text[field as usize])?;
+            let index = generation.index(ordinal, generation.fields.text[field as usize])?;
             let mut terms = index.terms().search(&*automaton);
             if self.first_letter {
                 let first = self.word.chars().next().map(String::from).unwrap_or_default();

@@ -24,16 +24,20 @@ use tantivy::schema::IndexRecordOption;
 use crate::{
     about::About,
     bits::Bits,
+    bounded::Bounded,
     error::Error,
     forms,
-    generation::{Generation, Segment},
-    lookup::{Form, Found, Source},
+    generation::Generation,
+    lookup::{Form, Source},
     postings::{self, Counted},
     rank,
     schema::TextField,
     settings::Weights,
     words::{Asked, Places},
 };
+
+/// Bytes that what is held of words in one segment may take: so many, and more by document.
+const MOST_HELD: (usize, usize) = (1 << 20, 16);
 
 /// A word of a search.
 pub(crate) struct Word {
@@ -61,7 +65,7 @@ impl Deref for Word {
 /// What is known of a word.
 pub(crate) struct Known {
     /// By segment.
-    postings: Vec<Vec<Posting>>,
+    postings: Vec<Arc<Postings>>,
     /// In how many documents it occurs, at most.
     pub(crate) documents: u64,
     pub(crate) asked: Arc<Asked>,
@@ -69,6 +73,27 @@ pub(crate) struct Known {
     offered: Vec<OnceLock<u64>>,
 }
 
+/// Those of a word in a segment, by the text that they are in.
+#[derive(Debug, Default)]
+struct Postings {
+    all: Vec<Posting>,
+    /// In how many documents, at most.
+    documents: u64,
+}
+
+/// Where in a segment those words are that were looked up: it never changes, so that this outlasts the generation.
+#[derive(Debug)]
+pub(crate) struct Held(Bounded<Arc<Asked>, Arc<Postings>>);
+
+impl Held {
+    /// For a segment of so many documents.
+    pub(crate) fn new(documents: u32) -> Self {
+        let (least, by_document) = MOST_HELD;
+        Self(Bounded::new(least + by_document * documents as usize))
+    }
+}
+
+#[derive(Debug)]
 struct Posting {
     field: TextField,
     /// Of a longer word, which counts only where the word itself does not stand.
@@ -98,8 +123,10 @@ impl Word {
         let known = match generation.words.known(&asked) {
             Some(known) => known,
             None => {
-                let known = Arc::new(Known::new(&occurring, Arc::clone(&asked), weights, generation));
-                if generation.is_whole() {
+                let is_whole = occurring.iter().all(|form| form.places.is_whole);
+                let known =
+                    Arc::new(Known::new(&occurring, Arc::clone(&asked), weights, generation, is_whole));
+                if is_whole {
                     generation.words.keep(&asked, &known);
                 }
                 known
@@ -214,7 +241,7 @@ impl Valued {
                 (self.is_name, self.is_given) = (self.names, self.names || is_mostly(TextField::Sku));
             }
         }
-        let is_found = !places.found.is_empty();
+        let is_found = places.found.iter().any(|here| !here.sources.is_empty());
         let rarity = || if is_found { factor * rank::rarity(self.common, indexed(generation)) } else { 0.0 };
         let worth = known.map_or_else(rarity, f32::abs);
         self.worths.push(if as_it_is { -worth } else { worth });
@@ -227,31 +254,35 @@ impl Valued {
 
 impl Known {
     /// A word by those of its forms that occur.
-    fn new(occurring: &[Occurring], asked: Arc<Asked>, weights: &Weights, generation: &Generation) -> Self {
-        let mut known = Self {
-            postings: generation.segments.iter().map(|_| Vec::new()).collect(),
-            documents: 0,
+    fn new(
+        occurring: &[Occurring],
+        asked: Arc<Asked>,
+        weights: &Weights,
+        generation: &Generation,
+        is_whole: bool,
+    ) -> Self {
+        let held = generation.segments.iter().enumerate().map(|(ordinal, segment)| {
+            let held = &segment.view.held.0;
+            held.get(&asked).unwrap_or_else(|| {
+                let postings = Arc::new(Postings::new(occurring, ordinal, weights));
+                if is_whole {
+                    held.keep(Arc::clone(&asked), Arc::clone(&postings), asked.bytes() + postings.bytes());
+                }
+                postings
+            })
+        });
+        let postings: Vec<Arc<Postings>> = held.collect();
+        Self {
+            documents: postings.iter().map(|postings| postings.documents).sum(),
+            postings,
             asked,
             offered: generation.segments.iter().map(|_| OnceLock::new()).collect(),
-        };
-        for Occurring { form, worth, places } in occurring {
-            let (worth, is_longer) = (*worth, matches!(form, Form::Begun(_)));
-            for Found { field, ordinal, source } in &places.found {
-                known.documents += source.documents();
-                let weight = rank::weight(weights, *field);
-                let posting = Posting { field: *field, is_longer, source: source.clone(), worth, weight };
-                known.postings[*ordinal].push(posting);
-            }
         }
-        // What stands in one text is weighed together.
-        let text = |posting: &Posting| (posting.text(), posting.is_longer);
-        known.postings.iter_mut().for_each(|postings| postings.sort_by_key(text));
-        known
     }
 
     /// What it takes, but for what is its forms'.
     pub(crate) fn bytes(&self) -> usize {
-        self.postings.iter().map(Vec::len).sum::<usize>() * size_of::<Posting>()
+        self.postings.iter().map(|postings| postings.bytes()).sum()
     }
 
     /// In how many documents of `within`, which is by segment, it occurs; none if those are more than `most`.
@@ -263,10 +294,9 @@ impl Known {
     ) -> Result<Option<usize>, Error> {
         let mut found = BTreeSet::new();
         for (ordinal, within) in within.iter().enumerate() {
-            let index_of = |field: TextField| {
-                generation.segments[ordinal].reader.inverted_index(generation.fields.text[field as usize])
-            };
-            for posting in &self.postings[ordinal] {
+            let index_of =
+                |field: TextField| generation.index(ordinal, generation.fields.text[field as usize]);
+            for posting in &self.postings[ordinal].all {
                 let mut docs = Vec::new();
                 match &posting.source {
                     Source::Term(term) => {
@@ -338,7 +368,7 @@ impl Known {
 
     /// In how many documents of a segment it occurs, at most.
     fn documents_in(&self, ordinal: usize) -> u64 {
-        self.postings[ordinal].iter().map(|posting| posting.source.documents()).sum()
+        self.postings[ordinal].documents
     }
 
     /// Whether a set of the documents of a segment that have it takes less than a list.
@@ -352,8 +382,8 @@ impl Known {
         match self.weighed(generation, ordinal) {
             Some(about) => about.for_each(|doc, _| docs.insert(doc)),
             None => {
-                for posting in &self.postings[ordinal] {
-                    posting.collect(generation, segment, &mut docs)?;
+                for posting in &self.postings[ordinal].all {
+                    posting.collect(generation, ordinal, &mut docs)?;
                 }
             }
         }
@@ -391,18 +421,18 @@ impl Known {
         let segment = &generation.segments[ordinal];
         let mut found = Bits::none(segment.view.documents());
         let mut scale = segment.view.scales.take(segment.view.documents());
-        for postings in self.postings[ordinal].chunk_by(|one, other| one.text() == other.text()) {
+        for postings in self.postings[ordinal].all.chunk_by(|one, other| one.text() == other.text()) {
             let mut here = Bits::none(segment.view.documents());
             let (itself, longer) = postings.split_at(postings.partition_point(|posting| !posting.is_longer));
             for posting in itself {
-                posting.weigh(generation, segment, within, is_even, &mut here, &mut scale.here)?;
+                posting.weigh(generation, ordinal, within, is_even, &mut here, &mut scale.here)?;
             }
             if !longer.is_empty() {
                 let mut without = Bits::clone(within);
                 without.and_not(&here);
                 let without = Counted::from(&without);
                 for posting in longer {
-                    posting.weigh(generation, segment, &without, is_even, &mut here, &mut scale.here)?;
+                    posting.weigh(generation, ordinal, &without, is_even, &mut here, &mut scale.here)?;
                 }
             }
             here.for_each(|doc| scale.take_text(doc as usize));
@@ -414,16 +444,38 @@ impl Known {
     }
 }
 
+impl Postings {
+    /// Those of the forms of a word that occur.
+    fn new(occurring: &[Occurring], ordinal: usize, weights: &Weights) -> Self {
+        let mut postings = Self::default();
+        for Occurring { form, worth, places } in occurring {
+            let is_longer = matches!(form, Form::Begun(_));
+            for (field, source) in &places.found[ordinal].sources {
+                postings.documents += source.documents();
+                let (source, weight) = (source.clone(), rank::weight(weights, *field));
+                postings.all.push(Posting { field: *field, is_longer, source, worth: *worth, weight });
+            }
+        }
+        // What stands in one text is weighed together.
+        postings.all.sort_by_key(|posting| (posting.text(), posting.is_longer));
+        postings
+    }
+
+    fn bytes(&self) -> usize {
+        size_of_val::<[_]>(&self.all)
+    }
+}
+
 impl Posting {
     /// Which text of a document it is in: the head of a name is in the name.
     fn text(&self) -> TextField {
         if self.field == TextField::Head { TextField::Name } else { self.field }
     }
 
-    fn collect(&self, generation: &Generation, segment: &Segment, docs: &mut Bits) -> Result<(), Error> {
+    fn collect(&self, generation: &Generation, ordinal: usize, docs: &mut Bits) -> Result<(), Error> {
         match &self.source {
             Source::Term(term) => {
-                let index = segment.reader.inverted_index(generation.fields.text[self.field as usize])?;
+                let index = generation.index(ordinal, generation.fields.text[self.field as usize])?;
                 postings::collect(&index, term, docs)
             }
             Source::Docs(found) => {
@@ -436,14 +488,14 @@ impl Posting {
     fn weigh(
         &self,
         generation: &Generation,
-        segment: &Segment,
+        ordinal: usize,
         within: &Counted<'_>,
         is_even: bool,
         found: &mut Bits,
         here: &mut [f32],
     ) -> Result<(), Error> {
         let field = generation.fields.text[self.field as usize];
-        let lengths = &segment.view.lengths;
+        let lengths = &generation.segments[ordinal].view.lengths;
         let left = rank::left(self.field);
         let weight = if is_even { self.weight } else { self.worth * self.weight };
         let mut visit = |doc: u32, freq: f32| {
@@ -453,7 +505,7 @@ impl Posting {
         };
         match &self.source {
             Source::Term(term) => {
-                let index = segment.reader.inverted_index(field)?;
+                let index = generation.index(ordinal, field)?;
                 postings::for_each_in(&index, term, IndexRecordOption::WithFreqs, within, |doc, freq| {
                     visit(doc, freq as f32);
                 })

@@ -17,7 +17,7 @@ use crate::{
     cursor::Reading,
     error::Error,
     generation::Generation,
-    lookup::{Form, Found, Source},
+    lookup::{Form, Here},
     rank,
     schema::TextField,
     settings::Weights,
@@ -74,11 +74,14 @@ pub(crate) struct KeptReading {
 
 /// Where a form occurs.
 pub(crate) struct Places {
-    pub(crate) found: Vec<Found>,
+    /// By segment.
+    pub(crate) found: Vec<Arc<Here>>,
     /// In how many documents, by field.
     pub(crate) by_field: [u64; TextField::ALL.len()],
-    /// Which longer words were chosen, where there are too many.
+    /// Which longer words were chosen, where there are too many: 0 where there are not, and else equal for equal ones.
     chosen: u64,
+    /// Whether nobody wrote to the files while it was looked up: only then it may be kept, and what is made of it.
+    pub(crate) is_whole: bool,
 }
 
 /// What a word depends on, beside what is indexed. Floats as bits.
@@ -107,25 +110,22 @@ impl Asked {
         Self { hash: KEYS.hash_one((&forms, &weights)), forms, weights }
     }
 
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         (self.forms.len() + 1) * ENTRY_BYTES
     }
 }
 
 impl Places {
-    fn find(form: &Form, generation: &Generation) -> Result<Self, Error> {
-        let (found, chosen) = form.find(generation)?;
+    pub(crate) fn new(found: Vec<Arc<Here>>, chosen: u64, is_whole: bool) -> Self {
         let mut by_field = [0; TextField::ALL.len()];
-        found.iter().for_each(|found| by_field[found.field as usize] += found.source.documents());
-        Ok(Self { found, by_field, chosen })
+        for here in &found {
+            by_field.iter_mut().zip(here.by_field).for_each(|(sum, documents)| *sum += documents);
+        }
+        Self { found, by_field, chosen, is_whole }
     }
 
     fn bytes(&self) -> usize {
-        let phrases = self.found.iter().map(|found| match &found.source {
-            Source::Term(_) => 0,
-            Source::Docs(docs) => size_of_val::<[u32]>(docs),
-        });
-        ENTRY_BYTES + self.found.len() * size_of::<Found>() + phrases.sum::<usize>()
+        ENTRY_BYTES + self.found.iter().map(|here| size_of::<Here>() + here.bytes()).sum::<usize>()
     }
 }
 
@@ -136,8 +136,8 @@ impl Words {
             return Ok(places);
         }
         // Two may look it up at once, and nobody waits.
-        let places = Arc::new(Places::find(form, generation)?);
-        if generation.is_whole() {
+        let places = Arc::new(form.find(generation)?);
+        if places.is_whole {
             self.places.keep(form.clone(), Arc::clone(&places), places.bytes());
         }
         Ok(places)

@@ -5,8 +5,9 @@ use std::{fmt, sync::Arc};
 use tantivy::{
     IndexWriter, TantivyError, Term,
     directory::error::LockError,
+    index::SegmentMeta,
     indexer::IndexWriterOptions,
-    merge_policy::{LogMergePolicy, MergeCandidate, MergePolicy as _},
+    merge_policy::{LogMergePolicy, MergeCandidate, MergePolicy},
 };
 
 use crate::{document::Document, engine::Shared, error::Error, record};
@@ -39,7 +40,7 @@ impl Writer {
         if let Err(error) = writer.garbage_collect_files().wait() {
             tracing::debug!(%error, "what a writer has left is still there");
         }
-        writer.set_merge_policy(Box::new(merge_policy()));
+        writer.set_merge_policy(Box::<Levels>::default());
         Ok(Self { shared, writer })
     }
 
@@ -50,7 +51,7 @@ impl Writer {
     /// When the list of segments cannot be read.
     pub fn merge(&mut self) -> Result<(), Error> {
         let segments = self.shared.index.searchable_segment_metas()?;
-        for MergeCandidate(segments) in merge_policy().compute_merge_candidates(&segments) {
+        for MergeCandidate(segments) in Levels::default().compute_merge_candidates(&segments) {
             drop(self.writer.merge(&segments));
         }
         Ok(())
@@ -111,7 +112,7 @@ impl Writer {
     pub fn rollback(&mut self) -> Result<(), Error> {
         self.writer.rollback()?;
         // Starting again resets the policy.
-        self.writer.set_merge_policy(Box::new(merge_policy()));
+        self.writer.set_merge_policy(Box::<Levels>::default());
         Ok(())
     }
 
@@ -143,14 +144,38 @@ pub(crate) fn open(shared: &Shared, options: IndexWriterOptions) -> Result<Index
 }
 
 /// Few segments, since every query visits each: a level is merged as soon as it holds four, and levels grow
-/// eightfold, so that a document is rewritten a handful of times on its way up. A thousand documents merge in
-/// milliseconds, so everything below counts as one level: single-document commits do not pile up.
-fn merge_policy() -> LogMergePolicy {
-    let mut policy = LogMergePolicy::default();
-    policy.set_min_num_segments(4);
-    policy.set_min_layer_size(1_000);
-    policy.set_level_log_size(3.0);
-    // A third of a segment deleted is a third of every scan wasted.
-    policy.set_del_docs_ratio_before_merge(0.3);
-    policy
+/// eightfold, so that a document is rewritten a handful of times on its way up. What has fewer than a thousand documents
+/// is no level: it costs little to visit, and little to merge as long as it is merged with its like alone, which happens
+/// once there are eight, whatever is deleted in them. Else products that change again and again would have thousands of
+/// others merged at each commit.
+#[derive(Debug)]
+struct Levels(LogMergePolicy);
+
+/// Documents that a segment of a level has at least.
+pub(crate) const LEVELLED: u32 = 1_000;
+/// How many of those below are merged.
+const SMALL: usize = 8;
+
+impl Default for Levels {
+    fn default() -> Self {
+        let mut policy = LogMergePolicy::default();
+        policy.set_min_num_segments(4);
+        policy.set_min_layer_size(LEVELLED);
+        policy.set_level_log_size(3.0);
+        // A third of a segment deleted is a third of every scan wasted.
+        policy.set_del_docs_ratio_before_merge(0.3);
+        Self(policy)
+    }
+}
+
+impl MergePolicy for Levels {
+    fn compute_merge_candidates(&self, segments: &[SegmentMeta]) -> Vec<MergeCandidate> {
+        let (levelled, small): (Vec<SegmentMeta>, Vec<SegmentMeta>) =
+            segments.iter().cloned().partition(|segment| segment.max_doc() >= LEVELLED);
+        let mut candidates = self.0.compute_merge_candidates(&levelled);
+        if small.len() >= SMALL {
+            candidates.push(MergeCandidate(small.iter().map(SegmentMeta::id).collect()));
+        }
+        candidates
+    }
 }

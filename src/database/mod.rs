@@ -2,7 +2,7 @@
 
 mod store;
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{num::NonZero, str::FromStr, sync::Arc, thread, time::Duration};
 
 use secrecy::ExposeSecret;
 use sqlx::{
@@ -145,7 +145,7 @@ impl Database {
             ("idle_in_transaction_session_timeout", "10s"),
         ]);
         PgPoolOptions::new()
-            .max_connections(16)
+            .max_connections(web_connections())
             .acquire_timeout(Duration::from_millis(500))
             // Asking a connection whether it lives doubles what a brief statement costs, and where the machine is busy
             // and the patience ends while it is asked, it is closed, and another one opened at a hundred times the cost.
@@ -224,6 +224,14 @@ impl Database {
 /// When it does not.
 pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
     store::ask(pool).await
+}
+
+/// How many connections requests share. They take turns, so each that is open has PostgreSQL's plans and tables of its own
+/// fall out of the processor's memory: a write that is made by one of sixteen takes PostgreSQL 0.78 ms of two cores, by one
+/// of six 0.54, of three 0.45. More are only of use to those that wait for a row.
+fn web_connections() -> u32 {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    u32::try_from(4 * cores).unwrap_or(u32::MAX).clamp(8, 32)
 }
 
 fn patient_pool(options: &PgConnectOptions, name: &str, idle_in_transaction: &str) -> PgPool {

@@ -25,9 +25,9 @@ const POLL: Duration = Duration::from_millis(250);
 /// Between the beginnings of two turns of which the first has changed something, at least: each is a generation, with
 /// which answers that are kept and what is known of words are gone. A change that comes alone is taken at once.
 const PACE: Duration = Duration::from_millis(30);
-/// The same while more than so many products change a second: then nobody waits for one of them, and a third of the
-/// generations takes a third of the work and lets kept answers live three times as long.
-const BUSY: (f64, Duration) = (200.0, Duration::from_millis(100));
+/// The same while more than so many products change a second: then nobody waits for one of them, and a seventh of the
+/// generations takes a fraction of the work and lets kept answers live seven times as long.
+const BUSY: (f64, Duration) = (200.0, Duration::from_millis(200));
 /// Nodes are told of changes at most this often.
 const TELL_EVERY: Duration = Duration::from_millis(50);
 /// How often this node says that it lives.

@@ -3,6 +3,7 @@
 
 mod few;
 mod merges;
+mod segments;
 
 use std::{
     collections::BTreeMap,
@@ -362,46 +363,4 @@ fn the_hundred_most_frequent_values_are_exact() {
     let counted: Vec<(u64, String)> =
         hits.facets.attributes["n"].iter().map(|value| (value.count, value.value.clone())).collect();
     assert_eq!(counted, expected);
-}
-
-#[test]
-fn a_prefix_of_very_many_words_still_finds() {
-    let directory = tempfile::tempdir().unwrap();
-    let engine = filled(
-        directory.path(),
-        &(0..3_000).map(|id| document(id, &format!("w{id:05} w"))).collect::<Vec<_>>(),
-    );
-    let sort = vec![SortKey { field: SortField::Name, descending: true }];
-    let total = |text: &str| {
-        let query = Query { text: Some(text.to_owned()), sort: sort.clone(), ..Query::default() };
-        engine.search(&query).unwrap().total
-    };
-    assert_eq!(total("w000"), 100);
-    assert_eq!(total("w0"), 1_024, "the commonest, then the first in order");
-    assert_eq!(total("w"), 3_000, "a whole word is no prefix");
-}
-
-#[test]
-fn which_of_very_many_words_count_depends_on_what_is_indexed_alone() {
-    let directory = tempfile::tempdir().unwrap();
-    let documents: Vec<Document> = (0..3_000).map(|id| document(id, &format!("w{id:05} w"))).collect();
-    let engine = filled(directory.path(), &documents);
-    let by = |field| vec![SortKey { field, descending: false }];
-    let of = |engine: &Engine, field| {
-        let query = Query { text: Some("w0".to_owned()), sort: by(field), limit: 9, ..Query::default() };
-        let hits = engine.search(&query).unwrap();
-        (hits.total, hits.hits.into_iter().map(|hit| hit.document.id).collect::<Vec<_>>())
-    };
-    // What the word comes to is kept by the segment, which the next commit leaves.
-    for field in [SortField::Relevance, SortField::Name] {
-        assert_eq!(of(&engine, field).0, 1_024);
-    }
-    let mut writer = engine.writer(0).unwrap();
-    writer.upsert(&document(3_000, "w00000a w")).unwrap();
-    writer.commit("").unwrap();
-    let again = Engine::open(directory.path()).unwrap();
-    for field in [SortField::Relevance, SortField::Name] {
-        assert_eq!(of(&engine, field), of(&again, field), "{field:?}");
-        assert_eq!(of(&again, field).0, 1_024, "w01023 is no more among the first");
-    }
 }

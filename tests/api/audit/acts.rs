@@ -92,6 +92,68 @@ async fn transactions_that_run_together_are_told_apart() {
     .await;
 }
 
+/// A transaction of one note is told by a plan of its own; it says what the one for many says.
+#[tokio::test]
+async fn one_note_is_told_as_many_are() {
+    with_shop(async |shop| {
+        let own = &shop.shop.app.web;
+        let product = json!({"id": 7, "name": "P", "price": 1.5, "brand": null, "date_added": "2026-01-02T03:04:05+00:00", "popularity": 1});
+        let other = |changes: Value| {
+            let mut other = product.clone();
+            other.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            other
+        };
+        let user = json!({"id": 7, "email": "a@example.com", "role": "customer", "is_active": true});
+        let nobody = json!({"id": 7, "email": null, "role": "vendor", "is_active": true});
+        let notes: [(&str, Option<i64>, Option<Value>, Option<Value>); 12] = [
+            ("product", None, None, Some(product.clone())),
+            ("product", None, Some(product.clone()), None),
+            ("product", None, Some(product.clone()), Some(product.clone())),
+            ("product", None, Some(product.clone()), Some(other(json!({"popularity": 2})))),
+            ("product", None, Some(product.clone()), Some(other(json!({"price": 2, "brand": "B", "attributes": {"a": "b"}})))),
+            ("product", None, Some(product.clone()), Some(other(json!({"date_added": null, "name": null})))),
+            ("product", None, None, None),
+            ("variant", Some(7), Some(json!({"id": 7, "stock": 1})), Some(json!({"id": 7, "stock": 2}))),
+            ("variant", Some(7), None, Some(json!({"id": 7, "stock": 2, "price": "3.00"}))),
+            ("user", None, Some(user), Some(nobody)),
+            ("link", Some(3), None, Some(json!({}))),
+            ("unheard-of", None, None, Some(json!({"id": 7}))),
+        ];
+        for (entity, part_of, was, now) in notes {
+            let mut lines = Vec::new();
+            for is_one in [true, false] {
+                let mut transaction = own.begin().await.unwrap();
+                sqlx::query(
+                    "insert into audit_note (entity, entity_id, part_of, was, now, first) values ($1, 7, $2, $3, $4, $5)",
+                )
+                .bind(entity)
+                .bind(part_of)
+                .bind(&was)
+                .bind(&now)
+                .bind(is_one)
+                .execute(&mut *transaction)
+                .await
+                .unwrap();
+                let tell = if is_one { "set constraints all immediate" } else { "select write_audit_of_all()" };
+                sqlx::raw_sql(tell).execute(&mut *transaction).await.unwrap();
+                let left: i64 =
+                    sqlx::query_scalar("select count(*) from audit_note").fetch_one(&mut *transaction).await.unwrap();
+                assert_eq!(left, 0);
+                let told: Vec<(String, String, Option<i64>, Option<Value>, Option<Value>)> = sqlx::query_as(
+                    "select action, entity, entity_id, before, after from audit_log where at > now() order by id",
+                )
+                .fetch_all(&mut *transaction)
+                .await
+                .unwrap();
+                lines.push(told);
+                transaction.rollback().await.unwrap();
+            }
+            assert_eq!(lines[0], lines[1], "{entity} {was:?} {now:?}");
+        }
+    })
+    .await;
+}
+
 async fn import(shop: &TestShop, rows: u64, price: &str, options: Options, author: Author) {
     let row = |number| {
         json!({"sku": format!("S{number}"), "name": "P", "price": price, "category_path": ["C"]}).to_string()
