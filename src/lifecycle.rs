@@ -44,9 +44,6 @@ use crate::{
 
 /// Files of imports that wait or are brought in, at a time.
 const UPLOADS: usize = 4;
-/// Half of the connections that requests share.
-const CHECKOUTS: usize = 8;
-
 /// Why a shop did not open.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -134,6 +131,7 @@ impl Shop {
         let throttle = Throttle::new(&config.limits);
         let most = server::affordable(config.limits.connections);
         let (web, stopping) = (database.web_pool(), CancellationToken::new());
+        let checkouts = web.options().get_max_connections().div_ceil(2) as usize;
         let app = App::new(Parts {
             cache: Cache::new(config.search_cache_bytes),
             spellings: Spellings::new(config.search_cache_bytes > 0),
@@ -151,7 +149,7 @@ impl Shop {
             imports: database.job_pool("duka import"),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             exports: database.job_pool("duka export"),
-            checkouts: Arc::new(Semaphore::new(CHECKOUTS)),
+            checkouts: Arc::new(Semaphore::new(checkouts)),
             kept,
             ready: AtomicBool::new(true),
             stopping,

@@ -281,9 +281,10 @@ impl Engine {
         self.shared.files.settle()
     }
 
-    /// Whether the disk has everything that was committed.
+    /// Whether the disk has everything that was committed, and nothing is held that is no longer seen.
     pub fn is_settled(&self) -> bool {
-        self.shared.files.is_settled()
+        let retired = self.shared.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        retired.is_none() && self.shared.files.is_settled()
     }
 
     /// Opens the writer, of which there is one at a time.
@@ -349,7 +350,7 @@ impl Shared {
     }
 
     /// Keeps a generation that is no longer current, and drops the one that was kept.
-    fn retire(&self, generation: Option<Arc<Generation>>) {
+    pub(crate) fn retire(&self, generation: Option<Arc<Generation>>) {
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
         let before = mem::replace(&mut *retired, generation);
         drop(retired);

@@ -112,8 +112,9 @@ impl Generation {
             return Ok(index);
         }
         let index = reader.inverted_index(field)?;
-        // It outlasts the generation: nothing that was read while somebody wrote to the files.
-        if self.is_whole() {
+        // It outlasts the generation, and the reader may have opened it earlier: nothing that was read before or after
+        // somebody wrote to the files.
+        if self.health.is_untouched() {
             view.indexes.keep(field, &index);
         }
         Ok(index)

@@ -106,6 +106,12 @@ impl Health {
         if self.documents.load(Ordering::Relaxed) { Err(Error::Suspect) } else { Ok(()) }
     }
 
+    /// Whether nobody has ever written to a file.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.look();
+        self.noticed.load(Ordering::Relaxed) == 0
+    }
+
     pub(crate) fn is_suspect(&self) -> bool {
         self.look();
         self.is_suspect.load(Ordering::Relaxed)

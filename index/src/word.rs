@@ -462,7 +462,7 @@ impl Postings {
     }
 
     fn bytes(&self) -> usize {
-        size_of_val::<[_]>(&self.all)
+        size_of_val::<[_]>(&self.all) + self.all.iter().map(|posting| posting.source.bytes()).sum::<usize>()
     }
 }
 

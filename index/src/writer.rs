@@ -124,6 +124,7 @@ impl Writer {
     pub fn close(self) -> Result<(), Error> {
         self.writer.wait_merging_threads()?;
         self.shared.publish()?;
+        self.shared.retire(None);
         self.shared.files.settle()?;
         Ok(())
     }

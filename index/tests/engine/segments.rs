@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use duka_index::{Document, Edition, Engine, Lexicon, Query, SortField, SortKey};
+use duka_index::{Document, Edition, Engine, Lexicon, PriceStep, Query, SortField, SortKey};
 
 use crate::{document, filled};
 
@@ -84,6 +84,39 @@ fn an_edition_outlasts_its_segment() {
     let now = editions();
     assert_ne!(now[3], known[3]);
     assert_eq!((&now[..3], &now[4..]), (&known[..3], &known[4..]));
+}
+
+#[test]
+fn an_edition_ends_with_its_price() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = Engine::open(directory.path()).unwrap();
+    let mut writer = engine.writer(0).unwrap();
+    // Each in a segment of its own at first: what changes another one's price is none of its business then.
+    for id in 0..12 {
+        let mut document = document(id, &format!("{id:02}"));
+        let step = |from| PriceStep { from, effective_price: from, discount: None };
+        document.prices.extend([step(100 + id), step(200 + id)]);
+        writer.upsert(&document).unwrap();
+        writer.commit("").unwrap();
+    }
+    let editions = |at| -> Vec<Edition> {
+        let sort = vec![SortKey { field: SortField::Name, descending: false }];
+        let query = Query { sort, limit: 24, at, ..Query::default() };
+        let found = engine.reader().find(&query, &Lexicon::default()).unwrap();
+        found.rows.iter().map(|row| row.edition).collect()
+    };
+    let all = || [99, 100, 105, 111, 112, 199, 200, 206, 211, 300].map(|at| (at, editions(at)));
+    let before = all();
+    writer.close().unwrap();
+    for (at, now) in before.iter().chain(&all()) {
+        for (other, then) in &before {
+            for (id, (one, another)) in (0..).zip(now.iter().zip(then)) {
+                let passed = |at: i64| [100 + id, 200 + id].iter().filter(|from| **from <= at).count();
+                assert!(one != another || passed(*at) == passed(*other), "{id} at {at} and {other}");
+            }
+        }
+    }
+    assert_eq!(before[0].1, editions(0), "until the first");
 }
 
 #[test]

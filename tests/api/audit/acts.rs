@@ -92,6 +92,9 @@ async fn transactions_that_run_together_are_told_apart() {
     .await;
 }
 
+type Note<'a> = (&'a str, Option<i64>, Option<Value>, Option<Value>, usize);
+type Line = (String, String, Option<i64>, Option<Value>, Option<Value>);
+
 /// A transaction of one note is told by a plan of its own; it says what the one for many says.
 #[tokio::test]
 async fn one_note_is_told_as_many_are() {
@@ -105,21 +108,21 @@ async fn one_note_is_told_as_many_are() {
         };
         let user = json!({"id": 7, "email": "a@example.com", "role": "customer", "is_active": true});
         let nobody = json!({"id": 7, "email": null, "role": "vendor", "is_active": true});
-        let notes: [(&str, Option<i64>, Option<Value>, Option<Value>); 12] = [
-            ("product", None, None, Some(product.clone())),
-            ("product", None, Some(product.clone()), None),
-            ("product", None, Some(product.clone()), Some(product.clone())),
-            ("product", None, Some(product.clone()), Some(other(json!({"popularity": 2})))),
-            ("product", None, Some(product.clone()), Some(other(json!({"price": 2, "brand": "B", "attributes": {"a": "b"}})))),
-            ("product", None, Some(product.clone()), Some(other(json!({"date_added": null, "name": null})))),
-            ("product", None, None, None),
-            ("variant", Some(7), Some(json!({"id": 7, "stock": 1})), Some(json!({"id": 7, "stock": 2}))),
-            ("variant", Some(7), None, Some(json!({"id": 7, "stock": 2, "price": "3.00"}))),
-            ("user", None, Some(user), Some(nobody)),
-            ("link", Some(3), None, Some(json!({}))),
-            ("unheard-of", None, None, Some(json!({"id": 7}))),
+        let notes: [Note<'_>; 12] = [
+            ("product", None, None, Some(product.clone()), 1),
+            ("product", None, Some(product.clone()), None, 1),
+            ("product", None, Some(product.clone()), Some(product.clone()), 0),
+            ("product", None, Some(product.clone()), Some(other(json!({"popularity": 2}))), 0),
+            ("product", None, Some(product.clone()), Some(other(json!({"price": 2, "brand": "B", "attributes": {"a": "b"}}))), 1),
+            ("product", None, Some(product.clone()), Some(other(json!({"date_added": null, "name": null}))), 1),
+            ("product", None, None, None, 0),
+            ("variant", Some(7), Some(json!({"id": 7, "stock": 1})), Some(json!({"id": 7, "stock": 2})), 1),
+            ("variant", Some(7), None, Some(json!({"id": 7, "stock": 2, "price": "3.00"})), 1),
+            ("user", None, Some(user), Some(nobody), 1),
+            ("link", Some(3), None, Some(json!({})), 1),
+            ("unheard-of", None, None, Some(json!({"id": 7})), 1),
         ];
-        for (entity, part_of, was, now) in notes {
+        for (entity, part_of, was, now, count) in notes {
             let mut lines = Vec::new();
             for is_one in [true, false] {
                 let mut transaction = own.begin().await.unwrap();
@@ -139,7 +142,7 @@ async fn one_note_is_told_as_many_are() {
                 let left: i64 =
                     sqlx::query_scalar("select count(*) from audit_note").fetch_one(&mut *transaction).await.unwrap();
                 assert_eq!(left, 0);
-                let told: Vec<(String, String, Option<i64>, Option<Value>, Option<Value>)> = sqlx::query_as(
+                let told: Vec<Line> = sqlx::query_as(
                     "select action, entity, entity_id, before, after from audit_log where at > now() order by id",
                 )
                 .fetch_all(&mut *transaction)
@@ -149,6 +152,11 @@ async fn one_note_is_told_as_many_are() {
                 transaction.rollback().await.unwrap();
             }
             assert_eq!(lines[0], lines[1], "{entity} {was:?} {now:?}");
+            assert_eq!(lines[0].len(), count, "{entity} {was:?} {now:?}");
+            if entity == "variant" && was.is_some() {
+                let (stock, after) = (Some(json!({"stock": 1})), Some(json!({"stock": 2})));
+                assert_eq!(lines[0][0], ("variant.update".into(), entity.into(), Some(7), stock, after));
+            }
         }
     })
     .await;
