@@ -319,7 +319,8 @@ impl Worker {
 
 /// How long the next turn waits after one that has applied so many changes, so long after the one before it.
 fn pace(changes: usize, since: Option<Duration>) -> Duration {
-    let since = since.unwrap_or_default().max(PACE);
+    // Of fewer than a hundred a second, six may well come within one turn.
+    let since = since.unwrap_or_default().max(2 * PACE);
     let (busy, slower) = BUSY;
     if changes as f64 > busy * since.as_secs_f64() { slower } else { PACE }
 }
@@ -361,6 +362,7 @@ mod tests {
         assert_eq!(pace(1, None), PACE, "one that comes alone");
         assert_eq!(pace(1, Some(millis(1))), PACE);
         assert_eq!(pace(3, Some(millis(30))), PACE, "a hundred a second");
+        assert_eq!(pace(12, Some(millis(30))), PACE, "and a crowd of them");
         assert_eq!(pace(15, Some(millis(30))), slower, "five hundred a second");
         assert_eq!(pace(50, Some(millis(100))), slower, "and they stay so");
         assert_eq!(pace(10, Some(millis(100))), PACE, "until there are fewer");
