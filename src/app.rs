@@ -59,7 +59,8 @@ pub struct Parts {
     pub uploads: Arc<Semaphore>,
     /// The database, for exports: one connection each, for as long as its client reads.
     pub exports: PgPool,
-    /// Places for checkouts, half as many as `web` has connections: in a rush their queue forms here, and leaves connections to everybody else.
+    /// Places for checkouts, half as many as `web` has connections: in a rush their queue forms here, and leaves
+    /// connections to everybody else.
     pub checkouts: Arc<Semaphore>,
     /// What features keep for as long as the shop is open, such as the gateways of payments: by its type, since the
     /// ground does not know them.

@@ -62,7 +62,7 @@ impl<'a> Filtered<'a> {
         let prices = segment.view.prices_at(query.at);
         let mut shared = shared_filters(query, segment, &prices);
         let mut own = Vec::new();
-        for (facet, filter) in own_filters(query, generation, segment, &prices)? {
+        for (facet, filter) in own_filters(query, generation, ordinal, &prices)? {
             if query.facets.contains(&facet) {
                 own.push((facet, filter.set(visible.bound())));
             } else {
@@ -182,10 +182,11 @@ fn shared_filters<'s>(query: &Query, segment: &'s Segment, prices: &'s PriceColu
 /// Those that one facet is counted without.
 fn own_filters<'s>(
     query: &Query,
-    generation: &Generation,
-    segment: &'s Segment,
+    generation: &'s Generation,
+    ordinal: usize,
     prices: &'s PriceColumn,
 ) -> Result<Vec<(Facet, Filter<'s>)>, Error> {
+    let segment = &generation.segments[ordinal];
     let view = &segment.view;
     let mut own = by_value(query, segment, prices);
     if query.price_min.is_some() || query.price_max.is_some() {
@@ -199,7 +200,7 @@ fn own_filters<'s>(
         own.push((Facet::Rating, Filter::Member(view.rated_at_least(least), true)));
     }
     for (name, values) in &query.attributes {
-        let having = with_attribute(name, values, generation, segment)?;
+        let having = with_attribute(name, values, generation, ordinal)?;
         own.push((Facet::Attribute(name.clone()), Filter::Member(Cow::Owned(having), true)));
     }
     Ok(own)
@@ -243,10 +244,10 @@ fn with_attribute(
     name: &str,
     values: &[String],
     generation: &Generation,
-    segment: &Segment,
+    ordinal: usize,
 ) -> Result<Bits, Error> {
-    let index = segment.reader.inverted_index(generation.fields.attribute)?;
-    let mut filter = Bits::none(segment.view.documents());
+    let index = generation.index(ordinal, generation.fields.attribute)?;
+    let mut filter = Bits::none(generation.segments[ordinal].view.documents());
     let given = values.iter().filter(|value| !value.is_empty()).map(|value| Cow::Borrowed(value.as_str()));
     let numbers = values.iter().filter_map(|value| whole_number(value)).map(Cow::Owned);
     for value in given.chain(numbers) {

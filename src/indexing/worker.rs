@@ -319,7 +319,7 @@ impl Worker {
 
 /// How long the next turn waits after one that has applied so many changes, so long after the one before it.
 fn pace(changes: usize, since: Option<Duration>) -> Duration {
-    // Of fewer than a hundred a second, six may well come within one turn.
+    // Of a hundred a second, more than six come within one turn now and then.
     let since = since.unwrap_or_default().max(2 * PACE);
     let (busy, slower) = BUSY;
     if changes as f64 > busy * since.as_secs_f64() { slower } else { PACE }
