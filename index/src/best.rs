@@ -101,9 +101,10 @@ pub(crate) fn alone(query: &Query) -> Option<&str> {
     text.as_deref().filter(|_| is_all && is_best_first && is_near)
 }
 
-/// Whether the best of a word are kept for every segment.
-pub(crate) fn are_kept(generation: &Generation, asked: &Asked) -> bool {
-    generation.segments.iter().all(|segment| segment.view.bests.0.has(asked))
+/// How many documents are in segments for which the best of a word are not kept.
+pub(crate) fn unkept(generation: &Generation, asked: &Asked) -> usize {
+    let unkept = generation.segments.iter().filter(|segment| !segment.view.bests.0.has(asked));
+    unkept.map(|segment| segment.view.documents() as usize).sum()
 }
 
 /// Answers a query whose text is one word and all that it asks for; nothing where it is another one, where the word has
@@ -120,7 +121,7 @@ pub(crate) fn find(
     }
     let kept = generation.words.reading(lexicon.number, text);
     let visible: Vec<_> = generation.segments.iter().map(|segment| Cow::Borrowed(&segment.offered)).collect();
-    let known = kept.as_ref().map(|kept| kept.reading.as_ref());
+    let known = kept.as_deref();
     let reader = TextReader::new(&parsed, lexicon, generation, &visible, known)?;
     if !reader.is_one_word()? {
         return Ok(None);
@@ -138,8 +139,8 @@ pub(crate) fn find(
     let asked = Arc::clone(&reader.words[0].asked);
     let answer = reader.finish(Vec::new(), true);
     if kept.is_none() && generation.is_whole() {
-        let steps = usize::try_from(answer.steps).unwrap_or(usize::MAX);
-        generation.words.keep_reading(lexicon.number, text, &answer.reading, steps, Some(asked));
+        let taken = answer.taken(generation, Some(asked));
+        generation.words.keep_reading(lexicon.number, text, &answer.reading, taken);
     }
     let page = best.get(query.offset..end.min(best.len())).unwrap_or_default();
     let last = page.last().filter(|_| total > end as u64);

@@ -144,25 +144,30 @@ pub(crate) fn visible(visibility: Visibility, segment: &Segment) -> Cow<'_, Bits
     }
 }
 
-/// How many documents stand in the shortest lists of what a query filters by, at most; nothing where it filters by
-/// nothing that is listed.
-pub(crate) fn listed(generation: &Generation, query: &Query) -> Option<usize> {
-    let shortest = |segment: &Segment| {
+/// How many documents stand in the lists of what a query filters by: in the shortest of each segment, and in all of them.
+/// Nothing where it filters by nothing that is listed.
+pub(crate) fn listed(generation: &Generation, query: &Query) -> Option<(usize, usize)> {
+    let lengths = |segment: &Segment| {
         let view = &segment.view;
         let category = accepted_categories(query, segment).map(|ords| view.categories.by_chain.listed(&ords));
         let brand = accepted_brands(query, segment).map(|ords| view.by_brand.listed(&ords));
-        category.into_iter().chain(brand).min()
+        let both = category.into_iter().chain(brand);
+        Some((both.clone().min()?, both.sum::<usize>()))
     };
-    generation.segments.iter().map(shortest).sum()
+    let add = |(shortest, all), (more, others): (usize, usize)| (shortest + more, all + others);
+    generation.segments.iter().map(lengths).try_fold((0, 0), |sums, lengths| Some(add(sums, lengths?)))
 }
 
-/// Whether all prices that a query needs are known: after a price has changed, the first that asks computes them.
-pub(crate) fn knows_prices(generation: &Generation, query: &Query) -> bool {
+/// How many documents are in segments of which prices that a query needs are not known: the first that asks after a
+/// change computes them.
+pub(crate) fn unpriced(generation: &Generation, query: &Query) -> usize {
     let needs_chains = !query.categories.is_empty() && is_priced(query);
-    generation.segments.iter().all(|segment| {
+    let knows = |segment: &&Segment| {
         let prices = segment.view.kept_prices_at(query.at);
         prices.is_some_and(|prices| !needs_chains || prices.knows_chains())
-    })
+    };
+    let unknown = generation.segments.iter().filter(|segment| !knows(segment));
+    unknown.map(|segment| segment.view.documents() as usize).sum()
 }
 
 /// Whether a query is about prices.

@@ -37,6 +37,8 @@ pub(crate) struct Generation {
     pub(crate) payload: Option<String>,
     pub(crate) fields: Arc<Fields>,
     pub(crate) segments: Vec<Segment>,
+    /// The ids of those, in the same order.
+    pub(crate) segment_ids: Arc<[SegmentId]>,
     /// Those that were asked for.
     pub(crate) words: Words,
     /// Where pages of everything begin that lie far down.
@@ -49,7 +51,7 @@ pub(crate) struct Generation {
 /// A segment of a generation.
 #[derive(Clone)]
 pub(crate) struct Segment {
-    id: SegmentId,
+    pub(crate) id: SegmentId,
     pub(crate) view: Arc<SegmentView>,
     /// Documents that are not deleted.
     pub(crate) live: Bits,
@@ -82,8 +84,9 @@ impl Generation {
             number,
             payload,
             fields,
+            segment_ids: segments.iter().map(|segment| segment.id).collect(),
             segments,
-            words: Words::default(),
+            words: before.map_or_else(Words::default, |before| before.words.next()),
             bookmarks: Bookmarks::default(),
             health,
             searcher,

@@ -5,7 +5,7 @@
 
 mod shown;
 
-use std::{borrow::Cow, mem};
+use std::{borrow::Cow, mem, sync::Arc};
 
 use tantivy::schema::Term;
 
@@ -21,6 +21,7 @@ use crate::{
     sheet::Lent,
     text,
     word::Word,
+    words::{self, Taken},
 };
 
 /// What words that stand side by side as asked for add, of what they are worth.
@@ -52,6 +53,14 @@ pub(crate) struct Answer {
     pub(crate) forms: Vec<Form>,
     /// How many places of words were looked at, at most.
     pub(crate) steps: u64,
+}
+
+impl Answer {
+    /// What it took; `alone` is the word that it is, where it is one.
+    pub(crate) fn taken(&self, generation: &Generation, alone: Option<Arc<words::Asked>>) -> Taken {
+        let steps = usize::try_from(self.steps).unwrap_or(usize::MAX);
+        Taken { steps, alone, segments: Arc::clone(&generation.segment_ids) }
+    }
 }
 
 /// Among which documents, by segment, a text is looked for.

@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     facets,
     found::{Edition, Found, Row},
-    generation::Generation,
+    generation::{Generation, Segment},
     order::Candidate,
     query::{Facet, Query, SortField, Visibility},
     reading::{self, Among, Answer},
@@ -19,17 +19,30 @@ use crate::{
 
 /// Steps of a few nanoseconds that a brief query takes at most, such as looking at a document.
 const BRIEF: usize = 100_000;
+/// How many of them it takes to find out what a document costs, and where it stands among the others of its segment.
+const PRICED: usize = 16;
 
 /// How many steps at most a query takes that reads no more than is in memory already; none if it may read more.
 fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<usize> {
-    let documents = usize::try_from(generation.documents()).unwrap_or(usize::MAX);
     let is_attribute = |facet: &Facet| matches!(facet, Facet::Attribute(_));
     if !query.attributes.is_empty() || query.facets.iter().any(is_attribute) {
         return None;
     }
-    let knows_prices = || compile::knows_prices(generation, query);
-    // Sets are passed 64 documents at a time; a filter's is made of at most half of them, or of a few by their order; and
-    // a facet counts those that are fewer, in or out.
+    let Some(text) = &query.text else { return Some(browsing(generation, query, usize::MAX)) };
+    let taken = generation.words.taken(lexicon.number, text)?;
+    if let Some(asked) = taken.alone.as_ref().filter(|_| best::alone(query).is_some()) {
+        return Some(query.limit + best::unkept(generation, asked));
+    }
+    // In segments that have come since, words are in memory too: those were just written.
+    let is_new = |segment: &&Segment| !taken.segments.contains(&segment.id);
+    let new = generation.segments.iter().filter(is_new).map(|segment| segment.view.documents() as usize);
+    let read = taken.steps + new.sum::<usize>();
+    Some(browsing(generation, query, read).saturating_add(read))
+}
+
+/// The same but for the text, which leaves at most so many documents.
+fn browsing(generation: &Generation, query: &Query, left: usize) -> usize {
+    let documents = usize::try_from(generation.documents()).unwrap_or(usize::MAX);
     let filters = [!query.categories.is_empty(), !query.brands.is_empty()];
     let filters = filters.into_iter().filter(|is_given| *is_given).count();
     let ranges = [query.price_min.or(query.price_max).is_some(), query.rating_min.is_some()];
@@ -39,17 +52,24 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<us
     let is_filtered =
         filters + ranges > 0 || query.text.is_some() || query.in_stock.is_some() || query.on_sale;
     let is_passed = query.sort.len() > 1 || (query.offset > DEEP && is_filtered);
-    let halves = filters + query.facets.len() + 2 * (usize::from(vendors) + usize::from(is_passed));
-    let mut browsed = documents / 32 * (1 + ranges) + documents / 2 * halves + query.limit;
-    if browsed > BRIEF && query.facets.is_empty() && !vendors && !is_passed {
-        let listed = compile::listed(generation, query).map(|listed| documents / 128 + 4 * listed);
-        browsed = listed.map_or(browsed, |listed| listed.min(browsed));
+    let passes = usize::from(vendors) + usize::from(is_passed);
+    // A facet counts those that are fewer, in or out.
+    let counted =
+        query.facets.len() * left.min(documents / 2) + PRICED * compile::unpriced(generation, query);
+    let fixed = counted + documents * passes + query.limit;
+    // Sets are passed 64 documents at a time; a filter's is made of at most half of them, or of its list.
+    let sets = documents / 32 * (1 + ranges) + documents / 2 * filters;
+    if sets + fixed <= BRIEF || passes > 0 {
+        return sets + fixed;
     }
-    let Some(text) = &query.text else { return knows_prices().then_some(browsed) };
-    let kept = generation.words.reading(lexicon.number, text)?;
-    let is_best =
-        best::alone(query).is_some() && kept.alone.is_some_and(|asked| best::are_kept(generation, &asked));
-    if is_best { Some(query.limit) } else { knows_prices().then(|| browsed.saturating_add(kept.steps)) }
+    let made = match compile::listed(generation, query) {
+        Some((shortest, _)) if query.text.is_none() && query.facets.is_empty() => {
+            documents / 128 + 4 * shortest
+        }
+        Some((_, all)) => documents / 32 * (1 + ranges) + all,
+        None => sets,
+    };
+    sets.min(made) + fixed
 }
 
 /// See [`Reader::is_brief`](crate::Reader::is_brief).
@@ -70,11 +90,10 @@ fn read(
     // Who sees other products may read it otherwise.
     let is_shopper = paged.is_none() && query.visibility == Visibility::Active;
     let kept = is_shopper.then(|| generation.words.reading(lexicon.number, asked)).flatten();
-    let known = paged.or(kept.as_ref().map(|kept| kept.reading.as_ref()));
+    let known = paged.or(kept.as_deref());
     let answer = reading::answer(asked, lexicon, generation, among, known, scored)?;
     if is_shopper && kept.is_none() && generation.is_whole() {
-        let steps = usize::try_from(answer.steps).unwrap_or(usize::MAX);
-        generation.words.keep_reading(lexicon.number, asked, &answer.reading, steps, None);
+        generation.words.keep_reading(lexicon.number, asked, &answer.reading, answer.taken(generation, None));
     }
     Ok(answer)
 }
@@ -128,4 +147,47 @@ pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexico
         forms: query.highlight.then_some(forms),
         generation: Arc::clone(generation),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Engine,
+        document::{Document, PriceStep},
+        query::SortKey,
+    };
+
+    fn add(engine: &Engine, ids: std::ops::Range<i64>) {
+        let mut writer = engine.writer(0).unwrap();
+        let prices = vec![PriceStep { from: i64::MIN, effective_price: 1, discount: None }];
+        let kettle =
+            Document { name: "Steel kettle".to_owned(), is_active: true, prices, ..Document::default() };
+        ids.for_each(|id| writer.upsert(&Document { id, ..kettle.clone() }).unwrap());
+        writer.commit("").unwrap();
+    }
+
+    #[test]
+    fn a_text_takes_what_it_took_and_what_has_come_since() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(directory.path()).unwrap();
+        let lexicon = Lexicon::standard();
+        let sort = vec![SortKey { field: SortField::Relevance, descending: false }];
+        let alone = Query { text: Some("kettle".to_owned()), sort, limit: 24, ..Query::default() };
+        let sold = Query { in_stock: Some(true), ..alone.clone() };
+        let taken = |query: &Query| steps(&engine.reader().0, query, lexicon);
+        add(&engine, 0..5);
+        assert_eq!([taken(&alone), taken(&sold)], [None, None], "nobody has asked");
+        let ask = |query: &Query| engine.reader().find(query, lexicon).unwrap();
+        ask(&alone);
+        assert_eq!(taken(&alone), Some(24));
+        let before = taken(&sold).unwrap();
+        add(&engine, 5..8);
+        assert_eq!([taken(&alone), taken(&sold)], [Some(24 + 3), Some(before + 3)]);
+        ask(&alone);
+        ask(&sold);
+        assert_eq!(taken(&alone), Some(24));
+        add(&engine, 7..9);
+        assert_eq!(taken(&alone), Some(24 + 2), "whichever the generation");
+    }
 }

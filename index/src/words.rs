@@ -9,6 +9,7 @@ use std::{
 };
 
 use quick_cache::Equivalent;
+use tantivy::index::SegmentId;
 
 use crate::{
     about::About,
@@ -28,6 +29,9 @@ use crate::{
 /// texts.
 const MOST_BYTES: [usize; 3] = [12 << 20, 12 << 20, 4 << 20];
 
+/// And those that what texts took may.
+const MOST_TAKEN: usize = 4 << 20;
+
 /// Those that what words come to in one segment may take: so many, and more by document.
 const MOST_WEIGHED: (usize, usize) = (1 << 20, 96);
 
@@ -43,13 +47,31 @@ pub(crate) struct Words {
     known: Bounded<Arc<Asked>, Arc<Known>>,
     /// How whole texts were read, under which lexicon.
     readings: Bounded<Text<String>, KeptReading>,
+    /// What that took when they were asked last, in this generation or in one before it.
+    taken: Arc<Bounded<Text<String>, Taken>>,
 }
 
 impl Default for Words {
     fn default() -> Self {
         let [places, known, readings] = MOST_BYTES;
-        Self { places: Bounded::new(places), known: Bounded::new(known), readings: Bounded::new(readings) }
+        Self {
+            places: Bounded::new(places),
+            known: Bounded::new(known),
+            readings: Bounded::new(readings),
+            taken: Arc::new(Bounded::new(MOST_TAKEN)),
+        }
     }
+}
+
+/// What a text took to be read.
+#[derive(Clone)]
+pub(crate) struct Taken {
+    /// How many places of words that took at most.
+    pub(crate) steps: usize,
+    /// Where it is one word, that.
+    pub(crate) alone: Option<Arc<Asked>>,
+    /// The segments in which it was looked for.
+    pub(crate) segments: Arc<[SegmentId]>,
 }
 
 /// A text, under a lexicon of this number.
@@ -63,14 +85,7 @@ impl Equivalent<Text<String>> for Text<&str> {
 }
 
 /// How a text was read.
-#[derive(Clone)]
-pub(crate) struct KeptReading {
-    pub(crate) reading: Arc<Reading>,
-    /// How many places of words that took at most.
-    pub(crate) steps: usize,
-    /// Where it is one word, that.
-    pub(crate) alone: Option<Arc<Asked>>,
-}
+pub(crate) type KeptReading = Arc<Reading>;
 
 /// Where a form occurs.
 pub(crate) struct Places {
@@ -130,6 +145,11 @@ impl Places {
 }
 
 impl Words {
+    /// Those of the generation that follows: nothing of them is known yet but what texts took before.
+    pub(crate) fn next(&self) -> Self {
+        Self { taken: Arc::clone(&self.taken), ..Self::default() }
+    }
+
     /// Where a form occurs.
     pub(crate) fn places(&self, form: &Form, generation: &Generation) -> Result<Arc<Places>, Error> {
         if let Some(places) = self.places.get(form) {
@@ -158,18 +178,17 @@ impl Words {
         self.readings.get(&Text(lexicon, text))
     }
 
-    /// Keeps how a text was read.
-    pub(crate) fn keep_reading(
-        &self,
-        lexicon: u64,
-        text: &str,
-        reading: &Reading,
-        steps: usize,
-        alone: Option<Arc<Asked>>,
-    ) {
-        let kept = KeptReading { reading: Arc::new(reading.clone()), steps, alone };
+    /// What that took, in this generation or in one before it.
+    pub(crate) fn taken(&self, lexicon: u64, text: &str) -> Option<Taken> {
+        self.taken.get(&Text(lexicon, text))
+    }
+
+    /// Keeps how a text was read, and what that took.
+    pub(crate) fn keep_reading(&self, lexicon: u64, text: &str, reading: &Reading, taken: Taken) {
         let bytes = ENTRY_BYTES * (2 + reading.read.len()) + text.len();
-        self.readings.keep(Text(lexicon, text.to_owned()), kept, bytes);
+        self.readings.keep(Text(lexicon, text.to_owned()), Arc::new(reading.clone()), bytes);
+        let bytes = ENTRY_BYTES + text.len() + taken.alone.as_ref().map_or(0, |alone| alone.bytes());
+        self.taken.keep(Text(lexicon, text.to_owned()), taken, bytes);
     }
 }
 

@@ -9,6 +9,7 @@
 //! killed recovers at the next start, or at [`Cluster::ensure_running`]; the locks of a dead process go with it.
 
 mod binaries;
+mod deference;
 mod error;
 mod initdb;
 mod layout;
@@ -28,6 +29,7 @@ pub use error::Error;
 pub use supervisor::{TestLock, join_test_cluster, supervise};
 pub use user::default_data_dir;
 
+use deference::Deference;
 use error::During;
 use layout::Layout;
 use settings::Purpose;
@@ -51,6 +53,8 @@ pub struct Cluster {
     share: Share,
     purpose: Purpose,
     endpoint: Endpoint,
+    /// Nothing where it cannot be had: then searches wait longer beside many writes.
+    _deference: Option<Deference>,
 }
 
 impl Cluster {
@@ -76,7 +80,10 @@ impl Cluster {
             None => share.layout.socket_dir()?,
         };
         let endpoint = Endpoint { socket_dir, port: file.port, user: initdb::ROLE.to_owned() };
-        Ok(Self { share, purpose, endpoint })
+        let deference = Deference::of(share.layout.data.clone());
+        let deference =
+            deference.inspect_err(|error| tracing::warn!(%error, "PostgreSQL does not stand back"));
+        Ok(Self { share, purpose, endpoint, _deference: deference.ok() })
     }
 
     /// Where to connect. It stays the same for as long as the share is held.

@@ -95,8 +95,9 @@ pub(super) fn answers(dir: &Path, port: u16) -> bool {
     ask().is_ok()
 }
 
-/// The pid in the lock files of a server that is [`Absent`](Server::Absent) but did not end cleanly.
-pub(super) fn stale_pid(data: &Path) -> Option<Pid> {
+/// The pid in the cluster's lock file: that of its server, or, while it is [`Absent`](Server::Absent), of one that did
+/// not end cleanly.
+pub(super) fn named_pid(data: &Path) -> Option<Pid> {
     PidFile::parse(&fs::read(data.join("postmaster.pid")).ok()?).map(|file| file.pid)
 }
 

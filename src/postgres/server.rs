@@ -108,7 +108,7 @@ fn start(layout: &Layout, purpose: Purpose) -> Result<Launch, Error> {
     let log_start = layout.log_length();
     let mut command = layout.user.command(&binaries.postgres());
     command.arg("-D").arg(&layout.data).args(settings::fixed(&layout.socket_dir()?));
-    if let Some(pid) = postmaster::stale_pid(&layout.data) {
+    if let Some(pid) = postmaster::named_pid(&layout.data) {
         tracing::info!("PostgreSQL did not end cleanly; it will recover");
         // PostgreSQL would refuse wherever that pid lives on in a zombie or another program of the same user, but
         // never takes its grandparent for a rival. Deleting the file instead would also delete the only sure

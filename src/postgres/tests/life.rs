@@ -60,6 +60,31 @@ fn a_shop_is_durable_and_its_own_settings_win() {
     assert_eq!(ask(cluster.endpoint(), "show listen_addresses"), "", "private whatever is set");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn sessions_stand_back_and_nobody_else() {
+    let Some(place) = Place::new() else { return };
+    let priority = |pid| rustix::process::getpriority_process(Some(pid)).unwrap();
+    // None where the system has no groups.
+    let group = |pid: Pid| fs::read_to_string(format!("/proc/{}/autogroup", pid.as_raw_pid())).ok();
+    let own = rustix::process::getpid();
+    let before = (priority(own), group(own));
+    let cluster = place.start();
+    let mut session = Session::open(cluster.endpoint());
+    let backend = Pid::from_raw(session.ask("select pg_backend_pid()").parse().unwrap()).unwrap();
+    let is_behind = || {
+        let is_group_behind = group(backend).is_none_or(|told| told.ends_with(" nice 10\n"));
+        priority(backend) == (before.0 + 10).min(19) && is_group_behind
+    };
+    wait_until("the session to stand back", is_behind);
+    assert_eq!((priority(own), group(own)), before);
+    assert_eq!(
+        (priority(place.server_pid()), group(place.server_pid())),
+        before,
+        "whoever takes connections"
+    );
+}
+
 #[test]
 fn the_last_of_two_holders_stops_the_server() {
     let Some(place) = Place::new() else { return };
