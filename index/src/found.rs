@@ -14,6 +14,7 @@ use crate::{
     hits::{Facets, Highlights, Hit, Hits},
     lookup::Form,
     segment::SegmentView,
+    writer::LEVELLED,
 };
 
 /// A document at an interval of time: equal ones are equal documents whose prices stand equally, in whatever segment they
@@ -71,6 +72,12 @@ impl Found {
     /// When the index below cannot be read.
     pub fn document(&self, row: &Row) -> Result<Document, Error> {
         self.generation.document(row.segment, row.doc)
+    }
+
+    /// Whether the document of a row was written lately, so that reading it does not wait for the disk: its segment is
+    /// small.
+    pub fn is_recent(&self, row: &Row) -> bool {
+        self.generation.segments[row.segment as usize].view.documents() < LEVELLED
     }
 
     /// Which of a document's words matched, when that was asked for.

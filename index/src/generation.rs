@@ -26,6 +26,7 @@ use crate::{
     record,
     schema::Fields,
     segment::SegmentView,
+    vocabulary::{self, Vocabulary},
     words::Words,
 };
 
@@ -80,7 +81,7 @@ impl Generation {
         let segments = unpack(searcher.segment_readers(), known)?;
         let number = LATEST.fetch_add(1, Ordering::Relaxed) + 1;
         let health = Arc::clone(health);
-        Ok(Self {
+        let generation = Self {
             number,
             payload,
             fields,
@@ -90,7 +91,27 @@ impl Generation {
             bookmarks: Bookmarks::default(),
             health,
             searcher,
-        })
+        };
+        generation.list_words();
+        Ok(generation)
+    }
+
+    /// Lists the words of small segments that are new. One whose dictionaries cannot be read has no list.
+    fn list_words(&self) {
+        for (ordinal, Segment { view, .. }) in self.segments.iter().enumerate() {
+            if view.documents() > vocabulary::MOST_DOCUMENTS || view.vocabulary.get().is_some() {
+                continue;
+            }
+            let indexes = self.fields.text.iter().map(|field| self.index(ordinal, *field));
+            let listed =
+                indexes.collect::<Result<Vec<_>, _>>().and_then(|indexes| Vocabulary::read(&indexes));
+            match listed {
+                // It outlasts the generation: nothing that was read while somebody wrote to the files.
+                Ok(listed) if self.health.is_untouched() => drop(view.vocabulary.set(listed)),
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "the words of a segment are not listed"),
+            }
+        }
     }
 
     /// How many live documents.

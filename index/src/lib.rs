@@ -117,6 +117,7 @@ mod reading;
 mod relax;
 mod sheet;
 mod typo;
+mod vocabulary;
 mod word;
 mod words;
 

@@ -29,6 +29,7 @@ use crate::{
     postings,
     schema::TextField,
     text::{self, SIZE_MARK, STEM_MARK},
+    vocabulary::Vocabulary,
     words::Places,
 };
 
@@ -187,6 +188,10 @@ impl Form {
 
     /// Looks it up in every field of a segment; nothing for what begins too many words to choose from them here.
     fn find_here(&self, ordinal: usize, generation: &Generation) -> Result<Option<Here>, Error> {
+        let vocabulary = generation.segments[ordinal].view.vocabulary.get();
+        if vocabulary.is_some_and(|vocabulary| !self.may_be_in(vocabulary)) {
+            return Ok(Some(Here::default()));
+        }
         if let Self::Begun(word) = self {
             return begun_here(word, ordinal, generation);
         }
@@ -194,6 +199,22 @@ impl Form {
         self.find_where(&TextField::ALL, generation, |other| other == ordinal, &mut found, &mut 0)?;
         found.into_iter().for_each(|Found { field, source, .. }| here.push(field, source));
         Ok(Some(here))
+    }
+
+    /// Whether a segment that has these words may have the form.
+    fn may_be_in(&self, vocabulary: &Vocabulary) -> bool {
+        match self {
+            Self::Whole(word) => vocabulary.has(word),
+            Self::Stem(word) => {
+                let stem = text::stem(word);
+                let stem = stem.as_deref().unwrap_or(word);
+                [word, stem, &format!("{STEM_MARK}{stem}")].into_iter().any(|term| vocabulary.has(term))
+            }
+            Self::Apart(word) => cuts(word).any(|(head, _)| vocabulary.has(head)),
+            Self::Phrase(words) => words.iter().all(|word| vocabulary.has(word)),
+            Self::Size(inches) => vocabulary.has(&format!("{SIZE_MARK}{inches}")),
+            Self::Begun(word) => vocabulary.beginning(word).any(|term| term.len() > word.len()),
+        }
     }
 
     /// Looks longer words up in all segments at once: which of them count is decided over all.
@@ -300,6 +321,10 @@ impl LookUp<'_> {
     fn apart(&self, word: &str, found: &mut Vec<Found>) -> Result<(), Error> {
         for (head, tail) in cuts(word) {
             for (ordinal, index) in self.indexes {
+                let vocabulary = self.generation.segments[*ordinal].view.vocabulary.get();
+                if vocabulary.is_some_and(|vocabulary| !vocabulary.has(head)) {
+                    continue;
+                }
                 if index.terms().get(head)?.is_none() {
                     continue;
                 }
@@ -404,6 +429,43 @@ pub(crate) fn cuts(word: &str) -> impl Iterator<Item = (&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Engine, document::Document, document::PriceStep};
+
+    #[test]
+    fn only_what_is_not_there_is_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(directory.path()).unwrap();
+        let mut writer = engine.writer(0).unwrap();
+        let prices = vec![PriceStep { from: i64::MIN, effective_price: 1, discount: None }];
+        for (id, name) in
+            (0..).zip(["Smart watch batteries", "27\" ps 4 t shirt", "Note book, notebooks", "é"])
+        {
+            let document =
+                Document { id, name: name.to_owned(), brand: "Adidas".to_owned(), ..Document::default() };
+            writer.upsert(&Document { prices: prices.clone(), ..document }).unwrap();
+        }
+        writer.commit("").unwrap();
+        let generation = engine.reader().0;
+        let vocabulary = generation.segments[0].view.vocabulary.get().unwrap();
+        let words = "smart smartwatch battery batteries notebook note book 27 ps4 tshirt adidas adida no b pan kettle é";
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let (mut passed, mut found_any) = (0, 0);
+        for (word, next) in words.iter().zip(words.iter().skip(1)) {
+            let side_by_side = vec![word.clone(), next.clone()];
+            let forms = [Form::Whole, Form::Stem, Form::Apart, Form::Size, Form::Begun]
+                .map(|form| form(word.clone()));
+            for form in
+                forms.into_iter().chain([Form::Phrase(side_by_side), Form::Phrase(vec![word.clone()])])
+            {
+                let found = form.find_in(&TextField::ALL, &generation).unwrap();
+                let is_passed = !form.may_be_in(vocabulary);
+                assert!(!is_passed || found.is_empty(), "{form:?}");
+                passed += usize::from(is_passed);
+                found_any += usize::from(!found.is_empty());
+            }
+        }
+        assert!(passed > 40 && found_any > 20, "{passed} and {found_any}");
+    }
 
     #[test]
     fn words_are_cut_where_parts_may_be_words() {

@@ -53,13 +53,16 @@ pub(crate) struct Answer {
     pub(crate) forms: Vec<Form>,
     /// How many places of words were looked at, at most.
     pub(crate) steps: u64,
+    /// In how many documents the rarest word is that a match must have.
+    pub(crate) rarest: u64,
 }
 
 impl Answer {
     /// What it took; `alone` is the word that it is, where it is one.
     pub(crate) fn taken(&self, generation: &Generation, alone: Option<Arc<words::Asked>>) -> Taken {
-        let steps = usize::try_from(self.steps).unwrap_or(usize::MAX);
-        Taken { steps, alone, segments: Arc::clone(&generation.segment_ids) }
+        let [steps, rarest] =
+            [self.steps, self.rarest].map(|documents| usize::try_from(documents).unwrap_or(usize::MAX));
+        Taken { steps, rarest, alone, segments: Arc::clone(&generation.segment_ids) }
     }
 }
 
@@ -363,7 +366,9 @@ impl<'a> TextReader<'a> {
             let worths = self.words[place].worths.clone();
             self.forms(place).into_iter().zip(worths).filter(|(_, worth)| *worth != 0.0)
         });
+        let needed = (0..self.words.len()).filter(|place| !self.optional[*place]);
         Answer {
+            rarest: needed.map(|place| self.words[place].documents).min().unwrap_or(u64::MAX),
             steps: self.words.iter().chain(&self.pairs).map(|word| word.documents).sum(),
             corrected: (changed && is_found).then(|| self.text()),
             forms: forms.map(|((form, _), worth)| if worth < 0.0 { form.as_it_is() } else { form }).collect(),

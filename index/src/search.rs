@@ -36,8 +36,9 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<us
     // In segments that have come since, words are in memory too: those were just written.
     let is_new = |segment: &&Segment| !taken.segments.contains(&segment.id);
     let new = generation.segments.iter().filter(is_new).map(|segment| segment.view.documents() as usize);
-    let read = taken.steps + new.sum::<usize>();
-    Some(browsing(generation, query, read).saturating_add(read))
+    let new: usize = new.sum();
+    let left = taken.rarest.saturating_add(new);
+    Some(browsing(generation, query, left).saturating_add(taken.steps).saturating_add(new))
 }
 
 /// The same but for the text, which leaves at most so many documents.

@@ -34,6 +34,7 @@ use crate::{
     schema::{Lengths, column},
     sheet::{Scales, Sheets},
     typo::Slips,
+    vocabulary::Vocabulary,
     word::Held,
     words::{Sets, Weighed},
 };
@@ -86,6 +87,8 @@ pub(crate) struct SegmentView {
     pub(crate) looked_up: LookedUp,
     /// And those of whole words.
     pub(crate) held: Held,
+    /// All words there are, where they are few.
+    pub(crate) vocabulary: OnceLock<Vocabulary>,
     pub(crate) indexes: Indexes,
     /// What is near to words that nobody wrote.
     pub(crate) slips: Slips,
@@ -161,6 +164,7 @@ impl SegmentView {
             bests: Bests::default(),
             looked_up: LookedUp::default(),
             held: Held::new(reader.max_doc()),
+            vocabulary: OnceLock::new(),
             indexes: Indexes::new(reader),
             slips: Slips::default(),
             by_name,

@@ -25,6 +25,7 @@ use crate::{
     generation::Generation,
     schema::TextField,
     text::{SIZE_MARK, STEM_MARK},
+    vocabulary::Vocabulary,
 };
 
 /// How many readings of one word are considered.
@@ -41,6 +42,17 @@ const FIRST_OTHER_SCRIPT: char = '\u{530}';
 
 /// Longer ones are no words that anybody has mistyped, and take long to look for.
 const MAX_LETTERS: usize = 32;
+
+/// Where words are looked for: nobody mistypes a stock keeping unit into a word.
+const FIELDS: [TextField; 7] = [
+    TextField::Head,
+    TextField::Name,
+    TextField::Brand,
+    TextField::Category,
+    TextField::Attributes,
+    TextField::Variants,
+    TextField::Description,
+];
 
 /// Bytes that what is near to words may take for each segment, and what an entry and a word take beside their letters.
 const MOST_BYTES: usize = 2 << 20;
@@ -104,10 +116,10 @@ where
 
 /// Whether a word is at most so many edits from another one, by the rows of their table of distances.
 fn is_near(word: &str, other: &str, most: usize) -> bool {
-    let (word, other): (Vec<char>, Vec<char>) = (word.chars().collect(), other.chars().collect());
-    if word.len().abs_diff(other.len()) > most {
+    if word.chars().count().abs_diff(other.chars().count()) > most {
         return false;
     }
+    let (word, other): (Vec<char>, Vec<char>) = (word.chars().collect(), other.chars().collect());
     let mut rows = [Vec::new(), (0..=other.len()).collect::<Vec<usize>>()];
     for i in 1..=word.len() {
         let [before, last] = &rows;
@@ -206,12 +218,57 @@ impl Near {
         if let Some(near) = segment.view.slips.0.get(self) {
             return Ok(near);
         }
+        let near = match segment.view.vocabulary.get() {
+            Some(vocabulary) if self.first_letter => self.listed(vocabulary, ordinal, generation)?,
+            _ => self.walked(automaton, ordinal, generation)?,
+        };
+        let near: NearWords = near.into();
+        if generation.is_whole() {
+            let words = near.iter().map(|(_, word, _)| WORD_BYTES + word.len()).sum::<usize>();
+            segment.view.slips.0.keep(self.clone(), Arc::clone(&near), ENTRY_BYTES + self.word.len() + words);
+        }
+        Ok(near)
+    }
+
+    /// Those of a segment whose words are listed: looking at some hundreds takes less than making the automaton.
+    fn listed(
+        &self,
+        vocabulary: &Vocabulary,
+        ordinal: usize,
+        generation: &Generation,
+    ) -> Result<Vec<(TextField, String, u32)>, Error> {
+        let first = self.word.chars().next().map(String::from).unwrap_or_default();
+        let is_like = |found: &&str| match self.whole {
+            true => is_near(&self.word, found, usize::from(self.edits)),
+            false => is_begun_with_a_slip(&self.word, found),
+        };
+        let is_word = |found: &&str| !found.chars().any(char::is_numeric);
+        let like: Vec<&str> = vocabulary.beginning(&first).filter(is_like).filter(is_word).collect();
+        let mut near = Vec::new();
+        for field in FIELDS.into_iter().filter(|_| !like.is_empty()) {
+            let index = generation.index(ordinal, generation.fields.text[field as usize])?;
+            for found in &like {
+                if let Some(term) = index.terms().get(found)? {
+                    near.push((field, (*found).to_owned(), term.doc_freq));
+                }
+            }
+        }
+        Ok(near)
+    }
+
+    /// Those of a segment whose dictionaries are walked.
+    fn walked(
+        &self,
+        automaton: &mut Option<DfaWrapper>,
+        ordinal: usize,
+        generation: &Generation,
+    ) -> Result<Vec<(TextField, String, u32)>, Error> {
         let automaton = match automaton {
             Some(automaton) => automaton,
             None => automaton.insert(self.automaton(generation)?),
         };
         let mut near = Vec::new();
-        for field in TextField::ALL.into_iter().filter(|field| *field != TextField::Sku) {
+        for field in FIELDS {
             let index = generation.index(ordinal, generation.fields.text[field as usize])?;
             let mut terms = index.terms().search(&*automaton);
             if self.first_letter {
@@ -226,11 +283,6 @@ impl Near {
                     near.push((field, found.to_owned(), terms.value().doc_freq));
                 }
             }
-        }
-        let near: NearWords = near.into();
-        if generation.is_whole() {
-            let words = near.iter().map(|(_, word, _)| WORD_BYTES + word.len()).sum::<usize>();
-            segment.view.slips.0.keep(self.clone(), Arc::clone(&near), ENTRY_BYTES + self.word.len() + words);
         }
         Ok(near)
     }
@@ -260,6 +312,42 @@ impl Near {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Engine, document::Document, document::PriceStep};
+
+    #[test]
+    fn what_is_near_is_so_however_it_is_looked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(directory.path()).unwrap();
+        let mut writer = engine.writer(0).unwrap();
+        let prices = vec![PriceStep { from: i64::MIN, effective_price: 1, discount: None }];
+        let names =
+            ["Sneaker Sneakers", "Speaker headphones 4speaker", "Sniper snéakers", "Headphone stand, sneak"];
+        for (id, name) in (0..).zip(names) {
+            let document =
+                Document { id, name: name.to_owned(), sku: "SNEAKERZ".to_owned(), ..Document::default() };
+            writer.upsert(&Document { brand: name.to_owned(), prices: prices.clone(), ..document }).unwrap();
+        }
+        writer.commit("").unwrap();
+        let generation = engine.reader().0;
+        let vocabulary = generation.segments[0].view.vocabulary.get().unwrap();
+        let mut most = 0;
+        for word in
+            ["sneakers", "snaekers", "speakerss", "haedphones", "hedpho", "headpone", "snakers", "xylophone"]
+        {
+            for (edits, whole) in [(1, true), (2, true), (1, false)] {
+                let near = Near { word: word.to_owned(), edits, whole, first_letter: true };
+                let mut listed = near.listed(vocabulary, 0, &generation).unwrap();
+                let mut walked = near.walked(&mut None, 0, &generation).unwrap();
+                walked.retain(|(_, found, _)| whole || is_begun_with_a_slip(word, found));
+                let key = |(field, word, _): &(TextField, String, u32)| (*field, word.clone());
+                listed.sort_by_key(key);
+                walked.sort_by_key(key);
+                assert_eq!(listed, walked, "{near:?}");
+                most = most.max(listed.len());
+            }
+        }
+        assert!(most >= 4, "{most}");
+    }
 
     #[test]
     fn edits_are_letters_more_less_changed_or_swapped() {

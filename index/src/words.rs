@@ -68,6 +68,8 @@ impl Default for Words {
 pub(crate) struct Taken {
     /// How many places of words that took at most.
     pub(crate) steps: usize,
+    /// In how many documents its rarest word is, of those that must be: no more match.
+    pub(crate) rarest: usize,
     /// Where it is one word, that.
     pub(crate) alone: Option<Arc<Asked>>,
     /// The segments in which it was looked for.

@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 
 /// Bytes that an entry takes beside its row.
 const ENTRY_BYTES: usize = 128;
+/// Documents that are read as fast as a page is found.
+const FEW: usize = 4;
 /// Bytes that most entries take, about: so many are prepared for.
 const TYPICAL_BYTES: u64 = 1024;
 
@@ -68,6 +70,13 @@ impl Rows {
     pub fn all_of(&self, found: &Found) -> Option<Vec<ReadyRow>> {
         let Some(rows) = &self.0 else { return found.rows.is_empty().then(Vec::new) };
         found.rows.iter().map(|row| rows.get(&row.edition)).collect()
+    }
+
+    /// Whether what is missing of a page takes next to nothing to be read: few rows, all of products that have just changed.
+    pub fn nearly_all_of(&self, found: &Found) -> bool {
+        let Some(rows) = &self.0 else { return false };
+        let mut missing = found.rows.iter().filter(|row| !rows.contains_key(&row.edition));
+        missing.by_ref().take(FEW).all(|row| found.is_recent(row)) && missing.next().is_none()
     }
 
     /// The row that is kept, else the one that `make` makes, which is kept then.

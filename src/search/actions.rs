@@ -2,7 +2,7 @@
 //!
 //! Searches have threads of their own and a queue before them, but for those that the engine says are brief and whose
 //! rows are kept: to hand such a one over and to be woken takes as long as the search itself, it keeps others waiting
-//! hardly longer than writing any answer does, and to turn it away would cost as much. What may touch the disk never
+//! hardly longer than writing any answer does, and to turn it away would cost as much. What may wait for the disk never
 //! runs here.
 
 use std::{
@@ -78,10 +78,14 @@ pub async fn search(
                 return work(&app, move || (asked.1)(index.find(&query, &tuning.lexicon)?, None, at)).await;
             }
             let found = here(|| Ok(index.find(&query, &tuning.lexicon)?))?;
-            // Rows that are not kept are on the disk, and so is what makes others of them.
+            // Rows that are not kept are on the disk, but for those that were just written, and so is what makes others of
+            // them.
             let is_plain = !query.highlight && !query.places;
             if let Some(rows) = is_plain.then(|| app.rows.all_of(&found)).flatten() {
                 return (asked.1)(found, Some(rows), at);
+            }
+            if is_plain && app.rows.nearly_all_of(&found) {
+                return here(|| (asked.1)(found, None, at));
             }
             work(&app, move || (asked.1)(found, None, at)).await
         }
