@@ -18,6 +18,7 @@ use crate::{
     gate::Gate,
     indexing::Indexing,
     job::Jobs,
+    pulse::Pulse,
     throttle::Throttle,
 };
 
@@ -51,6 +52,8 @@ pub struct Parts {
     pub rows: Rows,
     /// Places for searches: as many as there are cores, so that a queue forms here and not on the runtime.
     pub searches: Gate,
+    /// Whether the runtime keeps up with what is asked.
+    pub pulse: Pulse,
     /// How often somebody may ask.
     pub throttle: Throttle,
     /// The database, for imports that clients have sent.

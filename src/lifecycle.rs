@@ -145,6 +145,7 @@ impl Shop {
             passwords,
             clock,
             searches: Gate::new(cores).map_err(StartError::Threads)?,
+            pulse: Pulse::default(),
             throttle,
             imports: database.job_pool("duka import"),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
@@ -155,9 +156,8 @@ impl Shop {
             stopping,
         });
         let stop_requests = CancellationToken::new();
-        let pulse = Pulse::default();
-        tokio::spawn(pulse.clone().take(stop_requests.clone()));
-        let service = router::service(app.clone(), pulse);
+        tokio::spawn(app.pulse.clone().take(stop_requests.clone()));
+        let service = router::service(app.clone());
         let requests = tokio::spawn(server::serve(listener, service, most, stop_requests.clone()));
         let keeper = database.keep(stop_indexing.clone());
         tokio::spawn(telemetry::upkeep(stop_indexing.clone()));

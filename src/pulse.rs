@@ -69,6 +69,11 @@ impl Pulse {
         before < LEAST || !self.0.is_overloaded.load(Ordering::Relaxed) || self.since() < BEAT + LATE
     }
 
+    /// Whether more comes than the runtime can do, for a while by now.
+    pub fn is_overloaded(&self) -> bool {
+        self.0.is_overloaded.load(Ordering::Relaxed)
+    }
+
     /// Takes the pulse until `stop`.
     pub async fn take(self, stop: CancellationToken) {
         let (mut overload, mut beat) = (Overload::default(), BEAT);

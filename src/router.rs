@@ -45,8 +45,8 @@ use utoipa_axum::router::OpenApiRouter;
 use self::short::Short;
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
-    graphql, health, import, openapi::QueryPaths, order, params, payment, product, pulse::Pulse, review,
-    search, shipment, storefront, telemetry, user, wishlist,
+    graphql, health, import, openapi::QueryPaths, order, params, payment, product, review, search, shipment,
+    storefront, telemetry, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -61,7 +61,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// anything else, unless their answer is kept.
 pub fn service(
     app: App,
-    pulse: Pulse,
 ) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -70,6 +69,7 @@ pub fn service(
     let refusing = Arc::clone(&short);
     let refuse = tower::service_fn(move |request: Request| future::ready(Ok(refusing.refuse(&request))));
     let refuse = cors(app.config.cors_origins.clone()).layer(refuse);
+    let pulse = app.pulse.clone();
     let router = router(app);
     tower::service_fn(move |request: Request<Incoming>| {
         if let Some(answer) = short.answer(&request) {

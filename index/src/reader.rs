@@ -1,6 +1,6 @@
 //! One generation of the index, held: what a caller asks several questions of, and keeps answers by.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     error::Error,
@@ -59,11 +59,11 @@ impl Reader {
         answer
     }
 
-    /// Whether a query is found within some hundred microseconds, whatever is in the index, without reading what is not in
-    /// memory yet: a caller that has a thread to itself only by waiting for it need not. A small catalog's browsing is,
-    /// and what was asked before of this generation, with the same text, if few documents have its words.
-    pub fn is_brief(&self, query: &Query, lexicon: &Lexicon) -> bool {
-        search::is_brief(&self.0, query, lexicon)
+    /// Whether a query is found within so long, about, whatever is in the index, without reading what may not be in memory:
+    /// a caller that has a thread to itself only by waiting for it need not. Of texts it is known of those that were
+    /// asked before, of this generation or of one before it that this one holds most of.
+    pub fn is_brief(&self, query: &Query, lexicon: &Lexicon, within: Duration) -> bool {
+        search::is_brief(&self.0, query, lexicon, within)
     }
 
     /// What somebody who has begun to type may want. An empty text suggests nothing.

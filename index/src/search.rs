@@ -1,6 +1,6 @@
 //! Answering a query from one generation: the whole story, step by step.
 
-use std::{borrow::Cow, mem, sync::Arc};
+use std::{borrow::Cow, mem, sync::Arc, time::Duration};
 
 use crate::{
     best,
@@ -17,18 +17,21 @@ use crate::{
     sort::{DEEP, Page},
 };
 
-/// Steps of a few nanoseconds that a brief query takes at most, such as looking at a document.
-const BRIEF: usize = 100_000;
+/// What a step takes, such as looking at a document, in nanoseconds.
+const STEP: u128 = 3;
 /// How many of them it takes to find out what a document costs, and where it stands among the others of its segment.
 const PRICED: usize = 16;
 
+/// And to sort the values of a facet, of which there are up to a hundred, and to write them.
+const LISTED: usize = 8_000;
+
 /// How many steps at most a query takes that reads no more than is in memory already; none if it may read more.
-fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<usize> {
+fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon, most: usize) -> Option<usize> {
     let is_attribute = |facet: &Facet| matches!(facet, Facet::Attribute(_));
     if !query.attributes.is_empty() || query.facets.iter().any(is_attribute) {
         return None;
     }
-    let Some(text) = &query.text else { return Some(browsing(generation, query, usize::MAX)) };
+    let Some(text) = &query.text else { return Some(browsing(generation, query, usize::MAX, most)) };
     let taken = generation.words.taken(lexicon.number, text)?;
     if let Some(asked) = taken.alone.as_ref().filter(|_| best::alone(query).is_some()) {
         return Some(query.limit + best::unkept(generation, asked));
@@ -38,11 +41,11 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon) -> Option<us
     let new = generation.segments.iter().filter(is_new).map(|segment| segment.view.documents() as usize);
     let new: usize = new.sum();
     let left = taken.rarest.saturating_add(new);
-    Some(browsing(generation, query, left).saturating_add(taken.steps).saturating_add(new))
+    Some(browsing(generation, query, left, most).saturating_add(taken.steps).saturating_add(new))
 }
 
-/// The same but for the text, which leaves at most so many documents.
-fn browsing(generation: &Generation, query: &Query, left: usize) -> usize {
+/// The same but for the text, which leaves at most so many documents. What is not above `most` is not told more exactly.
+fn browsing(generation: &Generation, query: &Query, left: usize, most: usize) -> usize {
     let documents = usize::try_from(generation.documents()).unwrap_or(usize::MAX);
     let filters = [!query.categories.is_empty(), !query.brands.is_empty()];
     let filters = filters.into_iter().filter(|is_given| *is_given).count();
@@ -55,12 +58,12 @@ fn browsing(generation: &Generation, query: &Query, left: usize) -> usize {
     let is_passed = query.sort.len() > 1 || (query.offset > DEEP && is_filtered);
     let passes = usize::from(vendors) + usize::from(is_passed);
     // A facet counts those that are fewer, in or out.
-    let counted =
-        query.facets.len() * left.min(documents / 2) + PRICED * compile::unpriced(generation, query);
-    let fixed = counted + documents * passes + query.limit;
+    let counted = query.facets.len() * (LISTED + left.min(documents / 2));
+    let priced = PRICED * compile::unpriced(generation, query);
+    let fixed = counted + priced + documents * passes + query.limit;
     // Sets are passed 64 documents at a time; a filter's is made of at most half of them, or of its list.
     let sets = documents / 32 * (1 + ranges) + documents / 2 * filters;
-    if sets + fixed <= BRIEF || passes > 0 {
+    if sets + fixed <= most || passes > 0 {
         return sets + fixed;
     }
     let made = match compile::listed(generation, query) {
@@ -74,8 +77,9 @@ fn browsing(generation: &Generation, query: &Query, left: usize) -> usize {
 }
 
 /// See [`Reader::is_brief`](crate::Reader::is_brief).
-pub(crate) fn is_brief(generation: &Generation, query: &Query, lexicon: &Lexicon) -> bool {
-    steps(generation, query, lexicon).is_some_and(|steps| steps <= BRIEF)
+pub(crate) fn is_brief(generation: &Generation, query: &Query, lexicon: &Lexicon, within: Duration) -> bool {
+    let most = usize::try_from(within.as_nanos() / STEP).unwrap_or(usize::MAX);
+    steps(generation, query, lexicon, most).is_some_and(|steps| steps <= most)
 }
 
 /// Reads a query's text, as it was read before where that is known.
@@ -176,7 +180,7 @@ mod tests {
         let sort = vec![SortKey { field: SortField::Relevance, descending: false }];
         let alone = Query { text: Some("kettle".to_owned()), sort, limit: 24, ..Query::default() };
         let sold = Query { in_stock: Some(true), ..alone.clone() };
-        let taken = |query: &Query| steps(&engine.reader().0, query, lexicon);
+        let taken = |query: &Query| steps(&engine.reader().0, query, lexicon, usize::MAX);
         add(&engine, 0..5);
         assert_eq!([taken(&alone), taken(&sold)], [None, None], "nobody has asked");
         let ask = |query: &Query| engine.reader().find(query, lexicon).unwrap();

@@ -31,6 +31,12 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 /// How long a search waits for an index in place of one that it cannot read: as long as a small one takes to build.
 const MENDED: Duration = Duration::from_secs(5);
 
+/// What searches take that are answered where they are asked.
+const BRIEF: Duration = Duration::from_micros(300);
+/// The same while more are asked than can be answered: of those that take longer fewer can be turned away here, before
+/// the rest of the work, than by the queue.
+const BRIEF_IN_A_CROWD: Duration = Duration::from_micros(75);
+
 /// What a client demands of its answer, whatever it asks.
 #[derive(Clone, Copy, Debug)]
 pub struct Demand {
@@ -74,7 +80,8 @@ pub async fn search(
         let asked = Arc::clone(&asked);
         async move {
             let query = Query { at, ..asked.0.clone() };
-            if !index.is_brief(&query, &tuning.lexicon) {
+            let within = if app.pulse.is_overloaded() { BRIEF_IN_A_CROWD } else { BRIEF };
+            if !index.is_brief(&query, &tuning.lexicon, within) {
                 return work(&app, move || (asked.1)(index.find(&query, &tuning.lexicon)?, None, at)).await;
             }
             let found = here(|| Ok(index.find(&query, &tuning.lexicon)?))?;

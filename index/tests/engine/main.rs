@@ -11,12 +11,16 @@ use std::{
     ops::ControlFlow,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use duka_index::{
     AttributeValue, Category, CategoryKey, Damage, Document, Engine, Error, Facet, Lexicon, PriceStep, Query,
     SortField, SortKey, Variant, fingerprint,
 };
+
+/// What a brief query takes.
+const BRIEF: Duration = Duration::from_micros(300);
 
 fn document(id: i64, name: &str) -> Document {
     let prices = vec![PriceStep { from: i64::MIN, effective_price: 100, discount: None }];
@@ -74,22 +78,25 @@ fn what_is_brief_is_in_memory() {
     let engine = filled(directory.path(), &[document(1, "Steel kettle"), document(2, "Steel pan")]);
     let text = |text: &str| Query { text: Some(text.to_owned()), limit: 24, ..Query::default() };
     let (reader, lexicon) = (engine.reader(), Lexicon::standard());
-    assert!(reader.is_brief(&Query { limit: 24, ..Query::default() }, lexicon));
-    assert!(!reader.is_brief(&text("kettle"), lexicon), "a word that nobody has asked for");
+    assert!(reader.is_brief(&Query { limit: 24, ..Query::default() }, lexicon, BRIEF));
+    assert!(!reader.is_brief(&text("kettle"), lexicon, BRIEF), "a word that nobody has asked for");
     assert_eq!(reader.find(&text("kettle"), lexicon).unwrap().total, 1);
-    assert!(reader.is_brief(&text("kettle"), lexicon));
+    assert!(reader.is_brief(&text("kettle"), lexicon, BRIEF));
     assert!(
-        reader.is_brief(&Query { in_stock: Some(true), ..text("kettle") }, lexicon),
+        reader.is_brief(&Query { in_stock: Some(true), ..text("kettle") }, lexicon, BRIEF),
         "whatever the filter"
     );
-    assert!(!reader.is_brief(&text("kettle"), &Lexicon::default()), "it may be read otherwise");
+    assert!(!reader.is_brief(&text("kettle"), &Lexicon::default(), BRIEF), "it may be read otherwise");
     let facets = vec![Facet::Attribute("color".to_owned())];
-    assert!(!reader.is_brief(&Query { facets, ..text("kettle") }, lexicon), "dictionaries are on the disk");
+    assert!(
+        !reader.is_brief(&Query { facets, ..text("kettle") }, lexicon, BRIEF),
+        "dictionaries are on the disk"
+    );
     let mut writer = engine.writer(0).unwrap();
     writer.delete(2).unwrap();
     writer.commit("").unwrap();
-    assert!(engine.reader().is_brief(&text("kettle"), lexicon), "as it was before the commit");
-    assert!(reader.is_brief(&text("kettle"), lexicon));
+    assert!(engine.reader().is_brief(&text("kettle"), lexicon, BRIEF), "as it was before the commit");
+    assert!(reader.is_brief(&text("kettle"), lexicon, BRIEF));
 }
 
 #[test]
@@ -105,13 +112,13 @@ fn the_first_search_after_a_price_has_changed_is_not_brief() {
     let (reader, lexicon) = (engine.reader(), Lexicon::standard());
     let browse = |at| Query { at, limit: 24, ..Query::default() };
     let cheapest = |at| Query { categories: vec![CategoryKey::Id(1)], price_max: Some(90), ..browse(at) };
-    assert!(reader.is_brief(&browse(9), lexicon));
-    assert!(!reader.is_brief(&cheapest(9), lexicon), "nobody has asked for a category's prices");
+    assert!(reader.is_brief(&browse(9), lexicon, BRIEF));
+    assert!(!reader.is_brief(&cheapest(9), lexicon, BRIEF), "nobody has asked for a category's prices");
     assert_eq!(reader.find(&cheapest(9), lexicon).unwrap().total, 0);
-    assert!(reader.is_brief(&cheapest(9), lexicon));
-    assert!(!reader.is_brief(&browse(10), lexicon) && !reader.is_brief(&cheapest(10), lexicon));
+    assert!(reader.is_brief(&cheapest(9), lexicon, BRIEF));
+    assert!(!reader.is_brief(&browse(10), lexicon, BRIEF) && !reader.is_brief(&cheapest(10), lexicon, BRIEF));
     assert_eq!(reader.find(&cheapest(10), lexicon).unwrap().total, 7_000);
-    assert!(reader.is_brief(&browse(10), lexicon) && reader.is_brief(&cheapest(10), lexicon));
+    assert!(reader.is_brief(&browse(10), lexicon, BRIEF) && reader.is_brief(&cheapest(10), lexicon, BRIEF));
 }
 
 #[test]
