@@ -136,11 +136,9 @@ pub(crate) fn find(
         return Ok(None);
     }
     best.sort_unstable_by_key(|found: &Scored| (Reverse(found.score.to_bits()), found.id));
-    let asked = Arc::clone(&reader.words[0].asked);
     let answer = reader.finish(Vec::new(), true);
     if kept.is_none() && generation.is_whole() {
-        let taken = answer.taken(generation, Some(asked));
-        generation.words.keep_reading(lexicon.number, text, &answer.reading, taken);
+        generation.words.keep_reading(lexicon.number, text, &answer.reading, answer.taken.alone());
     }
     let page = best.get(query.offset..end.min(best.len())).unwrap_or_default();
     let last = page.last().filter(|_| total > end as u64);

@@ -74,8 +74,8 @@ impl Found {
         self.generation.document(row.segment, row.doc)
     }
 
-    /// Whether the document of a row was written lately, so that reading it does not wait for the disk: its segment is
-    /// small.
+    /// Whether the document of a row is in a small segment, which most likely was written lately or is read often, so that
+    /// reading it does not wait for the disk.
     pub fn is_recent(&self, row: &Row) -> bool {
         self.generation.segments[row.segment as usize].view.documents() < LEVELLED
     }

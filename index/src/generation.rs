@@ -98,18 +98,23 @@ impl Generation {
 
     /// Lists the words of small segments that are new. One whose dictionaries cannot be read has no list.
     fn list_words(&self) {
+        // They outlast the generation: nothing that was read while somebody wrote to the files.
+        if !self.health.is_untouched() {
+            return;
+        }
         for (ordinal, Segment { view, .. }) in self.segments.iter().enumerate() {
-            if view.documents() > vocabulary::MOST_DOCUMENTS || view.vocabulary.get().is_some() {
+            if view.documents() > vocabulary::MOST_DOCUMENTS || view.listed.get().is_some() {
                 continue;
             }
             let indexes = self.fields.text.iter().map(|field| self.index(ordinal, *field));
             let listed =
                 indexes.collect::<Result<Vec<_>, _>>().and_then(|indexes| Vocabulary::read(&indexes));
-            match listed {
-                // It outlasts the generation: nothing that was read while somebody wrote to the files.
-                Ok(listed) if self.health.is_untouched() => drop(view.vocabulary.set(listed)),
-                Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "the words of a segment are not listed"),
+            let listed = listed.unwrap_or_else(|error| {
+                tracing::debug!(%error, "the words of a segment are not listed");
+                None
+            });
+            if self.health.is_untouched() {
+                let _ = view.listed.set(listed);
             }
         }
     }

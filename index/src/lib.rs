@@ -71,6 +71,7 @@ mod codes;
 mod collation;
 mod record;
 mod schema;
+mod taken;
 mod text;
 
 mod bulk;

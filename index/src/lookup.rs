@@ -188,7 +188,7 @@ impl Form {
 
     /// Looks it up in every field of a segment; nothing for what begins too many words to choose from them here.
     fn find_here(&self, ordinal: usize, generation: &Generation) -> Result<Option<Here>, Error> {
-        let vocabulary = generation.segments[ordinal].view.vocabulary.get();
+        let vocabulary = generation.segments[ordinal].view.vocabulary();
         if vocabulary.is_some_and(|vocabulary| !self.may_be_in(vocabulary)) {
             return Ok(Some(Here::default()));
         }
@@ -321,7 +321,7 @@ impl LookUp<'_> {
     fn apart(&self, word: &str, found: &mut Vec<Found>) -> Result<(), Error> {
         for (head, tail) in cuts(word) {
             for (ordinal, index) in self.indexes {
-                let vocabulary = self.generation.segments[*ordinal].view.vocabulary.get();
+                let vocabulary = self.generation.segments[*ordinal].view.vocabulary();
                 if vocabulary.is_some_and(|vocabulary| !vocabulary.has(head)) {
                     continue;
                 }
@@ -446,7 +446,7 @@ mod tests {
         }
         writer.commit("").unwrap();
         let generation = engine.reader().0;
-        let vocabulary = generation.segments[0].view.vocabulary.get().unwrap();
+        let vocabulary = generation.segments[0].view.vocabulary().unwrap();
         let words = "smart smartwatch battery batteries notebook note book 27 ps4 tshirt adidas adida no b pan kettle é";
         let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
         let (mut passed, mut found_any) = (0, 0);

@@ -5,7 +5,7 @@
 
 mod shown;
 
-use std::{borrow::Cow, mem, sync::Arc};
+use std::{borrow::Cow, mem};
 
 use tantivy::schema::Term;
 
@@ -19,9 +19,9 @@ use crate::{
     postings,
     settings::Lexicon,
     sheet::Lent,
+    taken::Taken,
     text,
     word::Word,
-    words::{self, Taken},
 };
 
 /// What words that stand side by side as asked for add, of what they are worth.
@@ -51,19 +51,8 @@ pub(crate) struct Answer {
     pub(crate) reading: Reading,
     /// Every form of every word that was asked for.
     pub(crate) forms: Vec<Form>,
-    /// How many places of words were looked at, at most.
-    pub(crate) steps: u64,
-    /// In how many documents the rarest word is that a match must have.
-    pub(crate) rarest: u64,
-}
-
-impl Answer {
-    /// What it took; `alone` is the word that it is, where it is one.
-    pub(crate) fn taken(&self, generation: &Generation, alone: Option<Arc<words::Asked>>) -> Taken {
-        let [steps, rarest] =
-            [self.steps, self.rarest].map(|documents| usize::try_from(documents).unwrap_or(usize::MAX));
-        Taken { steps, rarest, alone, segments: Arc::clone(&generation.segment_ids) }
-    }
+    /// What that took.
+    pub(crate) taken: Taken,
 }
 
 /// Among which documents, by segment, a text is looked for.
@@ -91,6 +80,7 @@ pub(crate) fn answer(
         if is_any(&matches) || (among.within.is_some() && reader.finds()?) {
             return Ok(reader.finish(matches, true));
         }
+        reader.is_relaxed = true;
         reader.relax()?;
     }
     reader.pair(known.map(|known| known.pairs.as_slice()))?;
@@ -118,6 +108,8 @@ pub(crate) struct TextReader<'a> {
     pub(crate) words: Vec<Word>,
     /// Neighbours, for scores alone.
     pub(crate) pairs: Vec<Word>,
+    /// Whether it was looked for what else it may mean.
+    pub(crate) is_relaxed: bool,
 }
 
 impl<'a> TextReader<'a> {
@@ -140,6 +132,7 @@ impl<'a> TextReader<'a> {
             dropped: known.map_or_else(|| vec![false; asked], |known| known.dropped.clone()),
             words: Vec::with_capacity(asked),
             pairs: Vec::new(),
+            is_relaxed: false,
         };
         for place in 0..asked {
             let worths: Option<Vec<f32>> =
@@ -366,10 +359,8 @@ impl<'a> TextReader<'a> {
             let worths = self.words[place].worths.clone();
             self.forms(place).into_iter().zip(worths).filter(|(_, worth)| *worth != 0.0)
         });
-        let needed = (0..self.words.len()).filter(|place| !self.optional[*place]);
         Answer {
-            rarest: needed.map(|place| self.words[place].documents).min().unwrap_or(u64::MAX),
-            steps: self.words.iter().chain(&self.pairs).map(|word| word.documents).sum(),
+            taken: Taken::by(&self),
             corrected: (changed && is_found).then(|| self.text()),
             forms: forms.map(|((form, _), worth)| if worth < 0.0 { form.as_it_is() } else { form }).collect(),
             reading: Reading {

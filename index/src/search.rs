@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     facets,
     found::{Edition, Found, Row},
-    generation::{Generation, Segment},
+    generation::Generation,
     order::Candidate,
     query::{Facet, Query, SortField, Visibility},
     reading::{self, Among, Answer},
@@ -33,15 +33,12 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon, most: usize)
     }
     let Some(text) = &query.text else { return Some(browsing(generation, query, usize::MAX, most)) };
     let taken = generation.words.taken(lexicon.number, text)?;
-    if let Some(asked) = taken.alone.as_ref().filter(|_| best::alone(query).is_some()) {
-        return Some(query.limit + best::unkept(generation, asked));
+    let is_read = generation.words.reading(lexicon.number, text).is_some();
+    if taken.is_alone() && best::alone(query).is_some() {
+        return Some(query.limit.saturating_add(taken.again_alone(generation, is_read)?));
     }
-    // In segments that have come since, words are in memory too: those were just written.
-    let is_new = |segment: &&Segment| !taken.segments.contains(&segment.id);
-    let new = generation.segments.iter().filter(is_new).map(|segment| segment.view.documents() as usize);
-    let new: usize = new.sum();
-    let left = taken.rarest.saturating_add(new);
-    Some(browsing(generation, query, left, most).saturating_add(taken.steps).saturating_add(new))
+    let (read, left) = taken.again(generation, is_read)?;
+    Some(browsing(generation, query, left, most).saturating_add(read))
 }
 
 /// The same but for the text, which leaves at most so many documents. What is not above `most` is not told more exactly.
@@ -98,7 +95,7 @@ fn read(
     let known = paged.or(kept.as_deref());
     let answer = reading::answer(asked, lexicon, generation, among, known, scored)?;
     if is_shopper && kept.is_none() && generation.is_whole() {
-        generation.words.keep_reading(lexicon.number, asked, &answer.reading, answer.taken(generation, None));
+        generation.words.keep_reading(lexicon.number, asked, &answer.reading, answer.taken.clone());
     }
     Ok(answer)
 }
@@ -185,14 +182,26 @@ mod tests {
         assert_eq!([taken(&alone), taken(&sold)], [None, None], "nobody has asked");
         let ask = |query: &Query| engine.reader().find(query, lexicon).unwrap();
         ask(&alone);
-        assert_eq!(taken(&alone), Some(24));
+        let asked = taken(&alone).unwrap();
         let before = taken(&sold).unwrap();
+        assert!(asked == 24 && before > asked, "{asked} and {before}");
         add(&engine, 5..8);
-        assert_eq!([taken(&alone), taken(&sold)], [Some(24 + 3), Some(before + 3)]);
-        ask(&alone);
+        // The word is looked up in two segments, and looked for in three documents more.
+        assert_eq!(taken(&sold), Some(before + 2 * 300 + 3));
+        assert_eq!(
+            taken(&alone),
+            Some(24 + 2 * 300 + 3 + 5),
+            "and in those that had it, if they are weighed otherwise"
+        );
         ask(&sold);
-        assert_eq!(taken(&alone), Some(24));
+        assert!(taken(&alone) > Some(24), "nobody has asked for the best alone");
         add(&engine, 7..9);
-        assert_eq!(taken(&alone), Some(24 + 2), "whichever the generation");
+        ask(&alone);
+        assert_eq!(taken(&alone), Some(24), "whoever asked before");
+        let slip = Query { text: Some("ketle".to_owned()), ..alone.clone() };
+        assert_eq!(ask(&slip).total, 9);
+        assert!(taken(&slip).is_some());
+        add(&engine, 9..10);
+        assert_eq!(taken(&slip), None, "what a slip may mean has to be found out again");
     }
 }

@@ -88,7 +88,7 @@ pub(crate) struct SegmentView {
     /// And those of whole words.
     pub(crate) held: Held,
     /// All words there are, where they are few.
-    pub(crate) vocabulary: OnceLock<Vocabulary>,
+    pub(crate) listed: OnceLock<Option<Vocabulary>>,
     pub(crate) indexes: Indexes,
     /// What is near to words that nobody wrote.
     pub(crate) slips: Slips,
@@ -164,7 +164,7 @@ impl SegmentView {
             bests: Bests::default(),
             looked_up: LookedUp::default(),
             held: Held::new(reader.max_doc()),
-            vocabulary: OnceLock::new(),
+            listed: OnceLock::new(),
             indexes: Indexes::new(reader),
             slips: Slips::default(),
             by_name,
@@ -201,6 +201,11 @@ impl SegmentView {
     /// The last instant up to `at` at which a price changed.
     pub(crate) fn last_price_change(&self, at: i64) -> Option<i64> {
         self.prices.last_change(at)
+    }
+
+    /// All words there are, where they are listed.
+    pub(crate) fn vocabulary(&self) -> Option<&Vocabulary> {
+        self.listed.get()?.as_ref()
     }
 
     /// How many documents, deleted ones included.

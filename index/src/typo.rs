@@ -218,7 +218,7 @@ impl Near {
         if let Some(near) = segment.view.slips.0.get(self) {
             return Ok(near);
         }
-        let near = match segment.view.vocabulary.get() {
+        let near = match segment.view.vocabulary() {
             Some(vocabulary) if self.first_letter => self.listed(vocabulary, ordinal, generation)?,
             _ => self.walked(automaton, ordinal, generation)?,
         };
@@ -243,7 +243,7 @@ impl Near {
             false => is_begun_with_a_slip(&self.word, found),
         };
         let is_word = |found: &&str| !found.chars().any(char::is_numeric);
-        let like: Vec<&str> = vocabulary.beginning(&first).filter(is_like).filter(is_word).collect();
+        let like: Vec<&str> = vocabulary.beginning(&first).filter(is_word).filter(is_like).collect();
         let mut near = Vec::new();
         for field in FIELDS.into_iter().filter(|_| !like.is_empty()) {
             let index = generation.index(ordinal, generation.fields.text[field as usize])?;
@@ -320,8 +320,12 @@ mod tests {
         let engine = Engine::open(directory.path()).unwrap();
         let mut writer = engine.writer(0).unwrap();
         let prices = vec![PriceStep { from: i64::MIN, effective_price: 1, discount: None }];
-        let names =
-            ["Sneaker Sneakers", "Speaker headphones 4speaker", "Sniper snéakers", "Headphone stand, sneak"];
+        let names = [
+            "Sneaker Sneakers",
+            "Speaker headphones speaker4 наушники",
+            "Sniper snéakers",
+            "Headphone stand, sneak",
+        ];
         for (id, name) in (0..).zip(names) {
             let document =
                 Document { id, name: name.to_owned(), sku: "SNEAKERZ".to_owned(), ..Document::default() };
@@ -329,11 +333,19 @@ mod tests {
         }
         writer.commit("").unwrap();
         let generation = engine.reader().0;
-        let vocabulary = generation.segments[0].view.vocabulary.get().unwrap();
+        let vocabulary = generation.segments[0].view.vocabulary().unwrap();
         let mut most = 0;
-        for word in
-            ["sneakers", "snaekers", "speakerss", "haedphones", "hedpho", "headpone", "snakers", "xylophone"]
-        {
+        for word in [
+            "sneakers",
+            "snaekers",
+            "speakerss",
+            "haedphones",
+            "hedpho",
+            "headpone",
+            "snakers",
+            "наушнки",
+            "xylophone",
+        ] {
             for (edits, whole) in [(1, true), (2, true), (1, false)] {
                 let near = Near { word: word.to_owned(), edits, whole, first_letter: true };
                 let mut listed = near.listed(vocabulary, 0, &generation).unwrap();

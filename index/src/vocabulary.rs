@@ -2,7 +2,7 @@
 //!
 //! A commit brings a small segment, in which every word of every text has to be looked for anew: in some eight
 //! dictionaries, in half a dozen forms, of which nearly all are not there. Finding that out in one sorted list takes a
-//! tenth of it. It is made by whoever commits, and never changes.
+//! tenth of it. It is made by whoever commits or opens the index, and never changes.
 
 use std::sync::Arc;
 
@@ -11,7 +11,9 @@ use tantivy::index::InvertedIndexReader;
 use crate::error::Error;
 
 /// Documents of a segment whose words are listed, at most: those that come and go with commits.
-pub(crate) const MOST_DOCUMENTS: u32 = 4_096;
+pub(crate) const MOST_DOCUMENTS: u32 = 2_048;
+/// And how many there are of them: some megabytes.
+const MOST_TERMS: usize = 200_000;
 
 /// All terms of all texts of a segment, marked ones included.
 #[derive(Debug)]
@@ -21,22 +23,25 @@ pub(crate) struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Of the segment's dictionaries.
+    /// Of the segment's dictionaries; none where they hold too much.
     ///
     /// # Errors
     /// When one cannot be read.
-    pub(crate) fn read(indexes: &[Arc<InvertedIndexReader>]) -> Result<Self, Error> {
+    pub(crate) fn read(indexes: &[Arc<InvertedIndexReader>]) -> Result<Option<Self>, Error> {
         let mut terms: Vec<Box<str>> = Vec::new();
         for index in indexes {
             let mut stream = index.terms().stream()?;
             while stream.advance() {
                 let term = str::from_utf8(stream.key()).map_err(|error| Error::Corrupt(error.to_string()))?;
+                if terms.len() == MOST_TERMS {
+                    return Ok(None);
+                }
                 terms.push(term.into());
             }
         }
         terms.sort_unstable();
         terms.dedup();
-        Ok(Self { terms: terms.into() })
+        Ok(Some(Self { terms: terms.into() }))
     }
 
     /// Whether any text has the term.

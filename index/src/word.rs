@@ -91,6 +91,11 @@ impl Held {
         let (least, by_document) = MOST_HELD;
         Self(Bounded::new(least + by_document * documents as usize))
     }
+
+    /// Whether it is known where a word is.
+    pub(crate) fn has(&self, asked: &Asked) -> bool {
+        self.0.has(asked)
+    }
 }
 
 #[derive(Debug)]

@@ -1,4 +1,5 @@
-//! The words and texts that were asked of a generation, and what they came to: kept within bounds, and gone with it.
+//! The words and texts that were asked of a generation, and what they came to: kept within bounds, and gone with it, but
+//! for what texts took.
 //!
 //! How a text is read depends on the text, the generation and the lexicon, not on filters, order or page. Finding out
 //! that a word is a slip, and of what, takes ten times what matching it does: so that is kept as well.
@@ -9,7 +10,6 @@ use std::{
 };
 
 use quick_cache::Equivalent;
-use tantivy::index::SegmentId;
 
 use crate::{
     about::About,
@@ -22,6 +22,7 @@ use crate::{
     rank,
     schema::TextField,
     settings::Weights,
+    taken::Taken,
     word::{Known, Occurring},
 };
 
@@ -61,19 +62,6 @@ impl Default for Words {
             taken: Arc::new(Bounded::new(MOST_TAKEN)),
         }
     }
-}
-
-/// What a text took to be read.
-#[derive(Clone)]
-pub(crate) struct Taken {
-    /// How many places of words that took at most.
-    pub(crate) steps: usize,
-    /// In how many documents its rarest word is, of those that must be: no more match.
-    pub(crate) rarest: usize,
-    /// Where it is one word, that.
-    pub(crate) alone: Option<Arc<Asked>>,
-    /// The segments in which it was looked for.
-    pub(crate) segments: Arc<[SegmentId]>,
 }
 
 /// A text, under a lexicon of this number.
@@ -129,6 +117,11 @@ impl Asked {
 
     pub(crate) fn bytes(&self) -> usize {
         (self.forms.len() + 1) * ENTRY_BYTES
+    }
+
+    /// Whether it begins so many words that it is decided over all segments which of them count.
+    pub(crate) fn is_chosen(&self) -> bool {
+        self.forms.iter().any(|(.., chosen)| *chosen != 0)
     }
 }
 
@@ -189,7 +182,10 @@ impl Words {
     pub(crate) fn keep_reading(&self, lexicon: u64, text: &str, reading: &Reading, taken: Taken) {
         let bytes = ENTRY_BYTES * (2 + reading.read.len()) + text.len();
         self.readings.keep(Text(lexicon, text.to_owned()), Arc::new(reading.clone()), bytes);
-        let bytes = ENTRY_BYTES + text.len() + taken.alone.as_ref().map_or(0, |alone| alone.bytes());
+        // Who asks for more of the same text does not make it another one.
+        let was_alone = self.taken(lexicon, text).is_some_and(|before| before.is_alone());
+        let taken = if was_alone { taken.alone() } else { taken };
+        let bytes = ENTRY_BYTES + text.len() + taken.bytes();
         self.taken.keep(Text(lexicon, text.to_owned()), taken, bytes);
     }
 }

@@ -154,6 +154,30 @@ mod tests {
     }
 
     #[test]
+    fn few_rows_that_are_missing_are_nearly_none() {
+        let (_directory, engine) = shop();
+        let found = |engine: &Engine| {
+            engine.reader().find(&Query { limit: 24, ..Query::default() }, &Lexicon::default()).unwrap()
+        };
+        assert!(
+            !Rows::new(0).nearly_all_of(&found(&engine)),
+            "where none are kept, all are missing at all times"
+        );
+        let rows = Rows::new(1 << 20);
+        assert!(rows.nearly_all_of(&found(&engine)));
+        let mut writer = engine.writer(15_000_000).unwrap();
+        let prices = vec![PriceStep { from: i64::MIN, effective_price: 7, discount: None }];
+        let document = Document { is_active: true, prices, ..Document::default() };
+        (2..=5).for_each(|id| writer.upsert(&Document { id, ..document.clone() }).unwrap());
+        writer.commit("").unwrap();
+        let five = found(&engine);
+        assert_eq!(five.rows.len(), FEW + 1);
+        assert!(!rows.nearly_all_of(&five));
+        rows.get_or_make(five.rows[2].edition, || ReadyRow::new(&1)).unwrap();
+        assert!(rows.nearly_all_of(&five));
+    }
+
+    #[test]
     fn nothing_is_kept_without_room_nor_after_an_error() {
         let (_directory, engine) = shop();
         let edition = edition(&engine, 0);

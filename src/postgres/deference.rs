@@ -93,13 +93,19 @@ fn group_file(pid: Pid) -> String {
 /// Lets a process stand back behind the one that has started it, and its group; where somebody has already decided
 /// otherwise, it is left so.
 fn stand_back(process: Pid, server: Pid) -> io::Result<()> {
-    let (own, first) = (getpriority_process(Some(process))?, getpriority_process(Some(server))?);
-    if own == first {
-        setpriority_process(Some(process), (first + STEPS).min(LAST))?;
-    }
-    match fs::read_to_string(group_file(process)) {
+    let alone = || -> io::Result<()> {
+        let (own, first) = (getpriority_process(Some(process))?, getpriority_process(Some(server))?);
+        if own == first {
+            setpriority_process(Some(process), (first + STEPS).min(LAST))?;
+        }
+        Ok(())
+    };
+    let together = || match fs::read_to_string(group_file(process)) {
         Ok(told) if told.trim_end().ends_with(" nice 0") => fs::write(group_file(process), STEPS.to_string()),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
-    }
+    };
+    // One may be allowed without the other.
+    let (together, alone) = (together(), alone());
+    together.and(alone)
 }

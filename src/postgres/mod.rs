@@ -80,10 +80,12 @@ impl Cluster {
             None => share.layout.socket_dir()?,
         };
         let endpoint = Endpoint { socket_dir, port: file.port, user: initdb::ROLE.to_owned() };
-        let deference = Deference::of(share.layout.data.clone());
-        let deference =
-            deference.inspect_err(|error| tracing::warn!(%error, "PostgreSQL does not stand back"));
-        Ok(Self { share, purpose, endpoint, _deference: deference.ok() })
+        // Elsewhere processors are not dealt out so.
+        let deference = cfg!(target_os = "linux").then(|| Deference::of(share.layout.data.clone()));
+        let deference = deference
+            .transpose()
+            .inspect_err(|error| tracing::warn!(%error, "PostgreSQL does not stand back"));
+        Ok(Self { share, purpose, endpoint, _deference: deference.ok().flatten() })
     }
 
     /// Where to connect. It stays the same for as long as the share is held.

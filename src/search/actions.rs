@@ -91,7 +91,7 @@ pub async fn search(
             if let Some(rows) = is_plain.then(|| app.rows.all_of(&found)).flatten() {
                 return (asked.1)(found, Some(rows), at);
             }
-            if is_plain && app.rows.nearly_all_of(&found) {
+            if is_plain && within == BRIEF && app.rows.nearly_all_of(&found) {
                 return here(|| (asked.1)(found, None, at));
             }
             work(&app, move || (asked.1)(found, None, at)).await
