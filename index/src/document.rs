@@ -135,6 +135,13 @@ impl Document {
         self.prices.get(begun.saturating_sub(1)).unwrap_or(FREE)
     }
 
+    /// One that shoppers see, for tests.
+    #[cfg(test)]
+    pub(crate) fn offered(id: i64, name: &str) -> Self {
+        let prices = vec![PriceStep { from: i64::MIN, effective_price: 100, discount: None }];
+        Self { id, name: name.to_owned(), prices, is_active: true, ..Self::default() }
+    }
+
     /// A document with nothing left out, whose JSON shows every field there is.
     pub(crate) fn specimen() -> Self {
         let discount = Some(Discount { end_date: Some(1), ..Discount::default() });

@@ -429,20 +429,17 @@ pub(crate) fn cuts(word: &str) -> impl Iterator<Item = (&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Engine, document::Document, document::PriceStep};
+    use crate::{Engine, document::Document};
 
     #[test]
     fn only_what_is_not_there_is_passed_over() {
         let directory = tempfile::tempdir().unwrap();
         let engine = Engine::open(directory.path()).unwrap();
         let mut writer = engine.writer(0).unwrap();
-        let prices = vec![PriceStep { from: i64::MIN, effective_price: 1, discount: None }];
         for (id, name) in
             (0..).zip(["Smart watch batteries", "27\" ps 4 t shirt", "Note book, notebooks", "é"])
         {
-            let document =
-                Document { id, name: name.to_owned(), brand: "Adidas".to_owned(), ..Document::default() };
-            writer.upsert(&Document { prices: prices.clone(), ..document }).unwrap();
+            writer.upsert(&Document { brand: "Adidas".to_owned(), ..Document::offered(id, name) }).unwrap();
         }
         writer.commit("").unwrap();
         let generation = engine.reader().0;

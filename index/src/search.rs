@@ -154,18 +154,11 @@ pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexico
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        Engine,
-        document::{Document, PriceStep},
-        query::SortKey,
-    };
+    use crate::{Engine, document::Document, query::SortKey};
 
     fn add(engine: &Engine, ids: std::ops::Range<i64>) {
         let mut writer = engine.writer(0).unwrap();
-        let prices = vec![PriceStep { from: i64::MIN, effective_price: 1, discount: None }];
-        let kettle =
-            Document { name: "Steel kettle".to_owned(), is_active: true, prices, ..Document::default() };
-        ids.for_each(|id| writer.upsert(&Document { id, ..kettle.clone() }).unwrap());
+        ids.for_each(|id| writer.upsert(&Document::offered(id, "Steel kettle")).unwrap());
         writer.commit("").unwrap();
     }
 

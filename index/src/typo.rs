@@ -312,14 +312,13 @@ impl Near {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Engine, document::Document, document::PriceStep};
+    use crate::{Engine, document::Document};
 
     #[test]
     fn what_is_near_is_so_however_it_is_looked_for() {
         let directory = tempfile::tempdir().unwrap();
         let engine = Engine::open(directory.path()).unwrap();
         let mut writer = engine.writer(0).unwrap();
-        let prices = vec![PriceStep { from: i64::MIN, effective_price: 1, discount: None }];
         let names = [
             "Sneaker Sneakers",
             "Speaker headphones speaker4 наушники",
@@ -327,9 +326,8 @@ mod tests {
             "Headphone stand, sneak",
         ];
         for (id, name) in (0..).zip(names) {
-            let document =
-                Document { id, name: name.to_owned(), sku: "SNEAKERZ".to_owned(), ..Document::default() };
-            writer.upsert(&Document { brand: name.to_owned(), prices: prices.clone(), ..document }).unwrap();
+            let (brand, sku) = (name.to_owned(), "SNEAKERZ".to_owned());
+            writer.upsert(&Document { brand, sku, ..Document::offered(id, name) }).unwrap();
         }
         writer.commit("").unwrap();
         let generation = engine.reader().0;

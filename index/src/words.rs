@@ -47,7 +47,7 @@ pub(crate) struct Words {
     places: Bounded<Form, Arc<Places>>,
     known: Bounded<Arc<Asked>, Arc<Known>>,
     /// How whole texts were read, under which lexicon.
-    readings: Bounded<Text<String>, KeptReading>,
+    readings: Bounded<Text<String>, Arc<Reading>>,
     /// What that took when they were asked last, in this generation or in one before it.
     taken: Arc<Bounded<Text<String>, Taken>>,
 }
@@ -73,9 +73,6 @@ impl Equivalent<Text<String>> for Text<&str> {
         self.0 == key.0 && self.1 == key.1
     }
 }
-
-/// How a text was read.
-pub(crate) type KeptReading = Arc<Reading>;
 
 /// Where a form occurs.
 pub(crate) struct Places {
@@ -169,7 +166,7 @@ impl Words {
     }
 
     /// How a text was read under a lexicon, by those who see what shoppers see.
-    pub(crate) fn reading(&self, lexicon: u64, text: &str) -> Option<KeptReading> {
+    pub(crate) fn reading(&self, lexicon: u64, text: &str) -> Option<Arc<Reading>> {
         self.readings.get(&Text(lexicon, text))
     }
 
