@@ -137,9 +137,8 @@ pub(crate) fn find(
     }
     best.sort_unstable_by_key(|found: &Scored| (Reverse(found.score.to_bits()), found.id));
     let answer = reader.finish(Vec::new(), true);
-    if kept.is_none() && generation.is_whole() {
-        generation.words.keep_reading(lexicon.number, text, &answer.reading, answer.taken.alone());
-    }
+    let asked = (lexicon.number, text);
+    generation.words.keep_reading(asked, &answer.reading, answer.taken.alone(), generation);
     let page = best.get(query.offset..end.min(best.len())).unwrap_or_default();
     let last = page.last().filter(|_| total > end as u64);
     let next = last.map(|last| Cursor {

@@ -42,6 +42,8 @@ pub(crate) struct Generation {
     pub(crate) segment_ids: Arc<[SegmentId]>,
     /// Those that were asked for.
     pub(crate) words: Words,
+    /// See [`SegmentView::wording`]: of all documents that shoppers see.
+    wording: u64,
     /// Where pages of everything begin that lie far down.
     pub(crate) bookmarks: Bookmarks,
     /// Of the files that all of this was read from.
@@ -60,6 +62,8 @@ pub(crate) struct Segment {
     pub(crate) offered: Bits,
     /// How many those are.
     pub(crate) offered_count: u64,
+    /// By which words they are found.
+    wording: u64,
     /// How far down in each order they are.
     pub(crate) leafed: Arc<Leafed>,
     /// On disk.
@@ -81,13 +85,15 @@ impl Generation {
         let segments = unpack(searcher.segment_readers(), known)?;
         let number = LATEST.fetch_add(1, Ordering::Relaxed) + 1;
         let health = Arc::clone(health);
+        let wording = segments.iter().fold(0_u64, |sum, segment| sum.wrapping_add(segment.wording));
         let generation = Self {
             number,
             payload,
             fields,
             segment_ids: segments.iter().map(|segment| segment.id).collect(),
             segments,
-            words: before.map_or_else(Words::default, |before| before.words.next()),
+            words: before.map_or_else(Words::default, |before| before.words.next(before.wording == wording)),
+            wording,
             bookmarks: Bookmarks::default(),
             health,
             searcher,
@@ -229,6 +235,14 @@ impl Segment {
         let mut offered = live.clone();
         offered.and(&view.active);
         let (offered_count, leafed) = (offered.count(), Arc::default());
-        Ok(Self { id, view, live, offered, offered_count, leafed, bytes, reader: reader.clone() })
+        let wording = match known {
+            Some(before) => {
+                let mut gone = before.offered.clone();
+                gone.and_not(&offered);
+                before.wording.wrapping_sub(view.wording(&gone))
+            }
+            None => view.wording(&offered),
+        };
+        Ok(Self { id, view, live, offered, offered_count, wording, leafed, bytes, reader: reader.clone() })
     }
 }

@@ -346,7 +346,7 @@ impl<'a> TextReader<'a> {
     }
 
     /// Whether it is read as something else than what was written.
-    fn is_changed(&self) -> bool {
+    pub(crate) fn is_changed(&self) -> bool {
         self.read.iter().any(Option::is_some) || self.dropped.contains(&true)
     }
 
@@ -360,7 +360,7 @@ impl<'a> TextReader<'a> {
             self.forms(place).into_iter().zip(worths).filter(|(_, worth)| *worth != 0.0)
         });
         Answer {
-            taken: Taken::by(&self),
+            taken: Taken::by(&self, is_found),
             corrected: (changed && is_found).then(|| self.text()),
             forms: forms.map(|((form, _), worth)| if worth < 0.0 { form.as_it_is() } else { form }).collect(),
             reading: Reading {

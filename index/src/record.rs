@@ -1,7 +1,12 @@
 //! A document's way into the index and back: what is stored, what is searched, what is a column.
 
-use std::{borrow::Cow, rc::Rc};
+use std::{
+    borrow::Cow,
+    hash::{BuildHasher as _, Hash as _, Hasher as _},
+    rc::Rc,
+};
 
+use foldhash::quality::FixedState;
 use serde::Deserialize as _;
 use tantivy::{
     TantivyDocument,
@@ -44,6 +49,7 @@ pub(crate) fn encode(
     let reading = Reading::of(document);
     add_texts(&mut record, &reading, fields);
     add_terms(&mut record, &reading, fields);
+    record.add_u64(fields.wording, wording(&record, fields));
     add_columns(&mut record, document, fields, collation).map_err(unfit)?;
     Ok(record)
 }
@@ -235,6 +241,17 @@ fn kinds(reading: &Reading<'_>) -> Vec<String> {
         kinds.extend(text::nouns(text::head(&document.description), is_quality));
     }
     kinds
+}
+
+/// By what texts are read, whatever it costs and however much of it there is: what a record holds of words, as wholes too.
+/// Releases may differ in it, and then a document counts as one whose words have changed.
+fn wording(record: &TantivyDocument, fields: &Fields) -> u64 {
+    let mut hasher = FixedState::default().build_hasher();
+    let is_word = |field: &Field| fields.text.contains(field) || [fields.code, fields.kind].contains(field);
+    for (field, value) in record.field_values().filter(|(field, _)| is_word(field)) {
+        (field.field_id(), value.as_str()).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 fn add_columns(

@@ -95,6 +95,8 @@ pub(crate) mod column {
     pub(crate) const LENGTHS: &str = "lengths";
     /// Of the document as it is stored: other for other ones.
     pub(crate) const PRINT: &str = "print";
+    /// Of all words by which it is found: other for other ones.
+    pub(crate) const WORDING: &str = "wording";
 }
 
 /// The schema and its fields.
@@ -127,6 +129,7 @@ pub(crate) struct Fields {
     pub(crate) step_sale: Field,
     pub(crate) lengths: Field,
     pub(crate) print: Field,
+    pub(crate) wording: Field,
 }
 
 /// How many words each searched text of a document has, a byte each: beyond 255 nothing would change. tantivy's own
@@ -191,6 +194,7 @@ impl Fields {
             step_sale: schema.add_bool_field(column::STEP_SALE, fast()),
             lengths: schema.add_u64_field(column::LENGTHS, fast()),
             print: schema.add_u64_field(column::PRINT, fast()),
+            wording: schema.add_u64_field(column::WORDING, fast()),
             schema: schema.build(),
         }
     }

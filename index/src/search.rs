@@ -94,8 +94,9 @@ fn read(
     let kept = is_shopper.then(|| generation.words.reading(lexicon.number, asked)).flatten();
     let known = paged.or(kept.as_deref());
     let answer = reading::answer(asked, lexicon, generation, among, known, scored)?;
-    if is_shopper && kept.is_none() && generation.is_whole() {
-        generation.words.keep_reading(lexicon.number, asked, &answer.reading, answer.taken.clone());
+    if is_shopper {
+        let asked = (lexicon.number, asked);
+        generation.words.keep_reading(asked, &answer.reading, answer.taken.clone(), generation);
     }
     Ok(answer)
 }
@@ -153,8 +154,14 @@ pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexico
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::{Engine, document::Document, query::SortKey};
+    use crate::{
+        Engine,
+        document::{AttributeValue, Category, Document, Variant},
+        query::SortKey,
+    };
 
     fn add(engine: &Engine, ids: std::ops::Range<i64>) {
         let mut writer = engine.writer(0).unwrap();
@@ -193,5 +200,67 @@ mod tests {
         assert!(taken(&slip).is_some());
         add(&engine, 9..10);
         assert_eq!(taken(&slip), None, "what a slip may mean has to be found out again");
+    }
+
+    #[test]
+    fn how_a_text_is_read_outlasts_what_changes_no_word_that_shoppers_find() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(directory.path()).unwrap();
+        let lexicon = Lexicon::standard();
+        let slip = Query { text: Some("ketle".to_owned()), limit: 24, ..Query::default() };
+        let is_read = || engine.reader().0.words.reading(lexicon.number, "ketle").is_some();
+        let offered = || Document::offered(3, "Steel kettle");
+        let named = |name: &str| Document { name: name.to_owned(), ..offered() };
+        let text = || "x".to_owned();
+        let category = Category { id: 1, name: text(), slug: text() };
+        let variant = Variant { name: text(), ..Variant::default() };
+        let attributes = BTreeMap::from([(text(), AttributeValue::Text("y".to_owned()))]);
+        let hidden = Document { is_active: false, ..offered() };
+        let changes = [
+            (Document { stock: 7, in_stock: false, ..offered() }, true),
+            (Document { popularity: 9, rating: Some(4.5), review_count: 2, ..offered() }, true),
+            (Document { vendor_id: Some(5), date_added: 1, ..offered() }, true),
+            (named("Steel ketle"), false),
+            (named("Steel kettle"), false),
+            (Document { brand: text(), ..offered() }, false),
+            (Document { sku: text(), ..offered() }, false),
+            (Document { description: text(), ..offered() }, false),
+            (Document { category: vec![category], ..offered() }, false),
+            (Document { variants: vec![variant], ..offered() }, false),
+            (Document { attributes, ..offered() }, false),
+            (hidden.clone(), false),
+            (Document { name: "Steel ketle".to_owned(), ..hidden }, true),
+            (named("Steel ketle"), false),
+        ];
+        add(&engine, 0..9);
+        let mut writer = engine.writer(0).unwrap();
+        for (document, is_kept) in changes {
+            engine.reader().find(&slip, lexicon).unwrap();
+            assert!(is_read());
+            writer.upsert(&document).unwrap();
+            writer.commit("").unwrap();
+            assert_eq!(is_read(), is_kept, "{document:?}");
+            let found = engine.reader().find(&slip, lexicon).unwrap();
+            let is_typed = document.is_active && document.name.contains("ketle");
+            assert_eq!(
+                found.total,
+                if is_typed { 1 } else { 8 + u64::from(document.is_active) },
+                "{document:?}"
+            );
+        }
+        for delete in [8, 3] {
+            writer.delete(delete).unwrap();
+            writer.commit("").unwrap();
+            assert!(!is_read(), "{delete} is gone");
+            engine.reader().find(&slip, lexicon).unwrap();
+        }
+        writer.upsert(&Document { stock: 1, ..Document::offered(2, "Steel kettle") }).unwrap();
+        writer.commit("").unwrap();
+        assert!(steps(&engine.reader().0, &slip, lexicon, usize::MAX).is_some(), "only looked up anew");
+        engine.reader().find(&slip, lexicon).unwrap();
+        writer.close().unwrap();
+        assert!(is_read(), "the same documents in other segments");
+        add(&engine, 20..21);
+        assert!(steps(&engine.reader().0, &slip, lexicon, usize::MAX).is_none(), "looked for anew");
     }
 }

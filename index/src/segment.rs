@@ -9,8 +9,9 @@
 use std::{
     borrow::Cow,
     fmt::{self, Debug},
+    hash::{BuildHasher as _, RandomState},
     ops::Range,
-    sync::{Arc, OnceLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use tantivy::{
@@ -39,6 +40,8 @@ use crate::{
     words::{Sets, Weighed},
 };
 
+static WORDINGS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
 /// Stands for "no vendor": below every id that a database hands out.
 pub(crate) const NO_VENDOR: i64 = i64::MIN;
 
@@ -54,6 +57,8 @@ pub(crate) struct SegmentView {
     pub(crate) ids: Vec<i64>,
     /// By which one version of a document is told from another.
     pub(crate) prints: Vec<u64>,
+    /// Of which words it is found by and of its id, within this process alone; see [`Self::wording`].
+    wordings: Vec<u64>,
     pub(crate) active: Bits,
     pub(crate) in_stock: Bits,
     /// [`NO_VENDOR`] for none.
@@ -132,6 +137,10 @@ impl SegmentView {
         let ids: Vec<i64> = numbers(reader, column::ID, 0)?;
         let mut by_id: Vec<u32> = (0..reader.max_doc()).collect();
         by_id.sort_by_key(|&doc| ids[doc as usize]);
+        // By a key that nobody knows, so that nobody can choose words whose sum is that of others.
+        let wording = |(id, wording)| WORDINGS.hash_one((id, wording));
+        let wordings: Vec<u64> = numbers(reader, column::WORDING, 0)?;
+        let wordings = ids.iter().zip(wordings).map(wording).collect();
         let in_stock: Vec<bool> = numbers(reader, column::IN_STOCK, false)?;
         let dates: Vec<i64> = numbers(reader, column::DATE_ADDED, 0)?;
         let ratings: Vec<f64> = numbers(reader, column::RATING, UNRATED)?;
@@ -148,6 +157,7 @@ impl SegmentView {
         let by_name = Permutation::new(&by_id, |doc| Some(u64::from(name_ords[doc as usize])));
         Ok(Self {
             prints: numbers(reader, column::PRINT, 0)?,
+            wordings,
             active: Bits::of(&numbers(reader, column::ACTIVE, false)?, |active| active),
             in_stock: Bits::of(&in_stock, |stock| stock),
             vendors: numbers(reader, column::VENDOR, NO_VENDOR)?,
@@ -180,6 +190,14 @@ impl SegmentView {
             names,
             name_ords,
         })
+    }
+
+    /// Of some documents, which they are and by which words they are found: equal for equal ones, and the sums of parts add
+    /// up, wrapping, to that of the whole.
+    pub(crate) fn wording(&self, docs: &Bits) -> u64 {
+        let mut sum = 0_u64;
+        docs.for_each(|doc| sum = sum.wrapping_add(self.wordings[doc as usize]));
+        sum
     }
 
     /// The documents that are rated at least so.

@@ -27,7 +27,7 @@ pub(crate) struct Taken {
     left: usize,
     /// The words that were looked up.
     asked: Arc<[Arc<Asked>]>,
-    /// Whether more than those words was looked for: slips, what can be left out, which of very many words are meant.
+    /// Whether more than those words was looked for: slips, what can be left out.
     is_searching: bool,
     /// Whether it was answered from the best documents of its one word.
     is_alone: bool,
@@ -36,8 +36,8 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// What a text has taken that was read.
-    pub(crate) fn by(reader: &TextReader<'_>) -> Self {
+    /// What a text has taken that was read, and whether anything was found.
+    pub(crate) fn by(reader: &TextReader<'_>, is_found: bool) -> Self {
         let generation = reader.generation;
         let all = usize::try_from(generation.documents()).unwrap_or(usize::MAX);
         let count = |documents: u64| usize::try_from(documents).unwrap_or(usize::MAX);
@@ -51,7 +51,8 @@ impl Taken {
             steps: steps.saturating_add(if rarest.is_none() { all } else { 0 }),
             left: rarest.unwrap_or(all),
             asked: words().map(|word| Arc::clone(&word.asked)).collect(),
-            is_searching: reader.is_relaxed || words().any(|word| word.asked.is_chosen()),
+            // Whoever knew what had been found out did not look for it, and who comes next may have to.
+            is_searching: reader.is_relaxed || reader.is_changed() || !is_found,
             is_alone: false,
             segments: Arc::clone(&generation.segment_ids),
         }
@@ -68,13 +69,18 @@ impl Taken {
         asked + size_of_val::<[SegmentId]>(&self.segments)
     }
 
+    /// Whether it was taken in these segments.
+    pub(crate) fn is_of(&self, generation: &Generation) -> bool {
+        Arc::ptr_eq(&self.segments, &generation.segment_ids)
+    }
+
     /// Whether it was ever answered from the best documents of its one word.
     pub(crate) fn is_alone(&self) -> bool {
         self.is_alone
     }
 
     /// How many steps it takes in a generation, and how many documents it leaves, at most; nothing where it may take more
-    /// than what it took. `is_read` says whether the generation knows how to read it.
+    /// than what it took. `is_read` says whether the generation knows how to read it, from itself or from one before it.
     pub(crate) fn again(&self, generation: &Generation, is_read: bool) -> Option<(usize, usize)> {
         let looked_up = self.looked_up(generation, is_read)?;
         // In segments that have come since, words are in memory too: those were just written.
@@ -97,20 +103,19 @@ impl Taken {
         Some(first.saturating_add(best::unkept(generation, asked) + looked_up))
     }
 
-    /// How many steps it takes to look its words up.
+    /// How many steps it takes to look its words up; nothing where more than those has to be looked for.
     fn looked_up(&self, generation: &Generation, is_read: bool) -> Option<usize> {
-        if is_read {
+        if is_read && self.asked.iter().all(|asked| generation.words.known(asked).is_some()) {
             return Some(0);
+        }
+        let is_chosen = self.asked.iter().any(|asked| asked.is_chosen());
+        if is_chosen || (self.is_searching && !is_read) {
+            return None;
         }
         let is_large = |segment: &&Segment| segment.view.documents() > MOST_DOCUMENTS;
         let is_held = |segment: &Segment| self.asked.iter().all(|asked| segment.view.held.has(asked));
-        let is_known = generation
-            .segments
-            .iter()
-            .filter(is_large)
-            .filter(|segment| self.segments.contains(&segment.id))
-            .all(is_held);
-        let words = self.asked.len() * generation.segments.len();
-        (is_known && !self.is_searching).then_some(words * LOOKED_UP)
+        let mut large = generation.segments.iter().filter(is_large);
+        let is_known = large.all(|segment| !self.segments.contains(&segment.id) || is_held(segment));
+        is_known.then_some(self.asked.len() * generation.segments.len() * LOOKED_UP)
     }
 }

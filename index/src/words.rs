@@ -1,8 +1,9 @@
 //! The words and texts that were asked of a generation, and what they came to: kept within bounds, and gone with it, but
-//! for what texts took.
+//! for what texts took, and how they were read.
 //!
-//! How a text is read depends on the text, the generation and the lexicon, not on filters, order or page. Finding out
-//! that a word is a slip, and of what, takes ten times what matching it does: so that is kept as well.
+//! How a text is read depends on the text, the lexicon and the words of what shoppers see, not on filters, order or page.
+//! Finding out that a word is a slip, and of what, takes ten times what matching it does: so that is kept as well. And
+//! it stays as long as those words do: most of what is written to a catalog are prices and stock.
 
 use std::{
     hash::{BuildHasher, Hash, Hasher, RandomState},
@@ -47,7 +48,7 @@ pub(crate) struct Words {
     places: Bounded<Form, Arc<Places>>,
     known: Bounded<Arc<Asked>, Arc<Known>>,
     /// How whole texts were read, under which lexicon.
-    readings: Bounded<Text<String>, Arc<Reading>>,
+    readings: Arc<Bounded<Text<String>, Arc<Reading>>>,
     /// What that took when they were asked last, in this generation or in one before it.
     taken: Arc<Bounded<Text<String>, Taken>>,
 }
@@ -58,7 +59,7 @@ impl Default for Words {
         Self {
             places: Bounded::new(places),
             known: Bounded::new(known),
-            readings: Bounded::new(readings),
+            readings: Arc::new(Bounded::new(readings)),
             taken: Arc::new(Bounded::new(MOST_TAKEN)),
         }
     }
@@ -137,9 +138,11 @@ impl Places {
 }
 
 impl Words {
-    /// Those of the generation that follows: nothing of them is known yet but what texts took before.
-    pub(crate) fn next(&self) -> Self {
-        Self { taken: Arc::clone(&self.taken), ..Self::default() }
+    /// Those of the generation that follows: nothing of them is known yet but what texts took before; and how those are
+    /// read, where shoppers find the same documents by the same words.
+    pub(crate) fn next(&self, is_worded_alike: bool) -> Self {
+        let next = Self { taken: Arc::clone(&self.taken), ..Self::default() };
+        if is_worded_alike { Self { readings: Arc::clone(&self.readings), ..next } } else { next }
     }
 
     /// Where a form occurs.
@@ -175,12 +178,25 @@ impl Words {
         self.taken.get(&Text(lexicon, text))
     }
 
-    /// Keeps how a text was read, and what that took.
-    pub(crate) fn keep_reading(&self, lexicon: u64, text: &str, reading: &Reading, taken: Taken) {
-        let bytes = ENTRY_BYTES * (2 + reading.read.len()) + text.len();
-        self.readings.keep(Text(lexicon, text.to_owned()), Arc::new(reading.clone()), bytes);
+    /// Keeps how a text was read, and what that took, unless both is known of the generation, which is that of these words.
+    pub(crate) fn keep_reading(
+        &self,
+        (lexicon, text): (u64, &str),
+        reading: &Reading,
+        taken: Taken,
+        generation: &Generation,
+    ) {
+        let (is_read, before) = (self.reading(lexicon, text).is_some(), self.taken(lexicon, text));
+        let is_known = is_read && before.as_ref().is_some_and(|before| before.is_of(generation));
+        if is_known || !generation.is_whole() {
+            return;
+        }
+        if !is_read {
+            let bytes = ENTRY_BYTES * (2 + reading.read.len()) + text.len();
+            self.readings.keep(Text(lexicon, text.to_owned()), Arc::new(reading.clone()), bytes);
+        }
         // Who asks for more of the same text does not make it another one.
-        let was_alone = self.taken(lexicon, text).is_some_and(|before| before.is_alone());
+        let was_alone = before.is_some_and(|before| before.is_alone());
         let taken = if was_alone { taken.alone() } else { taken };
         let bytes = ENTRY_BYTES + text.len() + taken.bytes();
         self.taken.keep(Text(lexicon, text.to_owned()), taken, bytes);
