@@ -21,6 +21,7 @@ use crate::{
     hits::Facets,
     parse::parse,
     query::{Query, SortField, SortKey, Visibility},
+    read::Before,
     reading::{CALLED_SO, TextReader},
     settings::Lexicon,
     words::Asked,
@@ -121,8 +122,8 @@ pub(crate) fn find(
     }
     let kept = generation.words.reading(lexicon.number, text);
     let visible: Vec<_> = generation.segments.iter().map(|segment| Cow::Borrowed(&segment.offered)).collect();
-    let known = kept.as_deref();
-    let reader = TextReader::new(&parsed, lexicon, generation, &visible, known)?;
+    let before = kept.as_ref().map_or(Before::Nothing, Before::Read);
+    let reader = TextReader::new(&parsed, lexicon, generation, &visible, before)?;
     if !reader.is_one_word()? {
         return Ok(None);
     }
@@ -138,13 +139,13 @@ pub(crate) fn find(
     best.sort_unstable_by_key(|found: &Scored| (Reverse(found.score.to_bits()), found.id));
     let answer = reader.finish(Vec::new(), true);
     let asked = (lexicon.number, text);
-    generation.words.keep_reading(asked, &answer.reading, answer.taken.alone(), generation);
+    generation.words.keep_reading(asked, &answer.read, answer.taken.alone(), generation);
     let page = best.get(query.offset..end.min(best.len())).unwrap_or_default();
     let last = page.last().filter(|_| total > end as u64);
     let next = last.map(|last| Cursor {
         keys: vec![Place::Number(u64::from(!last.score.to_bits()))],
         id: last.id,
-        reading: Some(answer.reading),
+        reading: Some(answer.read.reading.clone()),
     });
     let row = |found: &Scored| {
         let view = &generation.segments[found.segment as usize].view;

@@ -114,6 +114,7 @@ mod lookup;
 mod pairs;
 mod parse;
 mod rank;
+mod read;
 mod reading;
 mod relax;
 mod sheet;

@@ -29,7 +29,7 @@ use crate::{
     postings,
     schema::TextField,
     text::{self, SIZE_MARK, STEM_MARK},
-    vocabulary::Vocabulary,
+    vocabulary::{Texts, Vocabulary},
     words::Places,
 };
 
@@ -155,8 +155,8 @@ impl Form {
     pub(crate) fn find(&self, generation: &Generation) -> Result<Places, Error> {
         let mut found = Vec::with_capacity(generation.segments.len());
         let mut new = Vec::new();
-        for (ordinal, segment) in generation.segments.iter().enumerate() {
-            let here = match segment.view.looked_up.0.get(self) {
+        for ordinal in 0..generation.segments.len() {
+            let here = match self.known_here(ordinal, generation) {
                 Some(here) => here,
                 None => {
                     let here = self.find_here(ordinal, generation)?.map(Arc::new);
@@ -168,10 +168,7 @@ impl Form {
         }
         let is_whole = new.is_empty() || generation.is_whole();
         if is_whole {
-            for (ordinal, here) in new {
-                let bytes = ENTRY_BYTES + here.as_ref().map_or(0, |here| here.bytes());
-                generation.segments[ordinal].view.looked_up.0.keep(self.clone(), here, bytes);
-            }
+            new.into_iter().for_each(|(ordinal, here)| self.keep_here(here, ordinal, generation));
         }
         let found: Option<Vec<Arc<Here>>> = found.into_iter().collect();
         let Some(found) = found else { return self.choose(generation) };
@@ -186,34 +183,52 @@ impl Form {
         Ok(Places::new(found, 0, is_whole))
     }
 
+    /// Where in a segment it is, if it was looked up there.
+    #[expect(clippy::option_option, reason = "what was looked up may have come to nothing")]
+    pub(crate) fn known_here(&self, ordinal: usize, generation: &Generation) -> Option<Option<Arc<Here>>> {
+        generation.segments[ordinal].view.looked_up.0.get(self)
+    }
+
+    /// Keeps where in a segment it is: nothing that was read while somebody wrote to the files.
+    fn keep_here(&self, here: Option<Arc<Here>>, ordinal: usize, generation: &Generation) {
+        let bytes = ENTRY_BYTES + here.as_ref().map_or(0, |here| here.bytes());
+        generation.segments[ordinal].view.looked_up.0.keep(self.clone(), here, bytes);
+    }
+
     /// Looks it up in every field of a segment; nothing for what begins too many words to choose from them here.
-    fn find_here(&self, ordinal: usize, generation: &Generation) -> Result<Option<Here>, Error> {
+    pub(crate) fn find_here(&self, ordinal: usize, generation: &Generation) -> Result<Option<Here>, Error> {
         let vocabulary = generation.segments[ordinal].view.vocabulary();
-        if vocabulary.is_some_and(|vocabulary| !self.may_be_in(vocabulary)) {
-            return Ok(Some(Here::default()));
-        }
+        let texts = vocabulary.map_or(Texts::ALL, |vocabulary| self.texts_in(vocabulary));
+        let fields: Vec<TextField> = TextField::ALL.into_iter().filter(|field| texts.have(*field)).collect();
         if let Self::Begun(word) = self {
-            return begun_here(word, ordinal, generation);
+            return begun_here(word, &fields, ordinal, generation);
         }
         let (mut found, mut here) = (Vec::new(), Here::default());
-        self.find_where(&TextField::ALL, generation, |other| other == ordinal, &mut found, &mut 0)?;
+        self.find_where(&fields, generation, |other| other == ordinal, &mut found, &mut 0)?;
         found.into_iter().for_each(|Found { field, source, .. }| here.push(field, source));
         Ok(Some(here))
     }
 
-    /// Whether a segment that has these words may have the form.
-    fn may_be_in(&self, vocabulary: &Vocabulary) -> bool {
+    /// In which texts of a segment that has these words the form may be.
+    fn texts_in(&self, vocabulary: &Vocabulary) -> Texts {
+        let any = |texts: &mut dyn Iterator<Item = Texts>| texts.fold(Texts::NONE, Texts::or);
         match self {
-            Self::Whole(word) => vocabulary.has(word),
+            Self::Whole(word) => vocabulary.having(word),
             Self::Stem(word) => {
                 let stem = text::stem(word);
                 let stem = stem.as_deref().unwrap_or(word);
-                [word, stem, &format!("{STEM_MARK}{stem}")].into_iter().any(|term| vocabulary.has(term))
+                let marked = format!("{STEM_MARK}{stem}");
+                any(&mut [word, stem, &marked].into_iter().map(|term| vocabulary.having(term)))
             }
-            Self::Apart(word) => cuts(word).any(|(head, _)| vocabulary.has(head)),
-            Self::Phrase(words) => words.iter().all(|word| vocabulary.has(word)),
-            Self::Size(inches) => vocabulary.has(&format!("{SIZE_MARK}{inches}")),
-            Self::Begun(word) => vocabulary.beginning(word).any(|term| term.len() > word.len()),
+            Self::Apart(word) => any(&mut cuts(word).map(|(head, _)| vocabulary.having(head))),
+            Self::Phrase(words) => {
+                words.iter().map(|word| vocabulary.having(word)).fold(Texts::ALL, Texts::and)
+            }
+            Self::Size(inches) => vocabulary.having(&format!("{SIZE_MARK}{inches}")),
+            Self::Begun(word) => {
+                let longer = vocabulary.beginning(word).filter(|(term, _)| term.len() > word.len());
+                any(&mut longer.map(|(_, texts)| texts))
+            }
         }
     }
 
@@ -265,10 +280,15 @@ fn is_noise(begun: &str, field: TextField) -> bool {
     begun.len() == 1 && field.is_prose()
 }
 
-/// The longer words of a segment that a word begins, in every field; nothing where they are too many in one.
-fn begun_here(word: &str, ordinal: usize, generation: &Generation) -> Result<Option<Here>, Error> {
+/// The longer words of a segment that a word begins, in some fields; nothing where they are too many in one.
+fn begun_here(
+    word: &str,
+    fields: &[TextField],
+    ordinal: usize,
+    generation: &Generation,
+) -> Result<Option<Here>, Error> {
     let mut here = Here::default();
-    for field in TextField::ALL.into_iter().filter(|field| !is_noise(word, *field)) {
+    for &field in fields.iter().filter(|field| !is_noise(word, **field)) {
         let before = here.sources.len();
         let index = generation.index(ordinal, generation.fields.text[field as usize])?;
         let mut terms = index.terms().range().ge(word).into_stream()?;
@@ -322,7 +342,7 @@ impl LookUp<'_> {
         for (head, tail) in cuts(word) {
             for (ordinal, index) in self.indexes {
                 let vocabulary = self.generation.segments[*ordinal].view.vocabulary();
-                if vocabulary.is_some_and(|vocabulary| !vocabulary.has(head)) {
+                if vocabulary.is_some_and(|vocabulary| !vocabulary.having(head).have(self.field)) {
                     continue;
                 }
                 if index.terms().get(head)?.is_none() {
@@ -455,13 +475,13 @@ mod tests {
                 forms.into_iter().chain([Form::Phrase(side_by_side), Form::Phrase(vec![word.clone()])])
             {
                 let found = form.find_in(&TextField::ALL, &generation).unwrap();
-                let is_passed = !form.may_be_in(vocabulary);
-                assert!(!is_passed || found.is_empty(), "{form:?}");
-                passed += usize::from(is_passed);
+                let texts = form.texts_in(vocabulary);
+                assert!(found.iter().all(|found| texts.have(found.field)), "{form:?}");
+                passed += TextField::ALL.into_iter().filter(|field| !texts.have(*field)).count();
                 found_any += usize::from(!found.is_empty());
             }
         }
-        assert!(passed > 40 && found_any > 20, "{passed} and {found_any}");
+        assert!(passed > 500 && found_any > 20, "{passed} and {found_any}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 mod shown;
 
-use std::{borrow::Cow, mem};
+use std::{borrow::Cow, mem, sync::Arc};
 
 use tantivy::schema::Term;
 
@@ -17,6 +17,7 @@ use crate::{
     lookup::Form,
     parse::{Asked, Parsed, parse},
     postings,
+    read::{Before, Read},
     settings::Lexicon,
     sheet::Lent,
     taken::Taken,
@@ -48,7 +49,7 @@ pub(crate) struct Answer {
     pub(crate) matches: Vec<TextMatches>,
     /// The text as it was read, when that is not as it was written.
     pub(crate) corrected: Option<String>,
-    pub(crate) reading: Reading,
+    pub(crate) read: Arc<Read>,
     /// Every form of every word that was asked for.
     pub(crate) forms: Vec<Form>,
     /// What that took.
@@ -63,17 +64,18 @@ pub(crate) struct Among<'a> {
     pub(crate) within: Option<&'a Vec<&'a Bits>>,
 }
 
-/// Reads a text. `known` is how an earlier page read it.
+/// Reads a text.
 pub(crate) fn answer(
     text: &str,
     lexicon: &Lexicon,
     generation: &Generation,
     among: &Among<'_>,
-    known: Option<&Reading>,
+    before: Before<'_>,
     scored: bool,
 ) -> Result<Answer, Error> {
     let parsed = parse(text);
-    let mut reader = TextReader::new(&parsed, lexicon, generation, among.visible, known)?;
+    let mut reader = TextReader::new(&parsed, lexicon, generation, among.visible, before)?;
+    let known = before.reading();
     if known.is_none() && !parsed.asked.is_empty() {
         reader.pair(None)?;
         let matches = reader.matches_within(among.within, scored)?;
@@ -83,7 +85,9 @@ pub(crate) fn answer(
         reader.is_relaxed = true;
         reader.relax()?;
     }
-    reader.pair(known.map(|known| known.pairs.as_slice()))?;
+    if !reader.is_paired {
+        reader.pair(known.map(|known| known.pairs.as_slice()))?;
+    }
     let matches = reader.matches_within(among.within, scored)?;
     // Whether it was found at all, whatever filters leave of that.
     let is_found = is_any(&matches) || (among.within.is_some() && reader.is_changed() && reader.finds()?);
@@ -108,6 +112,10 @@ pub(crate) struct TextReader<'a> {
     pub(crate) words: Vec<Word>,
     /// Neighbours, for scores alone.
     pub(crate) pairs: Vec<Word>,
+    /// Whether they are known already.
+    is_paired: bool,
+    /// How it was read, and its words looked up, in this very generation.
+    read_before: Option<Arc<Read>>,
     /// Whether it was looked for what else it may mean.
     pub(crate) is_relaxed: bool,
 }
@@ -118,10 +126,10 @@ impl<'a> TextReader<'a> {
         lexicon: &'a Lexicon,
         generation: &'a Generation,
         visible: &'a [Cow<'_, Bits>],
-        known: Option<&Reading>,
+        before: Before<'_>,
     ) -> Result<Self, Error> {
         let asked = parsed.asked.len();
-        let known = known.filter(|known| known.fits(asked));
+        let known = before.reading().filter(|known| known.fits(asked));
         let mut reader = Self {
             parsed,
             lexicon,
@@ -132,8 +140,19 @@ impl<'a> TextReader<'a> {
             dropped: known.map_or_else(|| vec![false; asked], |known| known.dropped.clone()),
             words: Vec::with_capacity(asked),
             pairs: Vec::new(),
+            is_paired: false,
+            read_before: None,
             is_relaxed: false,
         };
+        if let Before::Read(read) = before
+            && known.is_some()
+            && let Some([words, pairs]) = read.words_in(generation)?
+        {
+            (reader.words, reader.pairs, reader.is_paired) = (words, pairs, true);
+            reader.read_before = read.is_of(generation).then(|| Arc::clone(read));
+            reader.exclude()?;
+            return Ok(reader);
+        }
         for place in 0..asked {
             let worths: Option<Vec<f32>> =
                 known.map(|known| known.worths[place].iter().copied().map(f32::from_bits).collect());
@@ -352,7 +371,6 @@ impl<'a> TextReader<'a> {
 
     /// The answer, by segment; whether anything was found.
     pub(crate) fn finish(self, matches: Vec<TextMatches>, is_found: bool) -> Answer {
-        let bits = |worths: &Vec<f32>| worths.iter().map(|worth| worth.to_bits()).collect();
         let changed = self.is_changed();
         let is_meant = |place: &usize| !self.optional[*place] || self.dropped[*place];
         let forms = (0..self.words.len()).filter(is_meant).flat_map(|place| {
@@ -363,15 +381,24 @@ impl<'a> TextReader<'a> {
             taken: Taken::by(&self, is_found),
             corrected: (changed && is_found).then(|| self.text()),
             forms: forms.map(|((form, _), worth)| if worth < 0.0 { form.as_it_is() } else { form }).collect(),
-            reading: Reading {
-                worths: self.words.iter().map(|word| bits(&word.worths)).collect(),
-                pairs: self.pairs.iter().map(|pair| pair.worth.to_bits()).collect(),
-                read: self.read,
-                optional: self.optional,
-                dropped: self.dropped,
-            },
+            read: self.into_read(),
             matches,
         }
+    }
+
+    fn into_read(self) -> Arc<Read> {
+        if let Some(read) = self.read_before {
+            return read;
+        }
+        let bits = |worths: &Vec<f32>| worths.iter().map(|worth| worth.to_bits()).collect();
+        let reading = Reading {
+            worths: self.words.iter().map(|word| bits(&word.worths)).collect(),
+            pairs: self.pairs.iter().map(|pair| pair.worth.to_bits()).collect(),
+            read: self.read,
+            optional: self.optional,
+            dropped: self.dropped,
+        };
+        Arc::new(Read::new(reading, self.words, self.pairs, self.generation))
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     generation::Generation,
     order::Candidate,
     query::{Facet, Query, SortField, Visibility},
+    read::Before,
     reading::{self, Among, Answer},
     settings::Lexicon,
     sort::{DEEP, Page},
@@ -33,11 +34,11 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon, most: usize)
     }
     let Some(text) = &query.text else { return Some(browsing(generation, query, usize::MAX, most)) };
     let taken = generation.words.taken(lexicon.number, text)?;
-    let is_read = generation.words.reading(lexicon.number, text).is_some();
+    let read = generation.words.reading(lexicon.number, text);
     if taken.is_alone() && best::alone(query).is_some() {
-        return Some(query.limit.saturating_add(taken.again_alone(generation, is_read)?));
+        return Some(query.limit.saturating_add(taken.again_alone(generation, read.as_deref())?));
     }
-    let (read, left) = taken.again(generation, is_read)?;
+    let (read, left) = taken.again(generation, read.as_deref())?;
     Some(browsing(generation, query, left, most).saturating_add(read))
 }
 
@@ -92,11 +93,15 @@ fn read(
     // Who sees other products may read it otherwise.
     let is_shopper = paged.is_none() && query.visibility == Visibility::Active;
     let kept = is_shopper.then(|| generation.words.reading(lexicon.number, asked)).flatten();
-    let known = paged.or(kept.as_deref());
-    let answer = reading::answer(asked, lexicon, generation, among, known, scored)?;
+    let before = match (paged, &kept) {
+        (Some(paged), _) => Before::Paged(paged),
+        (None, Some(kept)) => Before::Read(kept),
+        (None, None) => Before::Nothing,
+    };
+    let answer = reading::answer(asked, lexicon, generation, among, before, scored)?;
     if is_shopper {
         let asked = (lexicon.number, asked);
-        generation.words.keep_reading(asked, &answer.reading, answer.taken.clone(), generation);
+        generation.words.keep_reading(asked, &answer.read, answer.taken.clone(), generation);
     }
     Ok(answer)
 }
@@ -128,7 +133,7 @@ pub(crate) fn find(generation: &Arc<Generation>, query: &Query, lexicon: &Lexico
         matches.push(filtered.matching(query, found.next(), segment));
     }
     let page = Page::of(query, generation, &matches);
-    let reading = text.as_ref().map(|text| text.reading.clone());
+    let reading = text.as_ref().map(|text| text.read.reading.clone());
     let row = |candidate: &Candidate| {
         let (segment, doc) = (candidate.segment, candidate.doc);
         let matches = &matches[segment as usize];

@@ -22,6 +22,7 @@ use crate::{
     parse::{Asked, parse},
     postings::{self, Counted},
     query::{Query, SortField, SortKey, SuggestQuery},
+    read::Before,
     reading::{self, Among, TextMatches},
     schema::TextField,
     segment::SegmentView,
@@ -54,7 +55,7 @@ impl Generation {
     pub(crate) fn suggest(&self, query: &SuggestQuery, lexicon: &Lexicon) -> Result<Suggestions, Error> {
         let visible: Vec<_> = self.segments.iter().map(|segment| Cow::Borrowed(&segment.offered)).collect();
         let among = Among { visible: &visible, within: None };
-        let answer = reading::answer(&query.text, lexicon, self, &among, None, true)?;
+        let answer = reading::answer(&query.text, lexicon, self, &among, Before::Nothing, true)?;
         let read = answer.corrected.as_deref().unwrap_or(&query.text);
         let Some(typed) = Typed::read(read) else { return Ok(Suggestions::default()) };
         let mut suggestions = Suggestions {

@@ -9,6 +9,7 @@ use tantivy::index::SegmentId;
 use crate::{
     best,
     generation::{Generation, Segment},
+    read::Read,
     reading::TextReader,
     vocabulary::MOST_DOCUMENTS,
     words::Asked,
@@ -80,9 +81,9 @@ impl Taken {
     }
 
     /// How many steps it takes in a generation, and how many documents it leaves, at most; nothing where it may take more
-    /// than what it took. `is_read` says whether the generation knows how to read it, from itself or from one before it.
-    pub(crate) fn again(&self, generation: &Generation, is_read: bool) -> Option<(usize, usize)> {
-        let looked_up = self.looked_up(generation, is_read)?;
+    /// than what it took. `read` is how it is read, known of the generation or of one before it.
+    pub(crate) fn again(&self, generation: &Generation, read: Option<&Read>) -> Option<(usize, usize)> {
+        let looked_up = self.looked_up(generation, read)?;
         // In segments that have come since, words are in memory too: those were just written.
         let is_new = |segment: &&Segment| !self.segments.contains(&segment.id);
         let new = generation.segments.iter().filter(is_new).map(|segment| segment.view.documents() as usize);
@@ -92,30 +93,32 @@ impl Taken {
     }
 
     /// How many steps it takes from the best documents of its one word.
-    pub(crate) fn again_alone(&self, generation: &Generation, is_read: bool) -> Option<usize> {
-        let looked_up = self.looked_up(generation, is_read)?;
+    pub(crate) fn again_alone(&self, generation: &Generation, read: Option<&Read>) -> Option<usize> {
+        let looked_up = self.looked_up(generation, read)?;
         let [asked] = &*self.asked else { return None };
         // Who asks first counts those that are still there; and rarely the word's rarity is rounded otherwise after a
         // commit, and everything that has it is looked at.
-        let is_first = !is_read || generation.words.known(asked).is_none();
+        let is_first = !read.is_some_and(|read| read.is_of(generation));
         let counted = usize::try_from(generation.documents() / 32).unwrap_or(usize::MAX);
         let first = if is_first { self.steps.saturating_add(counted) } else { 0 };
         Some(first.saturating_add(best::unkept(generation, asked) + looked_up))
     }
 
     /// How many steps it takes to look its words up; nothing where more than those has to be looked for.
-    fn looked_up(&self, generation: &Generation, is_read: bool) -> Option<usize> {
-        if is_read && self.asked.iter().all(|asked| generation.words.known(asked).is_some()) {
+    fn looked_up(&self, generation: &Generation, read: Option<&Read>) -> Option<usize> {
+        if read.is_some_and(|read| read.is_of(generation)) {
             return Some(0);
         }
         let is_chosen = self.asked.iter().any(|asked| asked.is_chosen());
-        if is_chosen || (self.is_searching && !is_read) {
+        if is_chosen || (self.is_searching && read.is_none()) {
             return None;
         }
         let is_large = |segment: &&Segment| segment.view.documents() > MOST_DOCUMENTS;
         let is_held = |segment: &Segment| self.asked.iter().all(|asked| segment.view.held.has(asked));
         let mut large = generation.segments.iter().filter(is_large);
         let is_known = large.all(|segment| !self.segments.contains(&segment.id) || is_held(segment));
-        is_known.then_some(self.asked.len() * generation.segments.len() * LOOKED_UP)
+        let is_new = |segment: &&Segment| !read.is_some_and(|read| read.has(&segment.id));
+        let new = generation.segments.iter().filter(is_new).count();
+        is_known.then_some(self.asked.len() * new * LOOKED_UP)
     }
 }

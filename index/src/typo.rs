@@ -243,7 +243,8 @@ impl Near {
             false => is_begun_with_a_slip(&self.word, found),
         };
         let is_word = |found: &&str| !found.chars().any(char::is_numeric);
-        let like: Vec<&str> = vocabulary.beginning(&first).filter(is_word).filter(is_like).collect();
+        let like: Vec<&str> =
+            vocabulary.beginning(&first).map(|(term, _)| term).filter(is_word).filter(is_like).collect();
         let mut near = Vec::new();
         for field in FIELDS.into_iter().filter(|_| !like.is_empty()) {
             let index = generation.index(ordinal, generation.fields.text[field as usize])?;

@@ -1,14 +1,14 @@
 //! The words of a small segment, in memory.
 //!
 //! A commit brings a small segment, in which every word of every text has to be looked for anew: in some eight
-//! dictionaries, in half a dozen forms, of which nearly all are not there. Finding that out in one sorted list takes a
-//! tenth of it. It is made by whoever commits or opens the index, and never changes.
+//! dictionaries, in half a dozen forms, of which nearly all are not there, and the others in few. Finding out which in
+//! one sorted list takes a tenth of it. It is made by whoever commits or opens the index, and never changes.
 
 use std::sync::Arc;
 
 use tantivy::index::InvertedIndexReader;
 
-use crate::error::Error;
+use crate::{error::Error, schema::TextField};
 
 /// Documents of a segment whose words are listed, at most: those that come and go with commits.
 pub(crate) const MOST_DOCUMENTS: u32 = 2_048;
@@ -18,41 +18,74 @@ const MOST_TERMS: usize = 200_000;
 /// All terms of all texts of a segment, marked ones included.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
-    /// In the order of bytes, each once.
-    terms: Box<[Box<str>]>,
+    /// In the order of bytes, each once, with the texts that have it.
+    terms: Box<[(Box<str>, Texts)]>,
+}
+
+/// Kinds of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Texts(u8);
+
+impl Texts {
+    pub(crate) const NONE: Self = Self(0);
+    pub(crate) const ALL: Self = Self(u8::MAX);
+
+    pub(crate) const fn of(field: TextField) -> Self {
+        Self(1 << field as u8)
+    }
+
+    pub(crate) const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    pub(crate) const fn have(self, field: TextField) -> bool {
+        self.and(Self::of(field)).0 != 0
+    }
 }
 
 impl Vocabulary {
-    /// Of the segment's dictionaries; none where they hold too much.
+    /// Of the segment's dictionaries, in the order of [`TextField::ALL`]; none where they hold too much.
     ///
     /// # Errors
     /// When one cannot be read.
     pub(crate) fn read(indexes: &[Arc<InvertedIndexReader>]) -> Result<Option<Self>, Error> {
-        let mut terms: Vec<Box<str>> = Vec::new();
-        for index in indexes {
+        let mut terms: Vec<(Box<str>, Texts)> = Vec::new();
+        for (field, index) in TextField::ALL.into_iter().zip(indexes) {
             let mut stream = index.terms().stream()?;
             while stream.advance() {
                 let term = str::from_utf8(stream.key()).map_err(|error| Error::Corrupt(error.to_string()))?;
                 if terms.len() == MOST_TERMS {
                     return Ok(None);
                 }
-                terms.push(term.into());
+                terms.push((term.into(), Texts::of(field)));
             }
         }
-        terms.sort_unstable();
-        terms.dedup();
+        terms.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        terms.dedup_by(|(again, here), (term, texts)| {
+            let is_same = again == term;
+            if is_same {
+                *texts = texts.or(*here);
+            }
+            is_same
+        });
         Ok(Some(Self { terms: terms.into() }))
     }
 
-    /// Whether any text has the term.
-    pub(crate) fn has(&self, term: &str) -> bool {
-        self.terms.binary_search_by(|known| (**known).cmp(term)).is_ok()
+    /// The texts that have the term.
+    pub(crate) fn having(&self, term: &str) -> Texts {
+        let found = self.terms.binary_search_by(|(known, _)| (**known).cmp(term));
+        found.map_or(Texts::NONE, |place| self.terms[place].1)
     }
 
-    /// The terms that begin so, in order, itself included.
-    pub(crate) fn beginning<'v>(&'v self, prefix: &'v str) -> impl Iterator<Item = &'v str> {
-        let first = self.terms.partition_point(|known| **known < *prefix);
-        self.terms[first..].iter().map(|term| &**term).take_while(move |term| term.starts_with(prefix))
+    /// The terms that begin so, in order, itself included, and the texts that have them.
+    pub(crate) fn beginning<'v>(&'v self, prefix: &'v str) -> impl Iterator<Item = (&'v str, Texts)> {
+        let first = self.terms.partition_point(|(known, _)| **known < *prefix);
+        let terms = self.terms[first..].iter().map(|(term, texts)| (&**term, *texts));
+        terms.take_while(move |(term, _)| term.starts_with(prefix))
     }
 }
 
@@ -62,10 +95,13 @@ mod tests {
 
     #[test]
     fn words_are_found_as_a_whole_and_by_their_beginning() {
-        let vocabulary = Vocabulary { terms: ["a", "kettle", "kettles", "kex"].map(Box::from).into() };
-        assert_eq!(["kettle", "kett", "", "z"].map(|term| vocabulary.has(term)), [true, false, false, false]);
+        let (name, sku) = (Texts::of(TextField::Name), Texts::of(TextField::Sku));
+        let terms = [("a", name), ("kettle", sku), ("kettles", name), ("kex", name.or(sku))];
+        let vocabulary = Vocabulary { terms: terms.map(|(term, texts)| (Box::from(term), texts)).into() };
+        let having = ["kettle", "kett", "", "z"].map(|term| vocabulary.having(term));
+        assert_eq!(having, [sku, Texts::NONE, Texts::NONE, Texts::NONE]);
         let beginning = |prefix| vocabulary.beginning(prefix).collect::<Vec<_>>();
-        assert_eq!(beginning("kettle"), ["kettle", "kettles"]);
+        assert_eq!(beginning("kettle"), [("kettle", sku), ("kettles", name)]);
         assert_eq!(beginning("ke").len(), 3);
         assert!(beginning("kf").is_empty() && beginning("zz").is_empty());
     }

@@ -28,7 +28,7 @@ use crate::{
     error::Error,
     forms,
     generation::Generation,
-    lookup::{Form, Source},
+    lookup::{Form, Here, Source},
     postings::{self, Counted},
     rank,
     schema::TextField,
@@ -40,6 +40,7 @@ use crate::{
 const MOST_HELD: (usize, usize) = (1 << 20, 16);
 
 /// A word of a search.
+#[derive(Clone)]
 pub(crate) struct Word {
     known: Arc<Known>,
     /// By form; 0 for one that occurs nowhere, negative for a stem that is taken for a name.
@@ -129,8 +130,7 @@ impl Word {
             Some(known) => known,
             None => {
                 let is_whole = occurring.iter().all(|form| form.places.is_whole);
-                let known =
-                    Arc::new(Known::new(&occurring, Arc::clone(&asked), weights, generation, is_whole));
+                let known = Arc::new(Known::new(&occurring, Arc::clone(&asked), generation, is_whole));
                 if is_whole {
                     generation.words.keep(&asked, &known);
                 }
@@ -138,6 +138,27 @@ impl Word {
             }
         };
         Ok(Self { worth: forms::most(forms, &worths), worths, is_given, is_name, is_even: false, known })
+    }
+
+    /// The same in a later generation with the same words, looked up where `before`, by segment, does not say which one of
+    /// the earlier generation's it is. Nothing where that is decided over all segments.
+    pub(crate) fn carried(
+        &self,
+        before: &[Option<usize>],
+        generation: &Generation,
+    ) -> Result<Option<Self>, Error> {
+        let asked = &self.known.asked;
+        if asked.is_chosen() {
+            return Ok(None);
+        }
+        let known = match generation.words.known(asked) {
+            Some(known) => known,
+            None => match self.known.carried(before, generation)? {
+                Some(known) => known,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(Self { known, worths: self.worths.clone(), ..*self }))
     }
 
     /// What its commonest form is worth, where all have the same factor; 0 where it does not occur.
@@ -259,30 +280,61 @@ impl Valued {
 
 impl Known {
     /// A word by those of its forms that occur.
-    fn new(
-        occurring: &[Occurring],
-        asked: Arc<Asked>,
-        weights: &Weights,
-        generation: &Generation,
-        is_whole: bool,
-    ) -> Self {
+    fn new(occurring: &[Occurring], asked: Arc<Asked>, generation: &Generation, is_whole: bool) -> Self {
         let held = generation.segments.iter().enumerate().map(|(ordinal, segment)| {
             let held = &segment.view.held.0;
             held.get(&asked).unwrap_or_else(|| {
-                let postings = Arc::new(Postings::new(occurring, ordinal, weights));
+                let here = occurring.iter().map(|form| &*form.places.found[ordinal]);
+                let postings = Arc::new(Postings::new(&asked, here));
                 if is_whole {
                     held.keep(Arc::clone(&asked), Arc::clone(&postings), asked.bytes() + postings.bytes());
                 }
                 postings
             })
         });
-        let postings: Vec<Arc<Postings>> = held.collect();
+        let postings = held.collect();
+        Self::of(asked, postings)
+    }
+
+    fn of(asked: Arc<Asked>, postings: Vec<Arc<Postings>>) -> Self {
         Self {
             documents: postings.iter().map(|postings| postings.documents).sum(),
+            offered: postings.iter().map(|_| OnceLock::new()).collect(),
             postings,
             asked,
-            offered: generation.segments.iter().map(|_| OnceLock::new()).collect(),
         }
+    }
+
+    /// See [`Word::carried`].
+    fn carried(&self, before: &[Option<usize>], generation: &Generation) -> Result<Option<Arc<Self>>, Error> {
+        let mut postings = Vec::with_capacity(before.len());
+        let mut new = Vec::new();
+        for (ordinal, before) in before.iter().enumerate() {
+            if let Some(before) = before {
+                postings.push(Arc::clone(&self.postings[*before]));
+                continue;
+            }
+            let held = generation.segments[ordinal].view.held.0.get(&self.asked);
+            let here = match held {
+                Some(held) => held,
+                None => match Postings::find(&self.asked, ordinal, generation)? {
+                    Some(found) => found,
+                    None => return Ok(None),
+                },
+            };
+            new.push(ordinal);
+            postings.push(here);
+        }
+        let known = Arc::new(Self::of(Arc::clone(&self.asked), postings));
+        if generation.is_whole() {
+            for ordinal in new {
+                let (asked, postings) = (Arc::clone(&self.asked), Arc::clone(&known.postings[ordinal]));
+                let bytes = asked.bytes() + postings.bytes();
+                generation.segments[ordinal].view.held.0.keep(asked, postings, bytes);
+            }
+            generation.words.keep(&self.asked, &known);
+        }
+        Ok(Some(known))
     }
 
     /// What it takes, but for what is its forms'.
@@ -450,20 +502,34 @@ impl Known {
 }
 
 impl Postings {
-    /// Those of the forms of a word that occur.
-    fn new(occurring: &[Occurring], ordinal: usize, weights: &Weights) -> Self {
+    /// Those of the forms of a word in a segment, by where each of them is there.
+    fn new<'a>(asked: &Asked, here: impl Iterator<Item = &'a Here>) -> Self {
         let mut postings = Self::default();
-        for Occurring { form, worth, places } in occurring {
-            let is_longer = matches!(form, Form::Begun(_));
-            for (field, source) in &places.found[ordinal].sources {
+        for ((form, worth, _), here) in asked.forms.iter().zip(here) {
+            let (is_longer, worth) = (matches!(form, Form::Begun(_)), f32::from_bits(*worth));
+            for (field, source) in &here.sources {
                 postings.documents += source.documents();
-                let (source, weight) = (source.clone(), rank::weight(weights, *field));
-                postings.all.push(Posting { field: *field, is_longer, source, worth: *worth, weight });
+                let (source, weight) = (source.clone(), f32::from_bits(asked.weights[*field as usize]));
+                postings.all.push(Posting { field: *field, is_longer, source, worth, weight });
             }
         }
         // What stands in one text is weighed together.
         postings.all.sort_by_key(|posting| (posting.text(), posting.is_longer));
         postings
+    }
+
+    /// Looks the forms of a word up in a segment; nothing where one begins too many words there.
+    fn find(asked: &Asked, ordinal: usize, generation: &Generation) -> Result<Option<Arc<Self>>, Error> {
+        let mut found = Vec::with_capacity(asked.forms.len());
+        for (form, ..) in &asked.forms {
+            let here = match form.known_here(ordinal, generation) {
+                Some(here) => here,
+                None => form.find_here(ordinal, generation)?.map(Arc::new),
+            };
+            let Some(here) = here else { return Ok(None) };
+            found.push(here);
+        }
+        Ok(Some(Arc::new(Self::new(asked, found.iter().map(|here| &**here)))))
     }
 
     fn bytes(&self) -> usize {

@@ -16,11 +16,11 @@ use crate::{
     about::About,
     bits::Bits,
     bounded::Bounded,
-    cursor::Reading,
     error::Error,
     generation::Generation,
     lookup::{Form, Here},
     rank,
+    read::Read,
     schema::TextField,
     settings::Weights,
     taken::Taken,
@@ -29,7 +29,7 @@ use crate::{
 
 /// Bytes that what is known of a generation's words may take: where their forms are, those of words, and readings of
 /// texts.
-const MOST_BYTES: [usize; 3] = [12 << 20, 12 << 20, 4 << 20];
+const MOST_BYTES: [usize; 3] = [12 << 20, 12 << 20, 32 << 20];
 
 /// And those that what texts took may.
 const MOST_TAKEN: usize = 4 << 20;
@@ -48,7 +48,7 @@ pub(crate) struct Words {
     places: Bounded<Form, Arc<Places>>,
     known: Bounded<Arc<Asked>, Arc<Known>>,
     /// How whole texts were read, under which lexicon.
-    readings: Arc<Bounded<Text<String>, Arc<Reading>>>,
+    readings: Arc<Bounded<Text<String>, Arc<Read>>>,
     /// What that took when they were asked last, in this generation or in one before it.
     taken: Arc<Bounded<Text<String>, Taken>>,
 }
@@ -94,8 +94,8 @@ pub(crate) struct Asked {
     hash: u64,
     /// Those that occur, what they are worth, and which longer words were chosen for what is only begun: that is decided
     /// over all segments, while what a word comes to is kept by each.
-    forms: Vec<(Form, u32, u64)>,
-    weights: [u32; TextField::ALL.len()],
+    pub(crate) forms: Vec<(Form, u32, u64)>,
+    pub(crate) weights: [u32; TextField::ALL.len()],
 }
 
 impl Hash for Asked {
@@ -169,7 +169,7 @@ impl Words {
     }
 
     /// How a text was read under a lexicon, by those who see what shoppers see.
-    pub(crate) fn reading(&self, lexicon: u64, text: &str) -> Option<Arc<Reading>> {
+    pub(crate) fn reading(&self, lexicon: u64, text: &str) -> Option<Arc<Read>> {
         self.readings.get(&Text(lexicon, text))
     }
 
@@ -182,18 +182,19 @@ impl Words {
     pub(crate) fn keep_reading(
         &self,
         (lexicon, text): (u64, &str),
-        reading: &Reading,
+        read: &Arc<Read>,
         taken: Taken,
         generation: &Generation,
     ) {
-        let (is_read, before) = (self.reading(lexicon, text).is_some(), self.taken(lexicon, text));
+        let before = self.taken(lexicon, text);
+        let is_read = self.reading(lexicon, text).is_some_and(|read| read.is_of(generation));
         let is_known = is_read && before.as_ref().is_some_and(|before| before.is_of(generation));
         if is_known || !generation.is_whole() {
             return;
         }
         if !is_read {
-            let bytes = ENTRY_BYTES * (2 + reading.read.len()) + text.len();
-            self.readings.keep(Text(lexicon, text.to_owned()), Arc::new(reading.clone()), bytes);
+            let bytes = ENTRY_BYTES * (2 + read.words.len()) + text.len() + read.bytes();
+            self.readings.keep(Text(lexicon, text.to_owned()), Arc::clone(read), bytes);
         }
         // Who asks for more of the same text does not make it another one.
         let was_alone = before.is_some_and(|before| before.is_alone());

@@ -191,14 +191,14 @@ impl Mirror {
         for chunk in ids.chunks(CHUNK) {
             let documents = projection::documents(db, chunk).await?;
             let ids = chunk.to_vec();
-            writer = spawn_blocking(move || put(writer, &ids, &documents)).await??;
+            writer = aside(move || put(writer, &ids, &documents)).await?;
         }
         let committing = Instant::now();
-        let committed = spawn_blocking(move || {
+        let committed = aside(move || {
             writer.commit(&payload)?;
-            Ok::<_, duka_index::Error>(writer)
+            Ok(writer)
         });
-        self.writer = Some(committed.await??);
+        self.writer = Some(committed.await?);
         metrics::histogram!("duka_index_commit_seconds").record(committing.elapsed().as_secs_f64());
         metrics::histogram!("duka_index_batch_seconds").record(begun.elapsed().as_secs_f64());
         metrics::histogram!("duka_index_batch_changes").record(ids.len() as f64);
@@ -215,6 +215,14 @@ impl Mirror {
             tracing::warn!(%error, "the index writer did not close");
         }
     }
+}
+
+/// Does something with the writer where it, and the threads that it starts for it, stand back.
+async fn aside(
+    work: impl FnOnce() -> Result<Writer, duka_index::Error> + Send + 'static,
+) -> Result<Writer, IndexingError> {
+    let done = patiently(NICENESS, move || Ok(work()))?;
+    Ok(done.await.map_err(|_| IndexingError::Panicked)???)
 }
 
 /// Opens a snapshot that sees only what outlasts a crash of the server. What was rolled back, or committed without

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use duka_index::{Document, Engine, Hit, Hits, Lexicon, Query};
+use duka_index::{Document, Engine, Hit, Hits, Lexicon, Query, Visibility};
 
 use crate::{
     Catalog,
@@ -43,6 +43,50 @@ fn every_text_is_read_as_the_model_reads_it() {
     assert!(
         corrected > 300 && instead > 25 && shorter > 200 && (100..1_500).contains(&nothing) && marked > 400
     );
+}
+
+#[test]
+fn what_changes_no_word_is_read_and_found_as_before() {
+    let (mut corrected, mut found) = (0, 0);
+    for seed in 1..=6 {
+        let mut dice = Dice::new(seed * 104_729);
+        let size = *dice.pick(&[40, 150, 300]);
+        let mut catalog: Catalog = (0..size).map(|id| (id, catalog::document(&mut dice, id))).collect();
+        let directory = tempfile::tempdir().unwrap();
+        let engine = filled(directory.path(), &mut dice, &catalog);
+        let lexicon = Lexicon::new(&typing::settings(&mut dice)).unwrap();
+        let ask = |query: &Query| {
+            let hits = engine.reader().search(query, &lexicon).unwrap();
+            let found =
+                hits.hits.into_iter().map(|hit| (hit.document.id, hit.score.to_bits(), hit.highlights));
+            (hits.corrected_query, hits.total, found.collect::<Vec<_>>(), hits.facets)
+        };
+        let queries = (0..120).map(|_| {
+            let text = Some(typing::text(&mut dice));
+            let query = catalog::query(&mut dice, &catalog, text);
+            Query { highlight: true, visibility: Visibility::Active, ..query }
+        });
+        let asked: Vec<_> = queries.map(|query| (ask(&query), query)).collect();
+        let mut writer = engine.writer(0).unwrap();
+        for round in 0..24_usize {
+            for _ in 0..1 + dice.below(12) {
+                let document = catalog.get_mut(&(dice.below(catalog.len()) as i64)).unwrap();
+                (document.stock, document.updated_at) = (document.stock + 1, round as i64);
+                writer.upsert(document).unwrap();
+            }
+            writer.commit("").unwrap();
+            for (before, query) in asked.iter().skip(round % 3).step_by(3) {
+                assert_eq!(&ask(query), before, "seed {seed}, round {round}: {query:?}");
+            }
+        }
+        writer.close().unwrap();
+        for (before, query) in &asked {
+            assert_eq!(&ask(query), before, "seed {seed}, merged: {query:?}");
+            corrected += usize::from(before.0.is_some());
+            found += usize::from(before.1 > 0);
+        }
+    }
+    assert!(corrected > 60 && found > 150, "{corrected} and {found}");
 }
 
 /// In several commits.

@@ -1,0 +1,76 @@
+//! A text that was read, with its words as they were looked up: what outlasts every commit that changes none of them.
+//!
+//! Who asks for it again in the same generation looks nothing up. In a later one, whose shoppers find the same documents by
+//! the same words ([`words`](crate::words) sees to that), words are looked up in those segments alone that have come since:
+//! most are the same, and those that are new are small.
+
+use std::sync::Arc;
+
+use tantivy::index::SegmentId;
+
+use crate::{cursor::Reading, error::Error, generation::Generation, word::Word};
+
+/// A text that was read.
+pub(crate) struct Read {
+    pub(crate) reading: Reading,
+    pub(crate) words: Vec<Word>,
+    /// Neighbours.
+    pub(crate) pairs: Vec<Word>,
+    /// Where they were looked up.
+    segments: Arc<[SegmentId]>,
+}
+
+/// What is known of a text before it is read.
+#[derive(Clone, Copy)]
+pub(crate) enum Before<'a> {
+    Nothing,
+    /// How an earlier page read it.
+    Paged(&'a Reading),
+    /// How somebody else read it, in this generation or in an earlier one with the same words.
+    Read(&'a Arc<Read>),
+}
+
+impl<'a> Before<'a> {
+    pub(crate) fn reading(self) -> Option<&'a Reading> {
+        match self {
+            Self::Nothing => None,
+            Self::Paged(reading) => Some(reading),
+            Self::Read(read) => Some(&read.reading),
+        }
+    }
+}
+
+impl Read {
+    pub(crate) fn new(reading: Reading, words: Vec<Word>, pairs: Vec<Word>, generation: &Generation) -> Self {
+        Self { reading, words, pairs, segments: Arc::clone(&generation.segment_ids) }
+    }
+
+    /// Whether its words were looked up in these segments.
+    pub(crate) fn is_of(&self, generation: &Generation) -> bool {
+        Arc::ptr_eq(&self.segments, &generation.segment_ids)
+    }
+
+    /// Whether its words were looked up in this segment.
+    pub(crate) fn has(&self, segment: &SegmentId) -> bool {
+        self.segments.contains(segment)
+    }
+
+    /// What it takes beside what it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.words.iter().chain(&self.pairs).map(|word| word.asked.bytes() + word.bytes()).sum()
+    }
+
+    /// The words and the pairs as they are in a generation; nothing where they have to be looked up anew.
+    pub(crate) fn words_in(&self, generation: &Generation) -> Result<Option<[Vec<Word>; 2]>, Error> {
+        if self.is_of(generation) {
+            return Ok(Some([self.words.clone(), self.pairs.clone()]));
+        }
+        let place = |id: &SegmentId| self.segments.iter().position(|before| before == id);
+        let before: Vec<Option<usize>> = generation.segment_ids.iter().map(place).collect();
+        let look_up = |words: &[Word]| -> Result<Option<Vec<Word>>, Error> {
+            words.iter().map(|word| word.carried(&before, generation)).collect()
+        };
+        let Some(words) = look_up(&self.words)? else { return Ok(None) };
+        Ok(look_up(&self.pairs)?.map(|pairs| [words, pairs]))
+    }
+}
