@@ -36,7 +36,7 @@ pub(crate) struct Reading {
     pub(crate) optional: Vec<bool>,
     /// The words without which more was found.
     pub(crate) dropped: Vec<bool>,
-    /// By word and form, [`Known::worths`](crate::word::Known), as bits.
+    /// By word and form, [`Word::worths`](crate::word::Word), as bits.
     pub(crate) worths: Vec<Vec<u32>>,
     /// By pair of neighbours, what it was worth, as bits.
     pub(crate) pairs: Vec<u32>,

@@ -110,6 +110,7 @@ mod sort;
 mod walk;
 
 mod forms;
+mod known;
 mod lookup;
 mod pairs;
 mod parse;

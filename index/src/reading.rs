@@ -368,38 +368,6 @@ impl<'a> TextReader<'a> {
     pub(crate) fn is_changed(&self) -> bool {
         self.read.iter().any(Option::is_some) || self.dropped.contains(&true)
     }
-
-    /// The answer, by segment; whether anything was found.
-    pub(crate) fn finish(self, matches: Vec<TextMatches>, is_found: bool) -> Answer {
-        let changed = self.is_changed();
-        let is_meant = |place: &usize| !self.optional[*place] || self.dropped[*place];
-        let forms = (0..self.words.len()).filter(is_meant).flat_map(|place| {
-            let worths = self.words[place].worths.clone();
-            self.forms(place).into_iter().zip(worths).filter(|(_, worth)| *worth != 0.0)
-        });
-        Answer {
-            taken: Taken::by(&self, is_found),
-            corrected: (changed && is_found).then(|| self.text()),
-            forms: forms.map(|((form, _), worth)| if worth < 0.0 { form.as_it_is() } else { form }).collect(),
-            read: self.into_read(),
-            matches,
-        }
-    }
-
-    fn into_read(self) -> Arc<Read> {
-        if let Some(read) = self.read_before {
-            return read;
-        }
-        let bits = |worths: &Vec<f32>| worths.iter().map(|worth| worth.to_bits()).collect();
-        let reading = Reading {
-            worths: self.words.iter().map(|word| bits(&word.worths)).collect(),
-            pairs: self.pairs.iter().map(|pair| pair.worth.to_bits()).collect(),
-            read: self.read,
-            optional: self.optional,
-            dropped: self.dropped,
-        };
-        Arc::new(Read::new(reading, self.words, self.pairs, self.generation))
-    }
 }
 
 /// The words that need not occur: stop words, unless there are no others.

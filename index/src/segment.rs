@@ -28,6 +28,7 @@ use crate::{
     category::Categories,
     error::Error,
     groups::Groups,
+    known::Held,
     lookup::LookedUp,
     permutation::Permutation,
     price::{PriceColumn, Prices, Step},
@@ -36,7 +37,6 @@ use crate::{
     sheet::{Scales, Sheets},
     typo::Slips,
     vocabulary::Vocabulary,
-    word::Held,
     words::{Sets, Weighed},
 };
 

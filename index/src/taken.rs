@@ -113,12 +113,12 @@ impl Taken {
         if is_chosen || (self.is_searching && read.is_none()) {
             return None;
         }
-        let is_large = |segment: &&Segment| segment.view.documents() > MOST_DOCUMENTS;
-        let is_held = |segment: &Segment| self.asked.iter().all(|asked| segment.view.held.has(asked));
-        let mut large = generation.segments.iter().filter(is_large);
-        let is_known = large.all(|segment| !self.segments.contains(&segment.id) || is_held(segment));
         let is_new = |segment: &&Segment| !read.is_some_and(|read| read.has(&segment.id));
-        let new = generation.segments.iter().filter(is_new).count();
-        is_known.then_some(self.asked.len() * new * LOOKED_UP)
+        let new: Vec<&Segment> = generation.segments.iter().filter(is_new).collect();
+        let is_held = |segment: &Segment| self.asked.iter().all(|asked| segment.view.held.has(asked));
+        let is_large = |segment: &&&Segment| segment.view.documents() > MOST_DOCUMENTS;
+        let mut large = new.iter().filter(is_large);
+        let is_known = large.all(|segment| !self.segments.contains(&segment.id) || is_held(segment));
+        is_known.then_some(self.asked.len() * new.len() * LOOKED_UP)
     }
 }

@@ -18,13 +18,14 @@ use crate::{
     bounded::Bounded,
     error::Error,
     generation::Generation,
+    known::Known,
     lookup::{Form, Here},
     rank,
     read::Read,
     schema::TextField,
     settings::Weights,
     taken::Taken,
-    word::{Known, Occurring},
+    word::Occurring,
 };
 
 /// Bytes that what is known of a generation's words may take: where their forms are, those of words, and readings of

@@ -1,9 +1,10 @@
-//! A text as it was read, for whoever asked to see: what is shown is read in the same way again.
+//! A text as it was read, for whoever asked, for those who ask again, and to see: what is shown is read in the same way
+//! again.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use super::TextReader;
-use crate::{parse::Asked, text};
+use super::{Answer, TextMatches, TextReader};
+use crate::{cursor::Reading, parse::Asked, read::Read, taken::Taken, text};
 
 impl TextReader<'_> {
     /// What is asked for at a place, as somebody would type it.
@@ -18,7 +19,7 @@ impl TextReader<'_> {
 
     /// The text as it was read, so written that it is read in the same way again: what was written without a space
     /// stays together, and what is not wanted stands where it leaves the last word the last, or not.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         let mut text = String::new();
         let mut before = None;
         for place in (0..self.words.len()).filter(|&place| !self.dropped[place]) {
@@ -42,5 +43,37 @@ impl TextReader<'_> {
         let excluded = excluded.collect::<Vec<_>>().join(" ");
         let text = if self.parsed.begun { format!("{excluded}{text}") } else { format!("{text} {excluded}") };
         text.trim().to_owned()
+    }
+
+    /// The answer, by segment; whether anything was found.
+    pub(crate) fn finish(self, matches: Vec<TextMatches>, is_found: bool) -> Answer {
+        let changed = self.is_changed();
+        let is_meant = |place: &usize| !self.optional[*place] || self.dropped[*place];
+        let forms = (0..self.words.len()).filter(is_meant).flat_map(|place| {
+            let worths = self.words[place].worths.clone();
+            self.forms(place).into_iter().zip(worths).filter(|(_, worth)| *worth != 0.0)
+        });
+        Answer {
+            taken: Taken::by(&self, is_found),
+            corrected: (changed && is_found).then(|| self.text()),
+            forms: forms.map(|((form, _), worth)| if worth < 0.0 { form.as_it_is() } else { form }).collect(),
+            read: self.into_read(),
+            matches,
+        }
+    }
+
+    fn into_read(self) -> Arc<Read> {
+        if let Some(read) = self.read_before {
+            return read;
+        }
+        let bits = |worths: &Vec<f32>| worths.iter().map(|worth| worth.to_bits()).collect();
+        let reading = Reading {
+            worths: self.words.iter().map(|word| bits(&word.worths)).collect(),
+            pairs: self.pairs.iter().map(|pair| pair.worth.to_bits()).collect(),
+            read: self.read,
+            optional: self.optional,
+            dropped: self.dropped,
+        };
+        Arc::new(Read::new(reading, self.words, self.pairs, self.generation))
     }
 }
