@@ -42,7 +42,7 @@ pub(crate) struct Generation {
     pub(crate) segment_ids: Arc<[SegmentId]>,
     /// Those that were asked for.
     pub(crate) words: Words,
-    /// See [`SegmentView::wording`]: of all documents that shoppers see.
+    /// See [`SegmentView::wording`]: of all live documents.
     wording: u64,
     /// Where pages of everything begin that lie far down.
     pub(crate) bookmarks: Bookmarks,
@@ -62,7 +62,7 @@ pub(crate) struct Segment {
     pub(crate) offered: Bits,
     /// How many those are.
     pub(crate) offered_count: u64,
-    /// By which words they are found.
+    /// By which words live documents are found.
     wording: u64,
     /// How far down in each order they are.
     pub(crate) leafed: Arc<Leafed>,
@@ -237,11 +237,11 @@ impl Segment {
         let (offered_count, leafed) = (offered.count(), Arc::default());
         let wording = match known {
             Some(before) => {
-                let mut gone = before.offered.clone();
-                gone.and_not(&offered);
+                let mut gone = before.live.clone();
+                gone.and_not(&live);
                 before.wording.wrapping_sub(view.wording(&gone))
             }
-            None => view.wording(&offered),
+            None => view.wording(&live),
         };
         Ok(Self { id, view, live, offered, offered_count, wording, leafed, bytes, reader: reader.clone() })
     }

@@ -145,7 +145,8 @@ impl Known {
 
     /// What it takes, but for what is its forms'.
     pub(crate) fn bytes(&self) -> usize {
-        self.postings.iter().map(|postings| postings.bytes()).sum()
+        let beside = size_of::<(Arc<Postings>, Postings, OnceLock<u64>)>();
+        self.postings.iter().map(|postings| beside + postings.bytes()).sum()
     }
 
     /// In how many documents of `within`, which is by segment, it occurs; none if those are more than `most`.
@@ -327,13 +328,17 @@ impl Postings {
     /// Looks the forms of a word up in a segment; nothing where one begins too many words there.
     fn find(asked: &Asked, ordinal: usize, generation: &Generation) -> Result<Option<Arc<Self>>, Error> {
         let mut found = Vec::with_capacity(asked.forms.len());
+        let mut new = Vec::new();
         for (form, ..) in &asked.forms {
-            let here = match form.known_here(ordinal, generation) {
-                Some(here) => here,
-                None => form.find_here(ordinal, generation)?.map(Arc::new),
-            };
+            let (here, is_new) = form.look_here(ordinal, generation)?;
             let Some(here) = here else { return Ok(None) };
+            if is_new {
+                new.push((form, Arc::clone(&here)));
+            }
             found.push(here);
+        }
+        if !new.is_empty() && generation.is_whole() {
+            new.into_iter().for_each(|(form, here)| form.keep_here(Some(here), ordinal, generation));
         }
         Ok(Some(Arc::new(Self::new(asked, found.iter().map(|here| &**here)))))
     }

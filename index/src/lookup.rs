@@ -156,14 +156,10 @@ impl Form {
         let mut found = Vec::with_capacity(generation.segments.len());
         let mut new = Vec::new();
         for ordinal in 0..generation.segments.len() {
-            let here = match self.known_here(ordinal, generation) {
-                Some(here) => here,
-                None => {
-                    let here = self.find_here(ordinal, generation)?.map(Arc::new);
-                    new.push((ordinal, here.clone()));
-                    here
-                }
-            };
+            let (here, is_new) = self.look_here(ordinal, generation)?;
+            if is_new {
+                new.push((ordinal, here.clone()));
+            }
             found.push(here);
         }
         let is_whole = new.is_empty() || generation.is_whole();
@@ -183,20 +179,28 @@ impl Form {
         Ok(Places::new(found, 0, is_whole))
     }
 
-    /// Where in a segment it is, if it was looked up there.
-    #[expect(clippy::option_option, reason = "what was looked up may have come to nothing")]
-    pub(crate) fn known_here(&self, ordinal: usize, generation: &Generation) -> Option<Option<Arc<Here>>> {
-        generation.segments[ordinal].view.looked_up.0.get(self)
+    /// Where in a segment it is, and whether nobody had looked it up there: then whoever asks may [keep](Self::keep_here)
+    /// it. Nothing for what begins too many words to choose from them here.
+    pub(crate) fn look_here(
+        &self,
+        ordinal: usize,
+        generation: &Generation,
+    ) -> Result<(Option<Arc<Here>>, bool), Error> {
+        match generation.segments[ordinal].view.looked_up.0.get(self) {
+            Some(here) => Ok((here, false)),
+            None => Ok((self.find_here(ordinal, generation)?.map(Arc::new), true)),
+        }
     }
 
-    /// Keeps where in a segment it is: nothing that was read while somebody wrote to the files.
-    fn keep_here(&self, here: Option<Arc<Here>>, ordinal: usize, generation: &Generation) {
+    /// Keeps where in a segment it is, which outlasts the generation: nothing that was read while somebody wrote to the
+    /// files, which the caller sees to.
+    pub(crate) fn keep_here(&self, here: Option<Arc<Here>>, ordinal: usize, generation: &Generation) {
         let bytes = ENTRY_BYTES + here.as_ref().map_or(0, |here| here.bytes());
         generation.segments[ordinal].view.looked_up.0.keep(self.clone(), here, bytes);
     }
 
     /// Looks it up in every field of a segment; nothing for what begins too many words to choose from them here.
-    pub(crate) fn find_here(&self, ordinal: usize, generation: &Generation) -> Result<Option<Here>, Error> {
+    fn find_here(&self, ordinal: usize, generation: &Generation) -> Result<Option<Here>, Error> {
         let vocabulary = generation.segments[ordinal].view.vocabulary();
         let texts = vocabulary.map_or(Texts::ALL, |vocabulary| self.texts_in(vocabulary));
         let fields: Vec<TextField> = TextField::ALL.into_iter().filter(|field| texts.have(*field)).collect();

@@ -1,6 +1,6 @@
 //! A text that was read, with its words as they were looked up: what outlasts every commit that changes none of them.
 //!
-//! Who asks for it again in the same generation looks nothing up. In a later one, whose shoppers find the same documents by
+//! Who asks for it again in the same generation looks nothing up. In a later one, in which the same documents are found by
 //! the same words ([`words`](crate::words) sees to that), words are looked up in those segments alone that have come since:
 //! most are the same, and those that are new are small.
 
@@ -10,12 +10,16 @@ use tantivy::index::SegmentId;
 
 use crate::{cursor::Reading, error::Error, generation::Generation, word::Word};
 
+/// Bytes that the words of one text may take.
+const MOST_BYTES: usize = 128 << 10;
+
 /// A text that was read.
 pub(crate) struct Read {
     pub(crate) reading: Reading,
-    pub(crate) words: Vec<Word>,
+    /// None where they are too much to be kept.
+    words: Vec<Word>,
     /// Neighbours.
-    pub(crate) pairs: Vec<Word>,
+    pairs: Vec<Word>,
     /// Where they were looked up.
     segments: Arc<[SegmentId]>,
 }
@@ -55,6 +59,17 @@ impl Read {
         self.segments.contains(segment)
     }
 
+    /// The same for those who ask again: without its words, where they begin so many others that a dozen such texts would
+    /// drive out all others, or that it is decided over all segments which of them count.
+    pub(crate) fn kept(self: &Arc<Self>) -> Arc<Self> {
+        let is_chosen = || self.words.iter().any(|word| word.asked.is_chosen());
+        if self.bytes() <= MOST_BYTES && !is_chosen() {
+            return Arc::clone(self);
+        }
+        let (reading, segments) = (self.reading.clone(), Arc::clone(&self.segments));
+        Arc::new(Self { reading, words: Vec::new(), pairs: Vec::new(), segments })
+    }
+
     /// What it takes beside what it holds.
     pub(crate) fn bytes(&self) -> usize {
         self.words.iter().chain(&self.pairs).map(|word| word.asked.bytes() + word.bytes()).sum()
@@ -62,6 +77,9 @@ impl Read {
 
     /// The words and the pairs as they are in a generation; nothing where they have to be looked up anew.
     pub(crate) fn words_in(&self, generation: &Generation) -> Result<Option<[Vec<Word>; 2]>, Error> {
+        if self.words.len() != self.reading.worths.len() {
+            return Ok(None);
+        }
         if self.is_of(generation) {
             return Ok(Some([self.words.clone(), self.pairs.clone()]));
         }

@@ -33,13 +33,18 @@ fn steps(generation: &Generation, query: &Query, lexicon: &Lexicon, most: usize)
         return None;
     }
     let Some(text) = &query.text else { return Some(browsing(generation, query, usize::MAX, most)) };
+    // Who sees other products may have to find out what a text means there.
+    if query.visibility != Visibility::Active {
+        return None;
+    }
     let taken = generation.words.taken(lexicon.number, text)?;
-    let read = generation.words.reading(lexicon.number, text);
+    // A later page is read as the first one was, and its words are looked up.
+    let read = query.after.is_none().then(|| generation.words.reading(lexicon.number, text)).flatten();
     if taken.is_alone() && best::alone(query).is_some() {
         return Some(query.limit.saturating_add(taken.again_alone(generation, read.as_deref())?));
     }
-    let (read, left) = taken.again(generation, read.as_deref())?;
-    Some(browsing(generation, query, left, most).saturating_add(read))
+    let (steps, left) = taken.again(generation, read.as_deref())?;
+    Some(browsing(generation, query, left, most).saturating_add(steps))
 }
 
 /// The same but for the text, which leaves at most so many documents. What is not above `most` is not told more exactly.
@@ -208,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn how_a_text_is_read_outlasts_what_changes_no_word_that_shoppers_find() {
+    fn how_a_text_is_read_outlasts_what_changes_no_word() {
         let directory = tempfile::tempdir().unwrap();
         let engine = Engine::open(directory.path()).unwrap();
         let lexicon = Lexicon::standard();
@@ -234,7 +239,8 @@ mod tests {
             (Document { variants: vec![variant], ..offered() }, false),
             (Document { attributes, ..offered() }, false),
             (hidden.clone(), false),
-            (Document { name: "Steel ketle".to_owned(), ..hidden }, true),
+            (Document { stock: 3, ..hidden.clone() }, true),
+            (Document { name: "Steel ketle".to_owned(), ..hidden }, false),
             (named("Steel ketle"), false),
         ];
         add(&engine, 0..9);

@@ -57,7 +57,7 @@ pub(crate) struct SegmentView {
     pub(crate) ids: Vec<i64>,
     /// By which one version of a document is told from another.
     pub(crate) prints: Vec<u64>,
-    /// Of which words it is found by and of its id, within this process alone; see [`Self::wording`].
+    /// Of its id, who sees it and which words it is found by; see [`Self::wording`].
     wordings: Vec<u64>,
     pub(crate) active: Bits,
     pub(crate) in_stock: Bits,
@@ -137,10 +137,11 @@ impl SegmentView {
         let ids: Vec<i64> = numbers(reader, column::ID, 0)?;
         let mut by_id: Vec<u32> = (0..reader.max_doc()).collect();
         by_id.sort_by_key(|&doc| ids[doc as usize]);
-        // By a key that nobody knows, so that nobody can choose words whose sum is that of others.
-        let wording = |(id, wording)| WORDINGS.hash_one((id, wording));
+        let active: Vec<bool> = numbers(reader, column::ACTIVE, false)?;
         let wordings: Vec<u64> = numbers(reader, column::WORDING, 0)?;
-        let wordings = ids.iter().zip(wordings).map(wording).collect();
+        let wordings = ids.iter().zip(wordings).zip(&active);
+        let wordings = wordings.map(|((id, wording), active)| WORDINGS.hash_one((id, wording, active)));
+        let wordings = wordings.collect();
         let in_stock: Vec<bool> = numbers(reader, column::IN_STOCK, false)?;
         let dates: Vec<i64> = numbers(reader, column::DATE_ADDED, 0)?;
         let ratings: Vec<f64> = numbers(reader, column::RATING, UNRATED)?;
@@ -158,7 +159,7 @@ impl SegmentView {
         Ok(Self {
             prints: numbers(reader, column::PRINT, 0)?,
             wordings,
-            active: Bits::of(&numbers(reader, column::ACTIVE, false)?, |active| active),
+            active: Bits::of(&active, |active| active),
             in_stock: Bits::of(&in_stock, |stock| stock),
             vendors: numbers(reader, column::VENDOR, NO_VENDOR)?,
             priors,
@@ -192,8 +193,9 @@ impl SegmentView {
         })
     }
 
-    /// Of some documents, which they are and by which words they are found: equal for equal ones, and the sums of parts add
-    /// up, wrapping, to that of the whole.
+    /// Of some documents, which they are, who sees them and by which words they are found: equal for equal ones, and the
+    /// sums of parts add up, wrapping, to that of the whole. By a key of this process, so that nobody finds documents whose
+    /// sum is that of others.
     pub(crate) fn wording(&self, docs: &Bits) -> u64 {
         let mut sum = 0_u64;
         docs.for_each(|doc| sum = sum.wrapping_add(self.wordings[doc as usize]));

@@ -96,11 +96,12 @@ impl Taken {
     pub(crate) fn again_alone(&self, generation: &Generation, read: Option<&Read>) -> Option<usize> {
         let looked_up = self.looked_up(generation, read)?;
         let [asked] = &*self.asked else { return None };
-        // Who asks first counts those that are still there; and rarely the word's rarity is rounded otherwise after a
-        // commit, and everything that has it is looked at.
+        // Who asks first counts those that are still there; and where it is not known what the word was worth, rarely its
+        // rarity is rounded otherwise after a commit, and everything that has it is looked at.
         let is_first = !read.is_some_and(|read| read.is_of(generation));
         let counted = usize::try_from(generation.documents() / 32).unwrap_or(usize::MAX);
-        let first = if is_first { self.steps.saturating_add(counted) } else { 0 };
+        let counted = if is_first { counted } else { 0 };
+        let first = if read.is_none() { self.steps.saturating_add(counted) } else { counted };
         Some(first.saturating_add(best::unkept(generation, asked) + looked_up))
     }
 

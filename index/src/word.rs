@@ -2,8 +2,7 @@
 //!
 //! Looking a word up takes a hundred searches in dictionaries, and weighing it walks all its postings. People ask for
 //! the same words again and again, together with ever other ones and under ever other filters: so where a form occurs
-//! stays with its generation, and what a word comes to with its segment ([`words`](crate::words)), and a search adds up
-//! columns. A commit leaves most segments, and by how rarities are rounded most worths, as they were. Most
+//! and what a word comes to stay with their segment ([`words`](crate::words)), and a search adds up columns. A commit leaves most segments, and by how rarities are rounded most worths, as they were. Most
 //! forms of a word occur nowhere (what it would be if it were written together with its neighbour), and say nothing of
 //! it: in whatever company it is asked for, it is the same word.
 //!

@@ -1,7 +1,7 @@
 //! The words and texts that were asked of a generation, and what they came to: kept within bounds, and gone with it, but
 //! for what texts took, and how they were read.
 //!
-//! How a text is read depends on the text, the lexicon and the words of what shoppers see, not on filters, order or page.
+//! How a text is read depends on the text, the lexicon and the words that documents have, not on filters, order or page.
 //! Finding out that a word is a slip, and of what, takes ten times what matching it does: so that is kept as well. And
 //! it stays as long as those words do: most of what is written to a catalog are prices and stock.
 
@@ -140,7 +140,7 @@ impl Places {
 
 impl Words {
     /// Those of the generation that follows: nothing of them is known yet but what texts took before; and how those are
-    /// read, where shoppers find the same documents by the same words.
+    /// read, where the same documents are found by the same words.
     pub(crate) fn next(&self, is_worded_alike: bool) -> Self {
         let next = Self { taken: Arc::clone(&self.taken), ..Self::default() };
         if is_worded_alike { Self { readings: Arc::clone(&self.readings), ..next } } else { next }
@@ -194,8 +194,9 @@ impl Words {
             return;
         }
         if !is_read {
-            let bytes = ENTRY_BYTES * (2 + read.words.len()) + text.len() + read.bytes();
-            self.readings.keep(Text(lexicon, text.to_owned()), Arc::clone(read), bytes);
+            let read = read.kept();
+            let bytes = ENTRY_BYTES * (2 + read.reading.read.len()) + text.len() + read.bytes();
+            self.readings.keep(Text(lexicon, text.to_owned()), read, bytes);
         }
         // Who asks for more of the same text does not make it another one.
         let was_alone = before.is_some_and(|before| before.is_alone());

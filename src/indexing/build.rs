@@ -136,7 +136,7 @@ pub(super) fn patiently<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, IndexingError> + Send + 'static,
 ) -> Result<oneshot::Receiver<Result<T, IndexingError>>, IndexingError> {
     let (sender, done) = oneshot::channel();
-    thread::Builder::new().name("duka build".to_owned()).spawn(move || {
+    thread::Builder::new().name("duka index".to_owned()).spawn(move || {
         stand_back(steps);
         // Nobody waits any more for one that was stopped.
         let _ = sender.send(work());

@@ -149,11 +149,11 @@ impl Mirror {
     /// Shows what merges have come to while nothing changed.
     pub(super) async fn take_merged(&mut self) -> Result<(), IndexingError> {
         let Some(mut writer) = self.writer.take() else { return Ok(()) };
-        let taken = spawn_blocking(move || {
+        let taken = aside(move || {
             writer.take_merged()?;
-            Ok::<_, duka_index::Error>(writer)
+            Ok(writer)
         });
-        self.writer = Some(taken.await??);
+        self.writer = Some(taken.await?);
         Ok(())
     }
 

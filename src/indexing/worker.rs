@@ -23,7 +23,7 @@ use crate::node;
 /// How long a change that nobody announced may wait.
 const POLL: Duration = Duration::from_millis(250);
 /// Between the beginnings of two turns of which the first has changed something, at least: each is a generation, with
-/// which answers that are kept and what is known of words are gone. A change that comes alone is taken at once.
+/// which answers that are kept are gone, and words are looked up in what it brings. A change that comes alone is taken at once.
 const PACE: Duration = Duration::from_millis(30);
 /// The same while more than so many products change a second: then nobody waits for one of them, and a seventh of the
 /// generations takes a fraction of the work and lets kept answers live seven times as long.

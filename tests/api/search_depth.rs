@@ -81,7 +81,7 @@ async fn what_stays_is_seen_once_while_the_catalog_is_written() {
         let category = shop.category(&admin, "New").await;
         for (round, order) in ORDERS.iter().enumerate() {
             let query = format!("{order}&page_size=9");
-            // Both walks go on from one page: a merge between two first pages may leave words a little rarer.
+            // Both walks go on from one page: what words are worth is decided with the first one.
             let first = first_page(shop, &query).await;
             let before = walk(shop, &query, &first, async |_| ()).await;
             let gone = format!("id % 11 = {round} and deleted_at is null");

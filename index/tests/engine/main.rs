@@ -16,7 +16,7 @@ use std::{
 
 use duka_index::{
     AttributeValue, Category, CategoryKey, Damage, Document, Engine, Error, Facet, Lexicon, PriceStep, Query,
-    SortField, SortKey, Variant, fingerprint,
+    SortField, SortKey, Variant, Visibility, fingerprint,
 };
 
 /// What a brief query takes.
@@ -87,6 +87,8 @@ fn what_is_brief_is_in_memory() {
         "whatever the filter"
     );
     assert!(!reader.is_brief(&text("kettle"), &Lexicon::default(), BRIEF), "it may be read otherwise");
+    let hidden = Query { visibility: Visibility::Inactive, ..text("kettle") };
+    assert!(!reader.is_brief(&hidden, lexicon, BRIEF), "there it may mean something else");
     let facets = vec![Facet::Attribute("color".to_owned())];
     assert!(
         !reader.is_brief(&Query { facets, ..text("kettle") }, lexicon, BRIEF),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use duka_index::{Document, Engine, Hit, Hits, Lexicon, Query, Visibility};
+use duka_index::{Document, Engine, Hit, Hits, Lexicon, Query, Reader, Visibility};
 
 use crate::{
     Catalog,
@@ -55,12 +55,15 @@ fn what_changes_no_word_is_read_and_found_as_before() {
         let directory = tempfile::tempdir().unwrap();
         let engine = filled(directory.path(), &mut dice, &catalog);
         let lexicon = Lexicon::new(&typing::settings(&mut dice)).unwrap();
-        let ask = |query: &Query| {
-            let hits = engine.reader().search(query, &lexicon).unwrap();
-            let found =
-                hits.hits.into_iter().map(|hit| (hit.document.id, hit.score.to_bits(), hit.highlights));
+        let ask_of = |reader: &Reader, query: &Query| {
+            let hits = reader.search(query, &lexicon).unwrap();
+            let next = hits.next.map(|next| Query { after: Some(next), offset: 0, ..query.clone() });
+            let more = next.map(|next| reader.search(&next, &lexicon).unwrap().hits);
+            let found = hits.hits.into_iter().chain(more.into_iter().flatten());
+            let found = found.map(|hit| (hit.document.id, hit.score.to_bits(), hit.highlights));
             (hits.corrected_query, hits.total, found.collect::<Vec<_>>(), hits.facets)
         };
+        let ask = |query: &Query| ask_of(&engine.reader(), query);
         let queries = (0..120).map(|_| {
             let text = Some(typing::text(&mut dice));
             let query = catalog::query(&mut dice, &catalog, text);
@@ -74,9 +77,13 @@ fn what_changes_no_word_is_read_and_found_as_before() {
                 (document.stock, document.updated_at) = (document.stock + 1, round as i64);
                 writer.upsert(document).unwrap();
             }
+            let earlier = engine.reader();
             writer.commit("").unwrap();
             for (before, query) in asked.iter().skip(round % 3).step_by(3) {
                 assert_eq!(&ask(query), before, "seed {seed}, round {round}: {query:?}");
+                if round % 5 == 0 {
+                    assert_eq!(&ask_of(&earlier, query), before, "seed {seed}, before {round}: {query:?}");
+                }
             }
         }
         writer.close().unwrap();
