@@ -50,21 +50,32 @@ pub fn found() -> Option<(PathBuf, PathBuf)> {
     found
 }
 
+/// Starts a driver: its process, and its port. `None` where it has ended instead.
+fn serve(chromedriver: &Path) -> Option<(Child, String)> {
+    let mut service = Command::new(chromedriver);
+    service.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut service = service.spawn().unwrap();
+    let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| {
+        let line = line.unwrap();
+        let port = line.split("on port ").nth(1)?.trim_end_matches('.').trim().to_owned();
+        line.contains("started successfully").then_some(port)
+    });
+    let Some(port) = port else {
+        service.wait().unwrap();
+        return None;
+    };
+    // It goes on writing, and must not be stopped by a pipe that is full.
+    std::thread::spawn(move || lines.for_each(drop));
+    Some((service, port))
+}
+
 impl Browser {
     /// Starts one that looks at this shop, as wide as a desk's.
     pub async fn start((chromium, chromedriver): &(PathBuf, PathBuf), base: &str) -> Self {
         let profile = tempfile::tempdir().unwrap();
-        let mut service = Command::new(chromedriver);
-        service.arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut service = service.spawn().unwrap();
-        let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|line| {
-            let line = line.unwrap();
-            let port = line.split("on port ").nth(1)?.trim_end_matches('.').trim().to_owned();
-            line.contains("started successfully").then_some(port)
-        });
-        // It goes on writing, and must not be stopped by a pipe that is full.
-        std::thread::spawn(move || lines.for_each(drop));
+        // It ends where the port that it was given is taken for the other version of IP.
+        let (service, port) = (0..5).find_map(|_| serve(chromedriver)).expect("chromedriver starts");
         let flags = [
             "--headless=new",
             "--no-sandbox",
@@ -85,7 +96,7 @@ impl Browser {
             "goog:loggingPrefs": {"browser": "ALL"},
             "goog:chromeOptions": {"binary": chromium, "args": flags},
         });
-        let driver = Driver::connect(&format!("http://127.0.0.1:{}", port.unwrap()), &wanted).await;
+        let driver = Driver::connect(&format!("http://127.0.0.1:{port}"), &wanted).await;
         let expected = Mutex::new(Vec::new());
         let browser = Self { driver, base: base.to_owned(), service, _profile: profile, expected };
         browser.view(1440, "light").await;
