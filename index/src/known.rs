@@ -57,6 +57,10 @@ impl Held {
         Self(Bounded::new(least + by_document * documents as usize))
     }
 
+    fn keep(&self, asked: &Arc<Asked>, postings: &Arc<Postings>) {
+        self.0.keep(Arc::clone(asked), Arc::clone(postings), asked.bytes() + postings.bytes());
+    }
+
     /// Whether it is known where a word is.
     pub(crate) fn has(&self, asked: &Asked) -> bool {
         self.0.has(asked)
@@ -84,12 +88,12 @@ impl Known {
         is_whole: bool,
     ) -> Self {
         let held = generation.segments.iter().enumerate().map(|(ordinal, segment)| {
-            let held = &segment.view.held.0;
-            held.get(&asked).unwrap_or_else(|| {
+            let held = &segment.view.held;
+            held.0.get(&asked).unwrap_or_else(|| {
                 let here = occurring.iter().map(|form| &*form.places.found[ordinal]);
                 let postings = Arc::new(Postings::new(&asked, here));
                 if is_whole {
-                    held.keep(Arc::clone(&asked), Arc::clone(&postings), asked.bytes() + postings.bytes());
+                    held.keep(&asked, &postings);
                 }
                 postings
             })
@@ -121,22 +125,15 @@ impl Known {
                 continue;
             }
             let held = generation.segments[ordinal].view.held.0.get(&self.asked);
-            let here = match held {
-                Some(held) => held,
-                None => match Postings::find(&self.asked, ordinal, generation)? {
-                    Some(found) => found,
-                    None => return Ok(None),
-                },
-            };
+            let found = if held.is_some() { held } else { Postings::find(&self.asked, ordinal, generation)? };
+            let Some(found) = found else { return Ok(None) };
             new.push(ordinal);
-            postings.push(here);
+            postings.push(found);
         }
         let known = Arc::new(Self::of(Arc::clone(&self.asked), postings));
         if generation.is_whole() {
             for ordinal in new {
-                let (asked, postings) = (Arc::clone(&self.asked), Arc::clone(&known.postings[ordinal]));
-                let bytes = asked.bytes() + postings.bytes();
-                generation.segments[ordinal].view.held.0.keep(asked, postings, bytes);
+                generation.segments[ordinal].view.held.keep(&self.asked, &known.postings[ordinal]);
             }
             generation.words.keep(&self.asked, &known);
         }
