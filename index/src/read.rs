@@ -54,9 +54,13 @@ impl Read {
         Arc::ptr_eq(&self.segments, &generation.segment_ids)
     }
 
-    /// Whether its words were looked up in this segment.
+    /// Whether it is known where its words are in this segment.
     pub(crate) fn has(&self, segment: &SegmentId) -> bool {
-        self.segments.contains(segment)
+        self.has_words() && self.segments.contains(segment)
+    }
+
+    fn has_words(&self) -> bool {
+        self.words.len() == self.reading.worths.len()
     }
 
     /// The same for those who ask again: without its words, where they begin so many others that a dozen such texts would
@@ -77,7 +81,7 @@ impl Read {
 
     /// The words and the pairs as they are in a generation; nothing where they have to be looked up anew.
     pub(crate) fn words_in(&self, generation: &Generation) -> Result<Option<[Vec<Word>; 2]>, Error> {
-        if self.words.len() != self.reading.worths.len() {
+        if !self.has_words() {
             return Ok(None);
         }
         if self.is_of(generation) {
