@@ -15,6 +15,7 @@ use crate::{
     cache::{Cache, rows::Rows, spellings::Spellings},
     clock::Clock,
     config::Config,
+    database::Turns,
     gate::Gate,
     indexing::Indexing,
     job::Jobs,
@@ -32,6 +33,8 @@ pub struct Parts {
     pub config: Config,
     /// The database, for requests.
     pub web: PgPool,
+    /// The database, for writes to the catalog: few connections, which they take in turns.
+    pub turns: Turns,
     /// The database, for `/readyz/`: never waits behind requests.
     pub health: PgPool,
     /// The mirror that answers searches, and what keeps it; told of each write.

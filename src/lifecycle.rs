@@ -139,6 +139,7 @@ impl Shop {
             jobs: Jobs::open(web.clone(), node::name(&config.data_dir), stopping.clone()),
             config,
             web,
+            turns: database.catalog_turns(),
             health: database.health_pool(),
             indexing,
             keys,
@@ -182,6 +183,7 @@ impl Shop {
         }
         self.app.imports.close().await;
         self.app.exports.close().await;
+        self.app.turns.close().await;
         self.app.web.close().await;
         self.app.health.close().await;
         self.database.close().await;

@@ -10,15 +10,7 @@ pub(super) async fn live_role(
     session_id: i64,
     user_id: i64,
 ) -> sqlx::Result<Option<String>> {
-    sqlx::query_scalar!(
-        "select u.role
-         from session s join users u on u.id = s.user_id
-         where s.id = $1 and u.id = $2 and s.revoked_at is null and s.expires_at > now() and u.is_active",
-        session_id,
-        user_id
-    )
-    .fetch_optional(db)
-    .await
+    sqlx::query_scalar!("select live_role($1, $2)", session_id, user_id).fetch_one(db).await
 }
 
 /// Says until the end of the transaction who writes in it; the audit's triggers ask. What such a transaction reads and

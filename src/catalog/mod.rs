@@ -6,6 +6,7 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use crate::{
     app::App,
     auth::{self, Author},
+    database::Turn,
     error::Result,
     indexing::Version,
 };
@@ -18,6 +19,8 @@ pub const VERSION_HEADER: HeaderName = HeaderName::from_static("x-catalog-versio
 /// The transaction of one write to the catalog.
 pub struct CatalogWrite {
     transaction: Transaction<'static, Postgres>,
+    // Behind the transaction, whose connection is free by then.
+    _turn: Option<Turn>,
 }
 
 impl CatalogWrite {
@@ -26,7 +29,9 @@ impl CatalogWrite {
     /// # Errors
     /// When the database does not answer.
     pub async fn begin(app: &App, author: impl Into<Author>) -> Result<Self> {
-        Ok(Self { transaction: auth::begin(&app.web, author).await? })
+        let (connections, turn) = app.turns.next().await.unzip();
+        let transaction = auth::begin(connections.unwrap_or(&app.web), author).await?;
+        Ok(Self { transaction, _turn: turn })
     }
 
     /// The version that this write will have, for an answer that is kept in it.

@@ -1,6 +1,7 @@
 //! The connections to PostgreSQL, the shop's own or the managed one, and the schema in it.
 
 mod store;
+mod turns;
 
 use std::{num::NonZero, str::FromStr, sync::Arc, thread, time::Duration};
 
@@ -12,6 +13,7 @@ use sqlx::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+pub use self::turns::{Turn, Turns};
 use crate::{
     config::Config,
     indexing::Sources,
@@ -136,16 +138,26 @@ impl Database {
     /// A pool for requests: short patience everywhere, so that a slow database sheds load instead of
     /// collecting it.
     pub fn web_pool(&self) -> PgPool {
-        let options = self.options.clone().application_name("duka web").options([
+        // Filters may be absent: a plan for whatever is asked, which PostgreSQL settles on after a few costly executions,
+        // reads whole tables for a row.
+        self.brief_pool("duka web", web_connections(), "force_custom_plan")
+    }
+
+    /// Connections for writes to the catalog, in turns.
+    pub fn catalog_turns(&self) -> Turns {
+        // What a write reads it names by keys.
+        Turns::new(self.brief_pool("duka catalog", cores(), "force_generic_plan"))
+    }
+
+    fn brief_pool(&self, name: &str, connections: u32, plans: &str) -> PgPool {
+        let options = self.options.clone().application_name(name).options([
             ("statement_timeout", "3s"),
             ("lock_timeout", "2s"),
-            // Filters may be absent: a plan for whatever is asked, which PostgreSQL settles on after a few costly
-            // executions, reads whole tables for a row.
-            ("plan_cache_mode", "force_custom_plan"),
+            ("plan_cache_mode", plans),
             ("idle_in_transaction_session_timeout", "10s"),
         ]);
         PgPoolOptions::new()
-            .max_connections(web_connections())
+            .max_connections(connections)
             .acquire_timeout(Duration::from_millis(500))
             // Asking a connection whether it lives doubles what a brief statement costs, and where the machine is busy
             // and the patience ends while it is asked, it is closed, and another one opened at a hundred times the cost.
@@ -230,8 +242,12 @@ pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
 /// fall out of the processor's memory: a write that is made by one of sixteen takes PostgreSQL 0.78 ms of two cores, by one
 /// of six 0.54, of three 0.45. More are only of use to those that wait for a row.
 fn web_connections() -> u32 {
+    (4 * cores()).clamp(8, 32)
+}
+
+fn cores() -> u32 {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
-    u32::try_from(4 * cores).unwrap_or(u32::MAX).clamp(8, 32)
+    u32::try_from(cores).map_or(16, |cores| cores.clamp(2, 16))
 }
 
 fn patient_pool(options: &PgConnectOptions, name: &str, idle_in_transaction: &str) -> PgPool {

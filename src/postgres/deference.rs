@@ -18,12 +18,16 @@ use std::{
 use rustix::process::{Pid, getpriority_process, setpriority_process};
 
 use super::postmaster;
+use crate::niceness::take_slices;
 
 /// How far they stand back: each gets a ninth of what duka does, so that orders go on beside more searches than can be
 /// answered.
 const STEPS: i32 = 10;
 /// Behind it nobody can stand.
 const LAST: i32 = 19;
+/// And for how long each has a processor before it makes way. Linux lets whoever has one keep it for some milliseconds,
+/// however little its weight, and a search takes a third of one.
+const SLICE: Duration = Duration::from_micros(200);
 /// How often new ones are looked for.
 const LOOK: Duration = Duration::from_secs(1);
 /// Linux lets ordinary users move a group ten times a second, all of them together.
@@ -106,6 +110,6 @@ fn stand_back(process: Pid, server: Pid) -> io::Result<()> {
         _ => Ok(()),
     };
     // One may be allowed without the other.
-    let (together, alone) = (together(), alone());
-    together.and(alone)
+    let (together, alone, slices) = (together(), alone(), take_slices(Some(process), SLICE));
+    together.and(alone).and(slices)
 }

@@ -60,7 +60,10 @@ pub async fn create(app: &App, vendor: Vendor, added: AddedVariant) -> Result<(V
         return Err(Error::new(Kind::TooMany, detail));
     }
     let ids = store::insert(&mut write, added.product_id, &[added.variant], price, vendor.user_id()).await?;
-    finish(app, write, vendor, ids.first().copied().unwrap_or_default()).await
+    let id = ids.first().copied().unwrap_or_default();
+    let variant = store::one(&mut *write, Scope::of(vendor.viewer()), id, app.clock.micros()).await?;
+    let variant = variant.ok_or_else(|| Error::not_found("variant"))?;
+    Ok((variant, write.commit(app).await?))
 }
 
 /// Changes a variant of a product of the vendor's own.
@@ -79,8 +82,9 @@ pub async fn update(
     if changes.price.is_some() || changes.sku.is_some() {
         store::share(&mut write, id, changes).await?;
     }
-    store::update(&mut write, id, changes, vendor.user_id()).await?;
-    finish(app, write, vendor, id).await
+    let variant = store::update(&mut write, id, changes, vendor.user_id(), app.clock.micros()).await?;
+    let variant = variant.ok_or_else(|| Error::not_found("variant"))?;
+    Ok((variant, write.commit(app).await?))
 }
 
 /// Deletes a variant, unless it is the product's last.
@@ -106,14 +110,15 @@ pub(in crate::product) async fn insert(
     store::insert(write, product_id, variants, default_price, actor).await
 }
 
-/// Changes a variant in its product's own write.
+/// Changes a variant in its product's own write, at an instant.
 pub(in crate::product) async fn carry(
     write: &mut CatalogWrite,
     id: i64,
     changes: &VariantChanges,
     actor: i64,
+    at: i64,
 ) -> Result<()> {
-    store::update(write, id, changes, actor).await
+    store::update(write, id, changes, actor, at).await.map(drop)
 }
 
 /// The live variants of a product, in their order, as they are priced at an instant.
@@ -123,10 +128,4 @@ pub(in crate::product) async fn of_product(
     at: i64,
 ) -> Result<Vec<Variant>> {
     store::of_product(db, product_id, at).await
-}
-
-async fn finish(app: &App, mut write: CatalogWrite, vendor: Vendor, id: i64) -> Result<(Variant, Version)> {
-    let variant = store::one(&mut *write, Scope::of(vendor.viewer()), id, app.clock.micros()).await?;
-    let variant = variant.ok_or_else(|| Error::not_found("variant"))?;
-    Ok((variant, write.commit(app).await?))
 }

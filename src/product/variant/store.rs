@@ -257,14 +257,17 @@ pub(super) async fn lock_product(
     Ok(price.fetch_optional(db).await?.map(Amount::from_decimal))
 }
 
+/// Changes a variant, and reads what it is then: in one statement, since most writes are such ones. None where it is gone.
 pub(super) async fn update(
     db: &mut PgConnection,
     id: i64,
     changes: &VariantChanges,
     actor: i64,
-) -> Result<()> {
+    at: i64,
+) -> Result<Option<Variant>> {
     let stock = changes.stock.map(|stock| i32::try_from(stock).unwrap_or(i32::MAX));
-    sqlx::query!(
+    let row = sqlx::query_as!(
+        Row,
         r#"with was as (
                select id, stock from variant where id = $1 and deleted_at is null for update
            ), moved as (
@@ -275,7 +278,12 @@ pub(super) async fn update(
            set variant_name = coalesce($2, variant_name), sku = coalesce($3, sku), price = coalesce($4, price),
                stock = coalesce($5, v.stock), image_url = case when $6 then $7 else image_url end,
                attributes = coalesce($8, attributes)
-           from was where v.id = was.id"#,
+           from was where v.id = was.id
+           returning v.id, v.product_id, v.position, v.variant_name, v.sku, v.price, v.stock, v.image_url,
+                     v.attributes as "attributes: Json<RawAttributes>",
+                     (select jsonb_agg(to_jsonb(a) order by a.id) from automatic_discount a
+                      where a.product_id = v.product_id) as "discounts: Json<Vec<Discount>>",
+                     v.created_at, v.updated_at"#,
         id,
         changes.variant_name.as_deref(),
         changes.sku.as_deref(),
@@ -286,10 +294,10 @@ pub(super) async fn update(
         changes.attributes.as_ref().map(attributes::to_json),
         actor,
     )
-    .execute(db)
+    .fetch_optional(db)
     .await
     .map_err(refused)?;
-    Ok(())
+    Ok(row.map(|row| row.at(at)))
 }
 
 /// Gives a product the price and SKU that its only variant is about to get, where it has that one's SKU.
