@@ -1,7 +1,10 @@
 //! A write to the catalog: one transaction, and the version that names it.
 
+use std::time::Duration;
+
 use axum::http::{HeaderName, HeaderValue};
 use sqlx::{PgConnection, Postgres, Transaction};
+use tokio::time::timeout;
 
 use crate::{
     app::App,
@@ -16,22 +19,38 @@ mod store;
 /// The header in which a write's version is sent.
 pub const VERSION_HEADER: HeaderName = HeaderName::from_static("x-catalog-version");
 
+/// How long the connection of a turn may let a write wait: one that was left in the middle of a statement is busy until
+/// that ends.
+const BEGUN: Duration = Duration::from_millis(100);
+
 /// The transaction of one write to the catalog.
 pub struct CatalogWrite {
     transaction: Transaction<'static, Postgres>,
-    // Behind the transaction, whose connection is free by then.
+    // Behind the transaction in the order of dropping.
     _turn: Option<Turn>,
 }
 
 impl CatalogWrite {
-    /// Begins it, in the author's name.
+    /// Begins it, in the author's name, when it is its turn.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn begin(app: &App, author: impl Into<Author>) -> Result<Self> {
-        let (connections, turn) = app.turns.next().await.unzip();
-        let transaction = auth::begin(connections.unwrap_or(&app.web), author).await?;
-        Ok(Self { transaction, _turn: turn })
+        let author = author.into();
+        if let Some((connections, turn)) = app.turns.next().await
+            && let Ok(Ok(transaction)) = timeout(BEGUN, auth::begin(connections, author)).await
+        {
+            return Ok(Self { transaction, _turn: Some(turn) });
+        }
+        Self::begin_beside(app, author).await
+    }
+
+    /// Begins one that may wait long for what others have locked, and so takes no turn from those that do not.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin_beside(app: &App, author: impl Into<Author>) -> Result<Self> {
+        Ok(Self { transaction: auth::begin(&app.web, author).await?, _turn: None })
     }
 
     /// The version that this write will have, for an answer that is kept in it.

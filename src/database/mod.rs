@@ -138,22 +138,21 @@ impl Database {
     /// A pool for requests: short patience everywhere, so that a slow database sheds load instead of
     /// collecting it.
     pub fn web_pool(&self) -> PgPool {
-        // Filters may be absent: a plan for whatever is asked, which PostgreSQL settles on after a few costly executions,
-        // reads whole tables for a row.
-        self.brief_pool("duka web", web_connections(), "force_custom_plan")
+        self.brief_pool("duka web", web_connections())
     }
 
     /// Connections for writes to the catalog, in turns.
     pub fn catalog_turns(&self) -> Turns {
-        // What a write reads it names by keys.
-        Turns::new(self.brief_pool("duka catalog", cores(), "force_generic_plan"))
+        Turns::new(self.brief_pool("duka catalog", cores()))
     }
 
-    fn brief_pool(&self, name: &str, connections: u32, plans: &str) -> PgPool {
+    fn brief_pool(&self, name: &str, connections: u32) -> PgPool {
         let options = self.options.clone().application_name(name).options([
             ("statement_timeout", "3s"),
             ("lock_timeout", "2s"),
-            ("plan_cache_mode", plans),
+            // Filters may be absent: a plan for whatever is asked, which PostgreSQL settles on after a few costly
+            // executions, reads whole tables for a row.
+            ("plan_cache_mode", "force_custom_plan"),
             ("idle_in_transaction_session_timeout", "10s"),
         ]);
         PgPoolOptions::new()

@@ -25,10 +25,10 @@ const POLL: Duration = Duration::from_millis(250);
 /// Between the beginnings of two turns of which the first has changed something, at least: each is a generation, with
 /// which answers that are kept are gone, and words are looked up in what it brings. A change that comes alone is taken at once.
 const PACE: Duration = Duration::from_millis(30);
-/// The same while more than so many products change a second: then nobody waits for one of them, and a thirteenth of the
-/// generations takes a fraction of the work and lets kept answers live thirteen times as long. Twice as often took a
-/// quarter more of both processors.
-const BUSY: (f64, Duration) = (200.0, Duration::from_millis(400));
+/// The same while more than so many products change a second: a tenth of the generations takes a fraction of the work and
+/// lets kept answers live ten times as long. A search that waits for a write waits for half a second at most, of which
+/// this has to leave enough for the turn itself.
+const BUSY: (f64, Duration) = (200.0, Duration::from_millis(300));
 /// Nodes are told of changes at most this often.
 const TELL_EVERY: Duration = Duration::from_millis(50);
 /// How often this node says that it lives.

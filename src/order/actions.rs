@@ -84,7 +84,7 @@ pub async fn place(
     // Those who want the same variant wait for each other: they do it here, not on connections.
     let place = timeout(PATIENCE, app.checkouts.acquire()).await;
     let _place = place.map_err(|_| Error::unavailable("Too many are ordering at once; try again."))?;
-    let mut write = CatalogWrite::begin(app, user).await?;
+    let mut write = CatalogWrite::begin_beside(app, user).await?;
     match answered(app, &mut write, user.user_id(), new, request, answer).await {
         Ok(Answered::First(kept)) => write.commit(app).await.map(|_| Answered::First(kept)),
         // Before it is answered: whoever sends the key again then is not told that it is still in use.
@@ -250,7 +250,7 @@ async fn use_code(db: &mut PgConnection, order_id: i64, user_id: i64, discount: 
 pub async fn cancel(app: &App, user: Customer, id: i64) -> Result<(Order, Version)> {
     let admin = user.admin();
     let owner = if admin.is_some() { None } else { Some(user.user_id()) };
-    let mut write = CatalogWrite::begin(app, user).await?;
+    let mut write = CatalogWrite::begin_beside(app, user).await?;
     let (buyer, state) = store::lock(&mut write, id, owner).await?.ok_or_else(not_found)?;
     may_cancel(state, admin)?;
     let reason = if buyer == user.user_id() { CancelReason::Customer } else { CancelReason::Admin };
@@ -279,7 +279,7 @@ fn may_cancel(state: State, admin: Option<Admin>) -> Result<()> {
 /// # Errors
 /// When the database does not answer, or the order's stock is held.
 pub(super) async fn expire_one(app: &App, tried: &mut Vec<i64>) -> Result<bool> {
-    let mut write = CatalogWrite::begin(app, Author::SHOP).await?;
+    let mut write = CatalogWrite::begin_beside(app, Author::SHOP).await?;
     let Some(id) = store::lock_expired(&mut write, tried).await? else { return Ok(false) };
     tried.push(id);
     give_up(&mut write, id, CancelReason::Expired, None).await?;

@@ -95,7 +95,7 @@ fn group_file(pid: Pid) -> String {
 }
 
 /// Lets a process stand back behind the one that has started it, and its group; where somebody has already decided
-/// otherwise, it is left so.
+/// otherwise, it is left so. The slices it takes are ours to say.
 fn stand_back(process: Pid, server: Pid) -> io::Result<()> {
     let alone = || -> io::Result<()> {
         let (own, first) = (getpriority_process(Some(process))?, getpriority_process(Some(server))?);

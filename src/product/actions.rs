@@ -124,7 +124,7 @@ pub async fn update(
             image_url: None,
             attributes: None,
         };
-        variant::actions::carry(&mut write, default, &carried, vendor.user_id(), app.clock.micros()).await?;
+        variant::actions::carry(&mut write, default, &carried, vendor.user_id()).await?;
     }
     finish(app, write, id).await
 }

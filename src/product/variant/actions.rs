@@ -82,8 +82,8 @@ pub async fn update(
     if changes.price.is_some() || changes.sku.is_some() {
         store::share(&mut write, id, changes).await?;
     }
-    let variant = store::update(&mut write, id, changes, vendor.user_id(), app.clock.micros()).await?;
-    let variant = variant.ok_or_else(|| Error::not_found("variant"))?;
+    let row = store::update(&mut write, id, changes, vendor.user_id()).await?;
+    let variant = row.ok_or_else(|| Error::not_found("variant"))?.at(app.clock.micros());
     Ok((variant, write.commit(app).await?))
 }
 
@@ -110,15 +110,14 @@ pub(in crate::product) async fn insert(
     store::insert(write, product_id, variants, default_price, actor).await
 }
 
-/// Changes a variant in its product's own write, at an instant.
+/// Changes a variant in its product's own write.
 pub(in crate::product) async fn carry(
     write: &mut CatalogWrite,
     id: i64,
     changes: &VariantChanges,
     actor: i64,
-    at: i64,
 ) -> Result<()> {
-    store::update(write, id, changes, actor, at).await.map(drop)
+    store::update(write, id, changes, actor).await.map(drop)
 }
 
 /// The live variants of a product, in their order, as they are priced at an instant.

@@ -14,7 +14,8 @@ use crate::{
     pricing::{self, Discount},
 };
 
-struct Row {
+/// A variant, and what prices it.
+pub(super) struct Row {
     id: i64,
     product_id: i64,
     position: i32,
@@ -31,7 +32,7 @@ struct Row {
 
 impl Row {
     /// The variant as it is priced at `at`.
-    fn at(self, at: i64) -> Variant {
+    pub(super) fn at(self, at: i64) -> Variant {
         let price = Amount::from_decimal(self.price);
         let discounts = self.discounts.map(|json| json.0).unwrap_or_default();
         let paid = pricing::of_offer(price.hundredths(), &discounts, at);
@@ -263,10 +264,9 @@ pub(super) async fn update(
     id: i64,
     changes: &VariantChanges,
     actor: i64,
-    at: i64,
-) -> Result<Option<Variant>> {
+) -> Result<Option<Row>> {
     let stock = changes.stock.map(|stock| i32::try_from(stock).unwrap_or(i32::MAX));
-    let row = sqlx::query_as!(
+    sqlx::query_as!(
         Row,
         r#"with was as (
                select id, stock from variant where id = $1 and deleted_at is null for update
@@ -296,8 +296,7 @@ pub(super) async fn update(
     )
     .fetch_optional(db)
     .await
-    .map_err(refused)?;
-    Ok(row.map(|row| row.at(at)))
+    .map_err(refused)
 }
 
 /// Gives a product the price and SKU that its only variant is about to get, where it has that one's SKU.
