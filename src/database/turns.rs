@@ -9,7 +9,7 @@ use tokio::{
 };
 
 /// How long a write waits for its turn: several times what one takes. Turns that take longer wait themselves, for a row.
-const PATIENCE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_millis(10);
 
 /// As many connections as there are cores, and whose turn it is. Each connection has plans and tables of its own in
 /// PostgreSQL, which fall out of the processor's memory while others have theirs, and each that works takes a core from
