@@ -47,7 +47,7 @@ const LOWEST: [(&str, &[&str]); 8] = [
     ("niceness", &[]),
     ("node", &[]),
     ("outbound", &[]),
-    ("postgres", &[]),
+    ("postgres", &["niceness"]),
     ("pricing", &[]),
     ("text", &[]),
 ];
