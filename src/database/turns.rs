@@ -8,13 +8,14 @@ use tokio::{
     time::timeout,
 };
 
-/// How long a write waits for its turn: several times what one takes. Turns that take longer wait themselves, for a row.
+/// How long a write waits for its turn: about twice what one takes on a busy machine. Turns that take longer wait
+/// themselves, for a row.
 const PATIENCE: Duration = Duration::from_millis(10);
 
 /// As many connections as there are cores, and whose turn it is. Each connection has plans and tables of its own in
 /// PostgreSQL, which fall out of the processor's memory while others have theirs, and each that works takes a core from
-/// whoever searches: beside 500 writes a second on two cores, two connections in place of eight take PostgreSQL a fifth
-/// less time, and the slowest searches a quarter.
+/// whoever searches: beside 500 writes a second on two cores, two connections in place of eight take PostgreSQL an
+/// eighth less time.
 pub struct Turns {
     connections: PgPool,
     places: Arc<Semaphore>,
