@@ -1,5 +1,7 @@
 //! Daraja: tokens, pushes, each telephone number, queries, reversals.
 
+// over 400 lines: one phone's conversations, each with the requests that are refused in it
+
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
