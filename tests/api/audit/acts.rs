@@ -137,6 +137,10 @@ async fn one_note_is_told_as_many_are() {
                 .execute(&mut *transaction)
                 .await
                 .unwrap();
+                if is_one {
+                    let counted = sqlx::query_scalar::<_, bool>("select count_note()");
+                    assert!(counted.fetch_one(&mut *transaction).await.unwrap());
+                }
                 let tell = if is_one { "set constraints all immediate" } else { "select write_audit_of_all()" };
                 sqlx::raw_sql(tell).execute(&mut *transaction).await.unwrap();
                 let left: i64 =

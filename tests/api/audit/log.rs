@@ -170,6 +170,11 @@ async fn nobody_rewrites_it() {
             let refused = sqlx::raw_sql(statement).execute(&mut connection).await.unwrap_err();
             assert!(refused.to_string().contains("append-only"), "{statement}: {refused}");
         }
+        let leave = "begin; delete from refresh_token; delete from session; delete from users where role = 'admin'";
+        let mut connection = shop.db.acquire().await.unwrap().detach();
+        let refused = sqlx::raw_sql(leave).execute(&mut connection).await.unwrap_err();
+        assert!(refused.to_string().contains("has written in a ledger"), "{refused}");
+        assert!(refused.as_database_error().unwrap().is_foreign_key_violation());
         assert_eq!(log(shop, &admin, "").await, before);
     })
     .await;

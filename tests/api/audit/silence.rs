@@ -54,6 +54,9 @@ async fn a_prompt_counts_too() {
             "begin; update product set name = 'S'; rollback",
             "begin; update product set name = 'T'; savepoint s; update category set name = 'D'; rollback to s; commit",
             "begin; savepoint s; update product set name = 'U'; rollback to s; update category set name = 'E'; commit",
+            "begin; set constraints all immediate; update product set name = 'V'; update category set name = 'F'; commit",
+            "begin; update product set name = 'W'; savepoint s; rollback to s; update category set name = 'G'; \
+             set constraints all immediate; update product set name = 'X'; commit",
             "update product set popularity = 7",
             "update users set first_name = first_name, role = role",
         ] {
@@ -75,6 +78,11 @@ async fn a_prompt_counts_too() {
                 ),
                 ("product.update", &json!({"name": "Q"}), &json!({"name": "T"})),
                 ("category.update", &json!({"name": "C"}), &json!({"name": "E"})),
+                ("product.update", &json!({"name": "T"}), &json!({"name": "V"})),
+                ("category.update", &json!({"name": "E"}), &json!({"name": "F"})),
+                ("product.update", &json!({"name": "V"}), &json!({"name": "W"})),
+                ("category.update", &json!({"name": "F"}), &json!({"name": "G"})),
+                ("product.update", &json!({"name": "W"}), &json!({"name": "X"})),
             ]
         );
         for line in &all {
