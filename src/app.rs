@@ -35,6 +35,8 @@ pub struct Parts {
     pub web: PgPool,
     /// The database, for writes to the catalog: few connections, which they take in turns.
     pub turns: Turns,
+    /// The database, for the question whether a session lives, which comes before everything that somebody does.
+    pub sessions: Turns,
     /// The database, for `/readyz/`: never waits behind requests.
     pub health: PgPool,
     /// The mirror that answers searches, and what keeps it; told of each write.

@@ -140,6 +140,7 @@ impl Shop {
             config,
             web,
             turns: database.catalog_turns(),
+            sessions: database.session_turns(),
             health: database.health_pool(),
             indexing,
             keys,
@@ -184,6 +185,7 @@ impl Shop {
         self.app.imports.close().await;
         self.app.exports.close().await;
         self.app.turns.close().await;
+        self.app.sessions.close().await;
         self.app.web.close().await;
         self.app.health.close().await;
         self.database.close().await;

@@ -13,6 +13,7 @@ use crate::{
     app::App,
     auth::{self, Customer, Role, password::Passwords},
     client::Client,
+    database,
     error::{Error, Kind, Result},
     throttle::Act,
 };
@@ -75,7 +76,7 @@ pub async fn login(app: &App, client: Client, credentials: Credentials, user_age
 /// 401 when it is not good; its family ends when it was used before. 429.
 pub async fn refresh(app: &App, client: Client, token: &str) -> Result<Tokens> {
     app.throttle.count(Act::Refresh, client)?;
-    let mut transaction = app.web.begin().await?;
+    let mut transaction = database::begin(&app.web).await?;
     let Some(family) = store::use_token(&mut *transaction, &token_hash(token)).await? else {
         transaction.rollback().await?;
         if store::revoke_reused(&app.web, &token_hash(token)).await? {

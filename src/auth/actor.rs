@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 
-use super::{Admin, Customer, RequestId, Role, Vendor, Viewer, store, token::Claims};
+use super::{Admin, Customer, RequestId, Role, Vendor, Viewer, live_role, token::Claims};
 use crate::{
     app::App,
     error::{Error, Kind, Result},
@@ -45,7 +45,7 @@ impl Actor {
         })?;
         let over = || refuse("This session has ended; sign in again.");
         let user_id: i64 = claims.sub.parse().map_err(|_| over())?;
-        let role = store::live_role(&app.web, claims.sid, user_id).await?.ok_or_else(over)?;
+        let role = live_role(app, claims.sid, user_id).await?.ok_or_else(over)?;
         let role = Role::parse(&role).ok_or_else(|| Error::internal(format!("unknown role {role}")))?;
         Ok(Customer { user_id, session_id: claims.sid, role, request_id: self.request_id })
     }

@@ -5,7 +5,10 @@ use std::fmt;
 use sqlx::{PgPool, Postgres, Transaction};
 
 use super::{Admin, Customer, Role, Vendor, store};
-use crate::error::Result;
+use crate::{
+    database::{self, Turn},
+    error::Result,
+};
 
 /// Bytes of a request's id, at most.
 const ID_LENGTH: usize = 128;
@@ -86,10 +89,17 @@ impl From<Admin> for Author {
 /// # Errors
 /// When the database does not answer.
 pub async fn begin(pool: &PgPool, author: impl Into<Author>) -> Result<Transaction<'static, Postgres>> {
-    let author = author.into();
-    let mut transaction = pool.begin().await?;
-    store::sign(&mut transaction, &author).await?;
+    let mut transaction = database::begin(pool).await?;
+    store::sign(&mut transaction, &author.into()).await?;
     Ok(transaction)
+}
+
+/// As [`begin`], in a turn, and in one message.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn begin_in(turn: &mut Turn, author: impl Into<Author>) -> Result<()> {
+    Ok(turn.begin(format!("begin; {}", store::signature(&author.into()))).await?)
 }
 
 #[cfg(test)]

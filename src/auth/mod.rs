@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 
 pub use self::{
     actor::Actor,
-    author::{Author, RequestId, begin},
+    author::{Author, RequestId, begin, begin_in},
 };
 
 use crate::{app::App, error::Result};
@@ -131,5 +131,17 @@ pub struct Viewer {
 /// When the database does not answer.
 pub async fn is_live(app: &App, claims: &token::Claims) -> Result<bool> {
     let Ok(user_id) = claims.sub.parse() else { return Ok(false) };
-    Ok(store::live_role(&app.web, claims.sid, user_id).await?.is_some())
+    Ok(live_role(app, claims.sid, user_id).await?.is_some())
+}
+
+/// The user's role now, if session and user are alive.
+async fn live_role(app: &App, session_id: i64, user_id: i64) -> Result<Option<String>> {
+    // A connection that has ended since is no answer.
+    if let Some(mut turn) = app.sessions.next().await
+        && let Ok(role) = store::live_role(&mut *turn, session_id, user_id).await
+    {
+        turn.done();
+        return Ok(role);
+    }
+    Ok(store::live_role(&app.web, session_id, user_id).await?)
 }

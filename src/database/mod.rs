@@ -7,7 +7,7 @@ use std::{num::NonZero, str::FromStr, sync::Arc, thread, time::Duration};
 
 use secrecy::ExposeSecret;
 use sqlx::{
-    Connection as _, PgPool,
+    Connection as _, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use tokio::task::JoinHandle;
@@ -28,6 +28,9 @@ const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 /// A request's connection that was idle for so long is asked whether it lives before it is used.
 const RESTED: Duration = Duration::from_secs(1);
+
+/// Each answers some ten thousand times a second.
+const SESSION_CONNECTIONS: u32 = 2;
 
 /// For how long PostgreSQL waits for the next statement of a transaction of ours that nobody waits for.
 const FROZEN: &str = "5min";
@@ -135,28 +138,32 @@ impl Database {
         rounded.map_err(DatabaseError::Unreachable)
     }
 
-    /// A pool for requests: short patience everywhere, so that a slow database sheds load instead of
-    /// collecting it.
-    pub fn web_pool(&self) -> PgPool {
-        self.brief_pool("duka web", web_connections())
-    }
-
     /// Connections for writes to the catalog, in turns.
     pub fn catalog_turns(&self) -> Turns {
-        Turns::new(self.brief_pool("duka catalog", cores()))
+        Turns::new(self.brief("duka catalog"), cores())
     }
 
-    fn brief_pool(&self, name: &str, connections: u32) -> PgPool {
-        let options = self.options.clone().application_name(name).options([
+    /// Connections on which every request that is signed in asks whether its session lives, in turns.
+    pub fn session_turns(&self) -> Turns {
+        Turns::new(self.brief("duka sessions"), SESSION_CONNECTIONS)
+    }
+
+    fn brief(&self, name: &str) -> PgConnectOptions {
+        self.options.clone().application_name(name).options([
             ("statement_timeout", "3s"),
             ("lock_timeout", "2s"),
             // Filters may be absent: a plan for whatever is asked, which PostgreSQL settles on after a few costly
             // executions, reads whole tables for a row.
             ("plan_cache_mode", "force_custom_plan"),
             ("idle_in_transaction_session_timeout", "10s"),
-        ]);
+        ])
+    }
+
+    /// A pool for requests: short patience everywhere, so that a slow database sheds load instead of
+    /// collecting it.
+    pub fn web_pool(&self) -> PgPool {
         PgPoolOptions::new()
-            .max_connections(connections)
+            .max_connections(web_connections())
             .acquire_timeout(Duration::from_millis(500))
             // Asking a connection whether it lives doubles what a brief statement costs, and where the machine is busy
             // and the patience ends while it is asked, it is closed, and another one opened at a hundred times the cost.
@@ -169,7 +176,7 @@ impl Database {
                     Ok(true)
                 })
             })
-            .connect_lazy_with(options)
+            .connect_lazy_with(self.brief("duka web"))
     }
 
     /// A pool for a command's work. Statements take as long as they take.
@@ -227,6 +234,17 @@ impl Database {
             }
         }
     }
+}
+
+/// Begins a transaction, on a task of its own: one that is given up before it knows that it has begun would leave its
+/// connection to the next one with a transaction in which nobody commits.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin().await });
+    begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
 /// Whether the database answers.

@@ -19,6 +19,19 @@ pub(super) async fn ask(db: impl PgExecutor<'_>) -> sqlx::Result<()> {
     sqlx::query_scalar!("select 1").fetch_one(db).await.map(drop)
 }
 
+/// Begins a transaction with what the statements say.
+pub(super) async fn begin(db: &mut PgConnection, statements: String) -> sqlx::Result<()> {
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(db).await.map(drop)
+}
+
+pub(super) async fn commit(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql("commit").execute(db).await.map(drop)
+}
+
+pub(super) async fn rollback(db: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::raw_sql("rollback").execute(db).await.map(drop)
+}
+
 /// Makes the database on the managed cluster's first start.
 pub(super) async fn ensure_database(server: &PgConnectOptions, name: &str) -> sqlx::Result<()> {
     let mut connection = PgConnection::connect_with(server).await?;

@@ -1,47 +1,232 @@
-//! Writes to the catalog take turns on few connections. Nothing here knows what is written.
+//! Connections that are kept at hand, and taken in turns. Nothing here knows what is asked through them.
 
-use std::{sync::Arc, time::Duration};
-
-use sqlx::PgPool;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-/// How long a write waits for its turn: about twice what one takes on a busy machine. Turns that take longer wait
+use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
+use tokio::{
+    runtime::Handle,
+    sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore},
+    time::{sleep, timeout},
+};
+
+use super::{RESTED, store};
+
+/// How long somebody waits for a turn: about twice what a write takes on a busy machine. Turns that take longer wait
 /// themselves, for a row.
 const PATIENCE: Duration = Duration::from_millis(10);
+/// How long it may take until it is known how a connection was left: one in the middle of a statement is busy until that
+/// ends.
+const READY: Duration = Duration::from_millis(100);
+/// How long anything may take that nobody waits for, until the connection is given up.
+const MENDED: Duration = Duration::from_secs(5);
+/// How long it is until another connection is tried where the last one was not made.
+const AGAIN: Duration = Duration::from_secs(1);
+/// And how long the closing shop waits for each.
+const CLOSED: Duration = Duration::from_secs(1);
+/// What a connection has learnt of the database is forgotten after so long.
+const LIFETIME: Duration = Duration::from_secs(1800);
 
-/// As many connections as there are cores, and whose turn it is. Each connection has plans and tables of its own in
-/// PostgreSQL, which fall out of the processor's memory while others have theirs, and each that works takes a core from
-/// whoever searches: beside 500 writes a second on two cores, two connections in place of eight take PostgreSQL an
-/// eighth less time.
+/// A few connections, and whose turn it is. Each connection has plans and tables of its own in PostgreSQL, which fall out of
+/// the processor's memory while others have theirs, and each that works takes a core from whoever searches: beside 500
+/// writes a second on two cores, two connections in place of eight take PostgreSQL an eighth less time. A pool also asks
+/// each connection that comes back whether it lives, which is one more question for each answer; here only those are asked
+/// that were left in the middle or with an open transaction, or have rested.
 pub struct Turns {
-    connections: PgPool,
+    options: PgConnectOptions,
+    lines: Vec<Arc<Mutex<Option<Line>>>>,
     places: Arc<Semaphore>,
 }
 
-/// A turn: the next one's when this is dropped.
+/// A connection.
+struct Line {
+    connection: PgConnection,
+    since: Instant,
+    used: Instant,
+    left: Left,
+}
+
+/// How the last one who had it has left it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Left {
+    /// Everything is answered.
+    Done,
+    /// Something may be on its way.
+    Midway,
+    /// And in a transaction.
+    Open,
+}
+
+/// A turn: the next one's when this is dropped. A transaction that was begun in it and is not committed then is taken back
+/// soon after.
 pub struct Turn {
+    line: OwnedMappedMutexGuard<Option<Line>, Line>,
+    own: Arc<Mutex<Option<Line>>>,
     _place: OwnedSemaphorePermit,
 }
 
 impl Turns {
-    /// Turns on these connections, all of which are for them.
-    pub(super) fn new(connections: PgPool) -> Self {
-        let places = connections.options().get_max_connections() as usize;
-        Self { connections, places: Arc::new(Semaphore::new(places)) }
+    /// Turns on so many connections, each of which is made when it is first needed.
+    pub(super) fn new(options: PgConnectOptions, connections: u32) -> Self {
+        let lines: Vec<_> = (0..connections).map(|_| Arc::default()).collect();
+        Self { options, places: Arc::new(Semaphore::new(lines.len())), lines }
     }
 
-    /// The next turn and its connections; none where those before it wait for something themselves, and a connection
-    /// from elsewhere has to do.
-    pub async fn next(&self) -> Option<(&PgPool, Turn)> {
+    /// The next turn; none where those before it wait for something themselves, or the database does not answer, and a
+    /// connection from elsewhere has to do.
+    pub async fn next(&self) -> Option<Turn> {
         let place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await.ok()?.ok()?;
-        Some((&self.connections, Turn { _place: place }))
+        let free = |line: &Arc<Mutex<Option<Line>>>| {
+            Some((Arc::clone(line), Arc::clone(line).try_lock_owned().ok()?))
+        };
+        let (own, mut line) = self.lines.iter().find_map(free)?;
+        let is_known = timeout(READY, tidy(&mut line)).await.is_ok();
+        if !is_known || line.is_none() {
+            // Nobody waits for it: on a busy machine it takes longer than many a turn.
+            tokio::spawn(mend(place, line, self.options.clone()));
+            return None;
+        }
+        let mut line = OwnedMutexGuard::try_map(line, Option::as_mut).ok()?;
+        line.left = Left::Midway;
+        Some(Turn { line, own, _place: place })
     }
 
     /// Closes the connections.
     pub async fn close(&self) {
-        self.connections.close().await;
+        self.places.close();
+        for line in &self.lines {
+            let _ = timeout(CLOSED, async {
+                if let Some(line) = line.lock().await.take() {
+                    let _ = line.connection.close().await;
+                }
+            })
+            .await;
+        }
+    }
+}
+
+impl Turn {
+    /// Begins a transaction with what the statements say.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn begin(&mut self, statements: String) -> sqlx::Result<()> {
+        self.line.left = Left::Open;
+        store::begin(&mut self.line.connection, statements).await
+    }
+
+    /// Commits it.
+    ///
+    /// # Errors
+    /// When the database does not answer: then whether it is committed is unknown.
+    pub async fn commit(mut self) -> sqlx::Result<()> {
+        store::commit(&mut self.line.connection).await?;
+        self.done();
+        Ok(())
+    }
+
+    /// Takes everything back, and what it held is free when this returns.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn rollback(mut self) -> sqlx::Result<()> {
+        store::rollback(&mut self.line.connection).await?;
+        self.done();
+        Ok(())
+    }
+
+    /// Ends a turn in which everything that was asked is answered, and no transaction is open.
+    pub fn done(mut self) {
+        self.line.left = Left::Done;
+        self.line.used = Instant::now();
+    }
+}
+
+impl Deref for Turn {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.line.connection
+    }
+}
+
+impl DerefMut for Turn {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.line.connection
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.line.left != Left::Done
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let own = Arc::clone(&self.own);
+            runtime.spawn(async move { tidy_in_time(&mut *own.lock().await).await });
+        }
+    }
+}
+
+/// Finds out how a connection was left, or makes another one, while the place and the line are nobody's.
+async fn mend(
+    _place: OwnedSemaphorePermit,
+    mut line: OwnedMutexGuard<Option<Line>>,
+    options: PgConnectOptions,
+) {
+    tidy_in_time(&mut line).await;
+    if line.is_some() {
+        return;
+    }
+    match timeout(MENDED, PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => {
+            let now = Instant::now();
+            *line = Some(Line { connection, since: now, used: now, left: Left::Done });
+        }
+        told => {
+            tracing::debug!(error = ?told.map(drop), "no connection for a turn");
+            sleep(AGAIN).await;
+        }
+    }
+}
+
+/// As [`tidy`]; one that does not answer for long is given up.
+async fn tidy_in_time(line: &mut Option<Line>) {
+    if timeout(MENDED, tidy(line)).await.is_err() {
+        *line = None;
+    }
+}
+
+/// Finds out how a connection was left, if there is any doubt: one that is no good is given up, and so is one that is old.
+async fn tidy(kept: &mut Option<Line>) {
+    let Some(line) = kept else { return };
+    if line.since.elapsed() > LIFETIME {
+        *kept = None;
+        return;
+    }
+    if line.left == Left::Done && line.used.elapsed() < RESTED {
+        return;
+    }
+    let mut told = ask(line).await;
+    // What was given up may have ended in an error of its own, which is told first.
+    if matches!(&told, Err(sqlx::Error::Database(_))) {
+        told = ask(line).await;
+    }
+    match told {
+        Ok(()) => (line.left, line.used) = (Left::Done, Instant::now()),
+        Err(error) => {
+            tracing::debug!(%error, "the connection of a turn is given up");
+            *kept = None;
+        }
+    }
+}
+
+/// Takes back what is open, and asks whether the connection lives.
+async fn ask(line: &mut Line) -> sqlx::Result<()> {
+    match line.left {
+        Left::Open => store::rollback(&mut line.connection).await,
+        Left::Done | Left::Midway => line.connection.ping().await,
     }
 }

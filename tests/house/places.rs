@@ -31,11 +31,13 @@ const EDGE: [&str; 7] = [
     "src/server.rs",
 ];
 /// Files whose transactions have no author.
-const UNSIGNED: [&str; 3] = [
+const UNSIGNED: [&str; 4] = [
     // People's own sessions and passwords, which are nobody else's.
     "src/account/actions.rs",
     // Where they get one.
     "src/auth/author.rs",
+    // Where any begins.
+    "src/database/mod.rs",
     // It reads.
     "src/indexing/store.rs",
 ];
@@ -179,7 +181,9 @@ pub(crate) fn transactions_have_an_author(source: &Source) -> Vec<Breach> {
     }
     let what = "nobody's transaction; begin it with `auth::begin(pool, proof)` or `CatalogWrite::begin(app, proof)`, so \
                 that the audit knows who wrote";
-    let lines = [".begin()", ".begin_with("].into_iter().flat_map(|begin| source.lines_with(begin));
+    let lines = [".begin()", ".begin_with(", "database::begin("]
+        .into_iter()
+        .flat_map(|begin| source.lines_with(begin));
     // Who cannot write needs no name.
     let text: Vec<&str> = source.text.lines().collect();
     let lines = lines.filter(|line| !text.get(line - 1).is_some_and(|text| text.contains("read only\")")));
@@ -296,8 +300,8 @@ fn a_status_code_inside_is_refused() {
 #[test]
 fn a_transaction_of_nobody_s_is_refused() {
     let text = "fn f() {\n    let a = app.web.begin().await?;\n    let b = auth::begin(&app.web, admin).await?;\n    \
-                let c = pool.begin_with(\"x\").await?;\n}\n";
-    assert_eq!(lines(&transactions_have_an_author(&Source::new("src/cart/actions.rs", text))), [2, 4]);
+                let c = pool.begin_with(\"x\").await?;\n    let d = database::begin(&app.web).await?;\n}\n";
+    assert_eq!(lines(&transactions_have_an_author(&Source::new("src/cart/actions.rs", text))), [2, 4, 5]);
     assert!(transactions_have_an_author(&Source::new("src/auth/author.rs", text)).is_empty());
 }
 
