@@ -1,10 +1,7 @@
 //! A write to the catalog: one transaction, and the version that names it.
 
-use std::time::Duration;
-
 use axum::http::{HeaderName, HeaderValue};
 use sqlx::{PgConnection, Postgres, Transaction};
-use tokio::time::timeout;
 
 use crate::{
     app::App,
@@ -19,15 +16,15 @@ mod store;
 /// The header in which a write's version is sent.
 pub const VERSION_HEADER: HeaderName = HeaderName::from_static("x-catalog-version");
 
-/// How long the connection of a turn may let a write wait: one that was left in the middle of a statement is busy until
-/// that ends.
-const BEGUN: Duration = Duration::from_millis(100);
-
 /// The transaction of one write to the catalog.
-pub struct CatalogWrite {
-    transaction: Transaction<'static, Postgres>,
-    // Behind the transaction in the order of dropping.
-    _turn: Option<Turn>,
+pub struct CatalogWrite(On);
+
+/// Where it is.
+enum On {
+    /// A connection of the catalog's own, which is the next one's afterwards.
+    Turn(Turn),
+    /// Any one.
+    Pool(Transaction<'static, Postgres>),
 }
 
 impl CatalogWrite {
@@ -37,10 +34,10 @@ impl CatalogWrite {
     /// When the database does not answer.
     pub async fn begin(app: &App, author: impl Into<Author>) -> Result<Self> {
         let author = author.into();
-        if let Some((connections, turn)) = app.turns.next().await
-            && let Ok(Ok(transaction)) = timeout(BEGUN, auth::begin(connections, author)).await
+        if let Some(mut turn) = app.turns.next().await
+            && auth::begin_in(&mut turn, author).await.is_ok()
         {
-            return Ok(Self { transaction, _turn: Some(turn) });
+            return Ok(Self(On::Turn(turn)));
         }
         Self::begin_beside(app, author).await
     }
@@ -50,7 +47,7 @@ impl CatalogWrite {
     /// # Errors
     /// When the database does not answer.
     pub async fn begin_beside(app: &App, author: impl Into<Author>) -> Result<Self> {
-        Ok(Self { transaction: auth::begin(&app.web, author).await?, _turn: None })
+        Ok(Self(On::Pool(auth::begin(&app.web, author).await?)))
     }
 
     /// The version that this write will have, for an answer that is kept in it.
@@ -58,7 +55,7 @@ impl CatalogWrite {
     /// # Errors
     /// When the database does not answer.
     pub async fn version(&mut self) -> Result<Version> {
-        version(&mut self.transaction).await
+        version(self).await
     }
 
     /// Takes everything back, and what it held is free when this returns. One that is dropped is taken back too, but
@@ -67,7 +64,11 @@ impl CatalogWrite {
     /// # Errors
     /// When the database does not answer.
     pub async fn rollback(self) -> Result<()> {
-        Ok(self.transaction.rollback().await?)
+        match self.0 {
+            On::Turn(turn) => turn.rollback().await?,
+            On::Pool(transaction) => transaction.rollback().await?,
+        }
+        Ok(())
     }
 
     /// Commits, tells the mirror, and returns the version that a search can wait for.
@@ -76,9 +77,21 @@ impl CatalogWrite {
     /// When the database does not answer: then whether it is committed is unknown.
     pub async fn commit(mut self, app: &App) -> Result<Version> {
         let version = self.version().await?;
-        self.transaction.commit().await?;
-        app.indexing.changed();
+        self.commit_told(app).await?;
         Ok(version)
+    }
+
+    /// Commits what one of its own statements has read the version of, and tells the mirror.
+    ///
+    /// # Errors
+    /// When the database does not answer: then whether it is committed is unknown.
+    pub async fn commit_told(self, app: &App) -> Result<()> {
+        match self.0 {
+            On::Turn(turn) => turn.commit().await?,
+            On::Pool(transaction) => transaction.commit().await?,
+        }
+        app.indexing.changed();
+        Ok(())
     }
 }
 
@@ -95,13 +108,19 @@ impl std::ops::Deref for CatalogWrite {
     type Target = sqlx::PgConnection;
 
     fn deref(&self) -> &Self::Target {
-        &self.transaction
+        match &self.0 {
+            On::Turn(turn) => turn,
+            On::Pool(transaction) => transaction,
+        }
     }
 }
 
 impl std::ops::DerefMut for CatalogWrite {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.transaction
+        match &mut self.0 {
+            On::Turn(turn) => turn,
+            On::Pool(transaction) => transaction,
+        }
     }
 }
 

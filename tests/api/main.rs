@@ -54,6 +54,7 @@ mod search_short;
 mod shipment;
 mod storefront;
 mod trace;
+mod turns;
 mod user;
 mod variant;
 mod wishlist;

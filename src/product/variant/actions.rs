@@ -77,14 +77,16 @@ pub async fn update(
     changes: &VariantChanges,
 ) -> Result<(Variant, Version)> {
     let mut write = CatalogWrite::begin(app, vendor).await?;
-    let product = store::lock_product_of(&mut write, id, vendor.owner()).await?;
-    product.ok_or_else(|| Error::not_found("variant"))?;
     if changes.price.is_some() || changes.sku.is_some() {
+        let product = store::lock_product_of(&mut write, id, vendor.owner()).await?;
+        product.ok_or_else(|| Error::not_found("variant"))?;
         store::share(&mut write, id, changes).await?;
     }
-    let row = store::update(&mut write, id, changes, vendor.user_id()).await?;
-    let variant = row.ok_or_else(|| Error::not_found("variant"))?.at(app.clock.micros());
-    Ok((variant, write.commit(app).await?))
+    let changed = store::update(&mut write, id, vendor.owner(), changes, vendor.user_id()).await?;
+    let (row, version) = changed.ok_or_else(|| Error::not_found("variant"))?;
+    let variant = row.at(app.clock.micros());
+    write.commit_told(app).await?;
+    Ok((variant, version))
 }
 
 /// Deletes a variant, unless it is the product's last.
@@ -117,7 +119,7 @@ pub(in crate::product) async fn carry(
     changes: &VariantChanges,
     actor: i64,
 ) -> Result<()> {
-    store::update(write, id, changes, actor).await.map(drop)
+    store::update(write, id, None, changes, actor).await.map(drop)
 }
 
 /// The live variants of a product, in their order, as they are priced at an instant.

@@ -9,6 +9,7 @@ use super::model::{NewVariant, Scope, Variant, VariantChanges, VariantFilter, Va
 use crate::{
     attributes::{self, RawAttributes},
     error::{Error, Result, violated},
+    indexing::Version,
     money::Amount,
     page::Span,
     pricing::{self, Discount},
@@ -258,18 +259,29 @@ pub(super) async fn lock_product(
     Ok(price.fetch_optional(db).await?.map(Amount::from_decimal))
 }
 
-/// Changes a variant, and reads what it is then: in one statement, since most writes are such ones. None where it is gone.
+/// Changes a variant of a product that this owner may write (`None` is everybody's), and reads what it is then, and which
+/// version that is: in one statement, since most writes are such ones. None where there is none. The product is locked
+/// against other writers, and truncation, which begins another epoch, waits for the transaction. Discounts are those from
+/// before a wait for the product, if there is one.
 pub(super) async fn update(
     db: &mut PgConnection,
     id: i64,
+    owner: Option<i64>,
     changes: &VariantChanges,
     actor: i64,
-) -> Result<Option<Row>> {
+) -> Result<Option<(Row, Version)>> {
     let stock = changes.stock.map(|stock| i32::try_from(stock).unwrap_or(i32::MAX));
-    sqlx::query_as!(
-        Row,
-        r#"with was as (
-               select id, stock from variant where id = $1 and deleted_at is null for update
+    let row = sqlx::query!(
+        r#"with owned as (
+               select p.id
+               from variant v join product p on p.id = v.product_id
+               where v.id = $1 and v.deleted_at is null and p.deleted_at is null
+                 and ($10::bigint is null or p.vendor_id = $10)
+               for no key update of p
+           ), was as (
+               select id, stock from variant
+               where id = $1 and deleted_at is null and product_id = (select id from owned)
+               for update
            ), moved as (
                insert into stock_movement (variant_id, quantity, reason, actor_id)
                select id, $5::int - stock, 'adjustment', $9 from was where $5::int <> stock
@@ -283,7 +295,8 @@ pub(super) async fn update(
                      v.attributes as "attributes: Json<RawAttributes>",
                      (select jsonb_agg(to_jsonb(a) order by a.id) from automatic_discount a
                       where a.product_id = v.product_id) as "discounts: Json<Vec<Discount>>",
-                     v.created_at, v.updated_at"#,
+                     v.created_at, v.updated_at,
+                     (select epoch from index_epoch) as "epoch!", pg_current_xact_id()::text as "xid!""#,
         id,
         changes.variant_name.as_deref(),
         changes.sku.as_deref(),
@@ -293,10 +306,28 @@ pub(super) async fn update(
         changes.image_url.clone().flatten(),
         changes.attributes.as_ref().map(attributes::to_json),
         actor,
+        owner,
     )
     .fetch_optional(db)
     .await
-    .map_err(refused)
+    .map_err(refused)?;
+    let Some(row) = row else { return Ok(None) };
+    let version = Version { epoch: row.epoch, xid: row.xid.parse().map_err(Error::internal)? };
+    let row = Row {
+        id: row.id,
+        product_id: row.product_id,
+        position: row.position,
+        variant_name: row.variant_name,
+        sku: row.sku,
+        price: row.price,
+        stock: row.stock,
+        image_url: row.image_url,
+        attributes: row.attributes,
+        discounts: row.discounts,
+        created_at: row.created_at,
+        updated_at: row.updated_at,
+    };
+    Ok(Some((row, version)))
 }
 
 /// Gives a product the price and SKU that its only variant is about to get, where it has that one's SKU.
