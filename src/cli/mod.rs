@@ -20,8 +20,13 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     config::{Config, Settings, unknown_variables},
     lifecycle::Interrupts,
+    niceness::take_slices,
     telemetry,
 };
+
+/// How long a thread of the runtime has a processor at a time: what it does for a request takes less, and whoever asks
+/// for little is let in before those that have one for longer.
+const SLICE: Duration = Duration::from_micros(200);
 
 /// What a command ends with: whether all was well.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
@@ -102,10 +107,16 @@ fn run(command: Command, config: Config, dotenv: dotenvy::Result<PathBuf>) -> Ex
     if let Command::Supervise { dir } = command {
         return crate::postgres::supervise(&dir).map_or_else(|error| fail(&error, 1), |()| ExitCode::SUCCESS);
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error, 1),
+    let threads = || {
+        if let Err(error) = take_slices(None, SLICE) {
+            tracing::debug!(%error, "the runtime takes slices of the usual length");
+        }
     };
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_start(threads).build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(&error, 1),
+        };
     let outcome = runtime.block_on(async {
         match command {
             Command::Serve(command) => command.run(config).await,
