@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::json;
 
 use crate::support::{TestShop, User, statements, with_shop};
@@ -112,9 +113,10 @@ async fn what_is_refused_in_a_turn_is_taken_back_at_once() {
         let (product, variant) = made[0];
         let before = processes(shop, "duka catalog").await.0;
         for _ in 0..10 {
-            // The row is locked before the name is found taken.
-            let path = format!("/api/variant/{variant}/");
-            shop.patch_as(&admin, &path, json!({"sku": "P1"})).await.expect(409);
+            // The row is locked before it is found to be another version. (What PostgreSQL itself refuses it takes back.)
+            let stale =
+                shop.request(Method::PATCH, &format!("/api/product/{product}/")).bearer_auth(&admin.access);
+            shop.send(stale.header("if-match", "\"x\"").json(&json!({"name": "Late"}))).await.expect(412);
             let mut free = shop.db.begin().await.unwrap();
             sqlx::raw_sql("set local lock_timeout = '1s'").execute(&mut *free).await.unwrap();
             let row = sqlx::query("select from product where id = $1 for update").bind(product);
