@@ -81,20 +81,20 @@ impl Pulse {
         while !stop.is_cancelled() {
             tokio::time::sleep(beat).await;
             end_of_line().await;
-            let come = self.beat(&mut overload, beat);
-            beat = if come == 0 { ASLEEP } else { BEAT };
+            beat = self.beat(&mut overload, beat);
         }
     }
 
-    /// One beat, which was to come so long after the last; how many searches came since.
-    fn beat(&self, overload: &mut Overload, due: Duration) -> u32 {
+    /// One beat, which was to come so long after the last; how long it is until the next.
+    fn beat(&self, overload: &mut Overload, due: Duration) -> Duration {
         let took = self.since();
         let now = u64::try_from(self.0.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.0.last.store(now, Ordering::Relaxed);
         let come = self.0.come.swap(0, Ordering::Relaxed);
         let stands = overload.stands(took, took.saturating_sub(due), come);
         self.0.is_overloaded.store(stands, Ordering::Relaxed);
-        come
+        // After a long pause all would be turned away, as if the line were long, who come before the next beat.
+        if come == 0 && !stands { ASLEEP } else { BEAT }
     }
 
     /// How long ago the last beat was.
@@ -187,6 +187,8 @@ mod tests {
         late();
         assert_eq!(lets_in(1_000), 1_000, "at rest all are let in");
         pulse.beat(&mut Overload { stands: true, ..Overload::default() }, BEAT);
+        let next = pulse.beat(&mut Overload { stands: true, ..Overload::default() }, BEAT);
+        assert_eq!(next, BEAT, "and it is looked again soon, although nobody came");
         assert!(lets_in(LEAST) == LEAST as usize, "a few always");
         late();
         assert_eq!(lets_in(100), 0);
