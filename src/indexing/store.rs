@@ -235,15 +235,17 @@ pub(super) async fn heartbeat(db: impl PgExecutor<'_>, node: &str, applied: &Sna
 }
 
 /// Cuts a piece of the log, and says how many entries it had: below the lowest cursor of a node heard of within a
-/// week, and only what is older than a week. The floor and the cut move together.
+/// week, and only what is older than a week. The floor and the cut move together. Looks at the log's oldest entries alone:
+/// of a million young ones it took four seconds to find that there is nothing to cut.
 pub(super) async fn cut_log(db: impl PgExecutor<'_>) -> sqlx::Result<u64> {
     let cut = sqlx::query_scalar!(
         r#"with target as (
              select min(cursor) as floor from index_consumer where heartbeat_at > now() - interval '7 days'
+         ), first as (
+             select xid, seq, at from change_log order by xid, seq limit 100000
          ), old as (
-             select l.xid, l.seq from change_log l, target t
-             where l.xid < t.floor and l.at < now() - interval '7 days'
-             order by l.xid, l.seq limit 100000
+             select f.xid, f.seq from first f, target t
+             where f.xid < t.floor and f.at < now() - interval '7 days'
          ), cut as (
              delete from change_log l using old o where (l.xid, l.seq) = (o.xid, o.seq)
              returning l.xid
