@@ -46,6 +46,14 @@ impl Binaries {
         self.dir.join("postgres")
     }
 
+    /// Whether these can run the cluster with this setting.
+    pub(super) fn take(&self, setting: &str, data: &Path, user: &DbUser) -> bool {
+        let mut asked = user.command(&self.postgres());
+        let name = setting.split('=').next().unwrap_or_default();
+        asked.args(["-C", name, "-c", setting, "-D"]).arg(data).stdout(Stdio::null()).stderr(Stdio::null());
+        asked.status().is_ok_and(|status| status.success())
+    }
+
     /// The server in `dir`, or why it is none. Follows a link from `dir/initdb` to the place it was packaged in.
     pub(super) fn in_dir(dir: &Path, user: &DbUser) -> Result<Self, String> {
         let initdb = dir.join("initdb").canonicalize().map_err(|_| "it holds no `initdb`".to_owned())?;

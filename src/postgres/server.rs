@@ -102,7 +102,11 @@ fn start(layout: &Layout, purpose: Purpose) -> Result<Launch, Error> {
     // PostgreSQL refuses a directory that others can read.
     fs::set_permissions(&layout.data, Permissions::from_mode(0o700))
         .during("set the mode of", &layout.data)?;
-    layout.write(&layout.conf, settings::conf(purpose, settings::memory()).as_bytes(), 0o644)?;
+    let compression = ["lz4", "on"]
+        .into_iter()
+        .find(|method| binaries.take(&format!("wal_compression={method}"), &layout.data, &layout.user));
+    let conf = settings::conf(purpose, settings::memory(), compression.unwrap_or("off"));
+    layout.write(&layout.conf, conf.as_bytes(), 0o644)?;
     layout.bound_log()?;
     let log = layout.open_log()?;
     let log_start = layout.log_length();
