@@ -13,7 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{
@@ -373,7 +373,10 @@ fn request_id<B>(request: &axum::http::Request<B>) -> HeaderValue {
     if let Some(given) = request.headers().get(REQUEST_ID).filter(plain) {
         return given.clone();
     }
-    let new = format!("{:032x}", rand::random::<u128>());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    // Ids that follow each other: the audit's index of them then grows at its end, and a write has no page of its own there.
+    let new = uuid::Builder::from_unix_timestamp_millis(now.try_into().unwrap_or(u64::MAX), &rand::random());
+    let new = new.into_uuid().simple().to_string();
     HeaderValue::try_from(new).unwrap_or(HeaderValue::from_static("-"))
 }
 
@@ -386,6 +389,22 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn new_ids_follow_each_other() {
+        let ask = |id: Option<&str>| {
+            let mut request = axum::http::Request::new(());
+            request.headers_mut().extend(id.map(|id| (REQUEST_ID, HeaderValue::from_str(id).unwrap())));
+            request_id(&request).to_str().unwrap().to_owned()
+        };
+        let first = ask(None);
+        std::thread::sleep(Duration::from_millis(2));
+        let second = ask(None);
+        assert!(first < second, "{first} and {second}");
+        assert!(first.len() == 32 && first.bytes().all(|byte| byte.is_ascii_hexdigit()), "{first}");
+        assert_eq!(ask(Some("mine-1")), "mine-1");
+        assert_ne!(ask(Some("not mine")), "not mine");
+    }
 
     #[test]
     fn paths_without_a_slash_are_canonicalised() {
