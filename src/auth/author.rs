@@ -56,13 +56,15 @@ impl Author {
         self.user.map(|(id, _)| id)
     }
 
-    pub(super) fn request_id(&self) -> Option<&str> {
+    /// The request in which it writes, if it is in one.
+    pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_ref().map(RequestId::as_str)
     }
 
-    /// Whether whatever is written is for the audit. Of others it has what only privileged people should write.
-    pub(super) fn is_privileged(&self) -> bool {
-        self.user.is_some_and(|(_, role)| role >= Role::Vendor)
+    /// How the audit looks at what is written, as SQL's `sign_write` takes it: all of it, or of what others than privileged people
+    /// write only what those alone should.
+    pub fn mode(&self) -> &'static str {
+        if self.user.is_some_and(|(_, role)| role >= Role::Vendor) { "user" } else { "shop" }
     }
 }
 

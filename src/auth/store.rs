@@ -23,14 +23,10 @@ pub(super) async fn sign(db: &mut PgConnection, author: &Author) -> sqlx::Result
 /// foreign keys included, took a third of PostgreSQL's time. A text, so that it can go along with what begins a
 /// transaction; a `select`, since of a `set` PostgreSQL's statistics of statements would keep each one.
 pub(super) fn signature(author: &Author) -> String {
-    let mode = if author.is_privileged() { "user" } else { "shop" };
-    let actor_id = author.user_id().map_or_else(String::new, |id| id.to_string());
+    let mode = author.mode();
+    let actor_id = author.user_id().map_or_else(|| "null".to_owned(), |id| id.to_string());
     let request_id = literal(author.request_id().unwrap_or_default());
-    format!(
-        "select set_config('duka.audit', '{mode}', true), set_config('duka.actor_id', '{actor_id}', true), \
-         set_config('duka.request_id', {request_id}, true), \
-         set_config('plan_cache_mode', 'force_generic_plan', true)"
-    )
+    format!("select sign_write('{mode}', {actor_id}, {request_id})")
 }
 
 /// A text that nothing in it ends, however the server reads backslashes elsewhere: clients choose it.

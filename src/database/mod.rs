@@ -13,7 +13,7 @@ use sqlx::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use self::turns::{Turn, Turns};
+pub use self::turns::{Turn, Turns, was_not_run};
 use crate::{
     config::Config,
     indexing::Sources,
@@ -140,7 +140,9 @@ impl Database {
 
     /// Connections for writes to the catalog, in turns.
     pub fn catalog_turns(&self) -> Turns {
-        Turns::new(self.brief("duka catalog"), cores())
+        // Everything here is named by its key, for which one plan serves all.
+        let options = self.brief("duka catalog").options([("plan_cache_mode", "force_generic_plan")]);
+        Turns::new(options, cores())
     }
 
     /// Connections on which every request that is signed in asks whether its session lives, in turns.

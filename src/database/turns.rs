@@ -1,8 +1,13 @@
 //! Connections that are kept at hand, and taken in turns. Nothing here knows what is asked through them.
 
 use std::{
+    io::ErrorKind,
     ops::{Deref, DerefMut},
-    sync::Arc,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -15,9 +20,11 @@ use tokio::{
 
 use super::{RESTED, store};
 
-/// How long somebody waits for a turn: about twice what a write takes on a busy machine. Turns that take longer wait
-/// themselves, for a row.
+/// How long somebody waits for a turn in which no other one ends: about twice what a write takes on a busy machine. Turns
+/// that take longer wait themselves, for a row.
 const PATIENCE: Duration = Duration::from_millis(10);
+/// And so many times at most, however fast others end.
+const WAITS: usize = 10;
 /// How long it may take until it is known how a connection was left: one in the middle of a statement is busy until that
 /// ends.
 const READY: Duration = Duration::from_millis(100);
@@ -39,6 +46,8 @@ pub struct Turns {
     options: PgConnectOptions,
     lines: Vec<Arc<Mutex<Option<Line>>>>,
     places: Arc<Semaphore>,
+    /// Turns that have ended.
+    ended: Arc<AtomicU64>,
 }
 
 /// A connection.
@@ -65,6 +74,7 @@ enum Left {
 pub struct Turn {
     line: OwnedMappedMutexGuard<Option<Line>, Line>,
     own: Arc<Mutex<Option<Line>>>,
+    ended: Arc<AtomicU64>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -72,13 +82,13 @@ impl Turns {
     /// Turns on so many connections, each of which is made when it is first needed.
     pub(super) fn new(options: PgConnectOptions, connections: u32) -> Self {
         let lines: Vec<_> = (0..connections).map(|_| Arc::default()).collect();
-        Self { options, places: Arc::new(Semaphore::new(lines.len())), lines }
+        Self { options, places: Arc::new(Semaphore::new(lines.len())), lines, ended: Arc::default() }
     }
 
     /// The next turn; none where those before it wait for something themselves, or the database does not answer, and a
     /// connection from elsewhere has to do.
     pub async fn next(&self) -> Option<Turn> {
-        let place = timeout(PATIENCE, Arc::clone(&self.places).acquire_owned()).await.ok()?.ok()?;
+        let place = self.place(PATIENCE).await?;
         let free = |line: &Arc<Mutex<Option<Line>>>| {
             Some((Arc::clone(line), Arc::clone(line).try_lock_owned().ok()?))
         };
@@ -91,7 +101,24 @@ impl Turns {
         }
         let mut line = OwnedMutexGuard::try_map(line, Option::as_mut).ok()?;
         line.left = Left::Midway;
-        Some(Turn { line, own, _place: place })
+        Some(Turn { line, own, ended: Arc::clone(&self.ended), _place: place })
+    }
+
+    /// A place in the line, unless those before make no way.
+    async fn place(&self, patience: Duration) -> Option<OwnedSemaphorePermit> {
+        let mut place = pin!(Arc::clone(&self.places).acquire_owned());
+        let mut ended = self.ended.load(Relaxed);
+        for _ in 0..WAITS {
+            if let Ok(place) = timeout(patience, place.as_mut()).await {
+                return place.ok();
+            }
+            let now = self.ended.load(Relaxed);
+            if now == ended {
+                return None;
+            }
+            ended = now;
+        }
+        None
     }
 
     /// Closes the connections.
@@ -161,12 +188,24 @@ impl DerefMut for Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        self.ended.fetch_add(1, Relaxed);
         if self.line.left != Left::Done
             && let Ok(runtime) = Handle::try_current()
         {
             let own = Arc::clone(&self.own);
             runtime.spawn(async move { tidy_in_time(&mut *own.lock().await).await });
         }
+    }
+}
+
+/// Whether nobody has run the statement that this was the answer to: who should have had ended, and said so or hung up before
+/// it was sent.
+pub fn was_not_run(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == ErrorKind::BrokenPipe,
+        // admin_shutdown
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code == "57P01"),
+        _ => false,
     }
 }
 
@@ -228,5 +267,42 @@ async fn ask(line: &mut Line) -> sqlx::Result<()> {
     match line.left {
         Left::Open => store::rollback(&mut line.connection).await,
         Left::Done | Left::Midway => line.connection.ping().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_stands_in_line_waits_while_it_moves() {
+        // Long enough for a machine that does much else.
+        let patience = Duration::from_millis(250);
+        let turns = Turns::new(PgConnectOptions::new_without_pgpass(), 1);
+        let first = turns.place(patience).await.unwrap();
+        let others = async {
+            for _ in 0..8 {
+                sleep(patience / 5).await;
+                turns.ended.fetch_add(1, Relaxed);
+            }
+            drop(first);
+        };
+        let (second, ()) = tokio::join!(turns.place(patience), others);
+        assert!(second.is_some());
+
+        let begun = Instant::now();
+        assert!(turns.place(patience).await.is_none());
+        assert!(begun.elapsed() < patience * 2, "nothing moves: {:?}", begun.elapsed());
+
+        let others = async {
+            loop {
+                sleep(patience / 5).await;
+                turns.ended.fetch_add(1, Relaxed);
+            }
+        };
+        let told = timeout(patience * 12, async {
+            tokio::select! { told = turns.place(patience) => told, () = others => None }
+        });
+        assert!(told.await.is_ok_and(|told| told.is_none()), "it is not for ever");
     }
 }

@@ -124,7 +124,7 @@ pub async fn update(
             image_url: None,
             attributes: None,
         };
-        variant::actions::carry(&mut write, default, &carried, vendor.user_id()).await?;
+        variant::actions::carry(&mut write, default, &carried, &vendor.into()).await?;
     }
     finish(app, write, id).await
 }

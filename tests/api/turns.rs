@@ -80,9 +80,16 @@ async fn requests_that_are_given_up_leave_their_turns() {
             .await
             .unwrap();
         let places = all_of(&shop.shop.app.turns).await;
-        for _ in 0..places {
-            let given_up =
-                tokio::time::timeout(Duration::from_millis(150), stock(shop, &admin, waited_for.1, 3)).await;
+        for number in 0..places {
+            // The first writes with one statement, which ends as it would have; the others with several.
+            let path = format!("/api/product/{}/", waited_for.0);
+            let given_up = async {
+                match number {
+                    0 => drop(stock(shop, &admin, waited_for.1, 3).await),
+                    _ => drop(shop.patch_as(&admin, &path, json!({"name": "Late"})).await),
+                }
+            };
+            let given_up = tokio::time::timeout(Duration::from_millis(150), given_up).await;
             assert!(given_up.is_err(), "the row is locked");
         }
         // All turns wait for the row, whose requests nobody waits for any more.
@@ -95,12 +102,39 @@ async fn requests_that_are_given_up_leave_their_turns() {
             assert!(Instant::now() < until, "a turn is not given back");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        let left: (i32, String) = sqlx::query_as(
+            "select v.stock, p.name from variant v join product p on p.id = v.product_id where v.id = $1",
+        )
+        .bind(waited_for.1)
+        .fetch_one(&shop.db)
+        .await
+        .unwrap();
+        assert_eq!(left, (3, "P0".to_owned()), "one statement is whole, of several nothing is left");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_commit_refuses_was_not_written() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        let made = open(shop, &admin, 1).await;
+        assert_eq!(stock(shop, &admin, made[0].1, 3).await, 200);
+        sqlx::raw_sql(
+            "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+             create constraint trigger refuse after update on variant deferrable initially deferred
+             for each row execute function refuse();",
+        )
+        .execute(&shop.db)
+        .await
+        .unwrap();
+        assert_eq!(stock(shop, &admin, made[0].1, 4).await, 500);
         let left: i32 = sqlx::query_scalar("select stock from variant where id = $1")
-            .bind(waited_for.1)
+            .bind(made[0].1)
             .fetch_one(&shop.db)
             .await
             .unwrap();
-        assert_eq!(left, 10, "what was given up is taken back");
+        assert_eq!(left, 3);
     })
     .await;
 }

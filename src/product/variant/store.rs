@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::model::{NewVariant, Scope, Variant, VariantChanges, VariantFilter, VariantPlace};
 use crate::{
     attributes::{self, RawAttributes},
+    auth::Author,
     error::{Error, Result, violated},
     indexing::Version,
     money::Amount,
@@ -54,7 +55,8 @@ impl Row {
     }
 }
 
-fn refused(error: sqlx::Error) -> Error {
+/// What PostgreSQL's refusal means.
+pub(super) fn refused(error: sqlx::Error) -> Error {
     match violated(&error) {
         Some("variant_sku_key" | "product_sku_key") => {
             Error::taken("/sku", "Another variant or product has this SKU; choose another.")
@@ -259,23 +261,24 @@ pub(super) async fn lock_product(
     Ok(price.fetch_optional(db).await?.map(Amount::from_decimal))
 }
 
-/// Changes a variant of a product that this owner may write (`None` is everybody's), and reads what it is then, and which
-/// version that is: in one statement, since most writes are such ones. None where there is none. The product is locked
-/// against other writers, and truncation, which begins another epoch, waits for the transaction. Discounts are those from
-/// before a wait for the product, if there is one.
+/// Changes a variant of a product that this owner may write (`None` is everybody's) in the author's name, and reads what it
+/// is then, and which version that is: in one statement, since most writes are such ones. None where there is none. The
+/// product is locked against other writers, and truncation, which begins another epoch, waits for the transaction.
+/// Discounts are those from before a wait for the product, if there is one.
 pub(super) async fn update(
     db: &mut PgConnection,
     id: i64,
     owner: Option<i64>,
     changes: &VariantChanges,
-    actor: i64,
-) -> Result<Option<(Row, Version)>> {
+    author: &Author,
+) -> sqlx::Result<Option<(Row, Version)>> {
     let stock = changes.stock.map(|stock| i32::try_from(stock).unwrap_or(i32::MAX));
     let row = sqlx::query!(
         r#"with owned as (
                select p.id
                from variant v join product p on p.id = v.product_id
-               where v.id = $1 and v.deleted_at is null and p.deleted_at is null
+               where sign_write($11, $9, $12)
+                 and v.id = $1 and v.deleted_at is null and p.deleted_at is null
                  and ($10::bigint is null or p.vendor_id = $10)
                for no key update of p
            ), was as (
@@ -305,14 +308,15 @@ pub(super) async fn update(
         changes.image_url.is_some(),
         changes.image_url.clone().flatten(),
         changes.attributes.as_ref().map(attributes::to_json),
-        actor,
+        author.user_id(),
         owner,
-    )
-    .fetch_optional(db)
-    .await
-    .map_err(refused)?;
-    let Some(row) = row else { return Ok(None) };
-    let version = Version { epoch: row.epoch, xid: row.xid.parse().map_err(Error::internal)? };
+        author.mode(),
+        author.request_id(),
+    );
+    // Read to its end, which is also its commit's where it is alone: what a deferred trigger refuses is refused there.
+    let Some(row) = row.fetch_optional(db).await? else { return Ok(None) };
+    let xid = row.xid.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let version = Version { epoch: row.epoch, xid };
     let row = Row {
         id: row.id,
         product_id: row.product_id,
