@@ -142,12 +142,12 @@ impl Database {
     pub fn catalog_turns(&self) -> Turns {
         // Everything here is named by its key, for which one plan serves all.
         let options = self.brief("duka catalog").options([("plan_cache_mode", "force_generic_plan")]);
-        Turns::new(options, cores())
+        Turns::new(options, cores(), self.cluster.is_some())
     }
 
     /// Connections on which every request that is signed in asks whether its session lives, in turns.
     pub fn session_turns(&self) -> Turns {
-        Turns::new(self.brief("duka sessions"), SESSION_CONNECTIONS)
+        Turns::new(self.brief("duka sessions"), SESSION_CONNECTIONS, self.cluster.is_some())
     }
 
     fn brief(&self, name: &str) -> PgConnectOptions {

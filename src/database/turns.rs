@@ -23,7 +23,8 @@ use super::{RESTED, store};
 /// How long somebody waits for a turn in which no other one ends: about twice what a write takes on a busy machine. Turns
 /// that take longer wait themselves, for a row.
 const PATIENCE: Duration = Duration::from_millis(10);
-/// And so many times at most, however fast others end.
+/// And so many times at most, however fast others end, where PostgreSQL has the same processors: more connections would only
+/// take those from each other. Where it has its own, more connections do more, and nobody waits a second time.
 const WAITS: usize = 10;
 /// How long it may take until it is known how a connection was left: one in the middle of a statement is busy until that
 /// ends.
@@ -46,6 +47,7 @@ pub struct Turns {
     options: PgConnectOptions,
     lines: Vec<Arc<Mutex<Option<Line>>>>,
     places: Arc<Semaphore>,
+    waits: usize,
     /// Turns that have ended.
     ended: Arc<AtomicU64>,
 }
@@ -79,10 +81,17 @@ pub struct Turn {
 }
 
 impl Turns {
-    /// Turns on so many connections, each of which is made when it is first needed.
-    pub(super) fn new(options: PgConnectOptions, connections: u32) -> Self {
+    /// Turns on so many connections, each of which is made when it is first needed, to a PostgreSQL on the same processors or
+    /// on others.
+    pub(super) fn new(options: PgConnectOptions, connections: u32, shares_processors: bool) -> Self {
         let lines: Vec<_> = (0..connections).map(|_| Arc::default()).collect();
-        Self { options, places: Arc::new(Semaphore::new(lines.len())), lines, ended: Arc::default() }
+        Self {
+            options,
+            places: Arc::new(Semaphore::new(lines.len())),
+            lines,
+            waits: if shares_processors { WAITS } else { 1 },
+            ended: Arc::default(),
+        }
     }
 
     /// The next turn; none where those before it wait for something themselves, or the database does not answer, and a
@@ -108,7 +117,7 @@ impl Turns {
     async fn place(&self, patience: Duration) -> Option<OwnedSemaphorePermit> {
         let mut place = pin!(Arc::clone(&self.places).acquire_owned());
         let mut ended = self.ended.load(Relaxed);
-        for _ in 0..WAITS {
+        for _ in 0..self.waits {
             if let Ok(place) = timeout(patience, place.as_mut()).await {
                 return place.ok();
             }
@@ -278,7 +287,7 @@ mod tests {
     async fn whoever_stands_in_line_waits_while_it_moves() {
         // Long enough for a machine that does much else.
         let patience = Duration::from_millis(250);
-        let turns = Turns::new(PgConnectOptions::new_without_pgpass(), 1);
+        let turns = Turns::new(PgConnectOptions::new_without_pgpass(), 1, true);
         let first = turns.place(patience).await.unwrap();
         let others = async {
             for _ in 0..8 {
@@ -304,5 +313,17 @@ mod tests {
             tokio::select! { told = turns.place(patience) => told, () = others => None }
         });
         assert!(told.await.is_ok_and(|told| told.is_none()), "it is not for ever");
+
+        let elsewhere = Turns::new(PgConnectOptions::new_without_pgpass(), 1, false);
+        let _first = elsewhere.place(patience).await.unwrap();
+        let others = async {
+            loop {
+                sleep(patience / 5).await;
+                elsewhere.ended.fetch_add(1, Relaxed);
+            }
+        };
+        let begun = Instant::now();
+        let told = tokio::select! { told = elsewhere.place(patience) => told, () = others => None };
+        assert!(told.is_none() && begun.elapsed() < patience * 2, "{:?}", begun.elapsed());
     }
 }

@@ -46,11 +46,15 @@ impl Binaries {
         self.dir.join("postgres")
     }
 
-    /// Whether these can run the cluster with this setting.
+    /// Whether these can run the cluster with this setting, whatever its files say.
     pub(super) fn take(&self, setting: &str, data: &Path, user: &DbUser) -> bool {
         let mut asked = user.command(&self.postgres());
         let name = setting.split('=').next().unwrap_or_default();
-        asked.args(["-C", name, "-c", setting, "-D"]).arg(data).stdout(Stdio::null()).stderr(Stdio::null());
+        asked
+            .args(["-C", name, "-c", setting, "-c", "config_file=/dev/null", "-D"])
+            .arg(data)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         asked.status().is_ok_and(|status| status.success())
     }
 

@@ -81,11 +81,11 @@ async fn requests_that_are_given_up_leave_their_turns() {
             .unwrap();
         let places = all_of(&shop.shop.app.turns).await;
         for number in 0..places {
-            // The first writes with one statement, which ends as it would have; the others with several.
+            // The last writes with one statement, which ends as it would have; the others with several.
             let path = format!("/api/product/{}/", waited_for.0);
             let given_up = async {
-                match number {
-                    0 => drop(stock(shop, &admin, waited_for.1, 3).await),
+                match places - number {
+                    1 => drop(stock(shop, &admin, waited_for.1, 3).await),
                     _ => drop(shop.patch_as(&admin, &path, json!({"name": "Late"})).await),
                 }
             };

@@ -94,7 +94,8 @@ pub async fn update(
     Ok((variant, version))
 }
 
-/// Changes what concerns no other row: one statement, which is a transaction by itself, and so two messages less.
+/// Changes what concerns no other row: one statement, which is a transaction by itself, and so two messages less. Given up in
+/// its middle, it is not taken back, and found by the mirror when that looks next.
 async fn update_alone(
     app: &App,
     vendor: Vendor,
