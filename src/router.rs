@@ -3,6 +3,7 @@
 //! From the outside in: a canonical path, a request id, a span and its figures, the problem body of whatever
 //! was refused, compression, time limits. What is answered or refused at once goes past all of it (`short`).
 
+mod request_id;
 mod short;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -42,7 +43,7 @@ use tracing::{Instrument, field::Empty};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
-use self::short::Short;
+use self::{request_id::request_id, short::Short};
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
     graphql, health, import, openapi::QueryPaths, order, params, payment, product, review, search, shipment,
@@ -364,22 +365,6 @@ fn labels(route: String, method: &Method, status: StatusCode) -> (String, &'stat
     }
 }
 
-/// The client's own id, when it is one that can stand in a log; else a new one.
-fn request_id<B>(request: &axum::http::Request<B>) -> HeaderValue {
-    let plain = |id: &&HeaderValue| {
-        (1..=128).contains(&id.len())
-            && id.as_bytes().iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
-    };
-    if let Some(given) = request.headers().get(REQUEST_ID).filter(plain) {
-        return given.clone();
-    }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    // Ids that follow each other: the audit's index of them then grows at its end, and a write has no page of its own there.
-    let new = uuid::Builder::from_unix_timestamp_millis(now.try_into().unwrap_or(u64::MAX), &rand::random());
-    let new = new.into_uuid().simple().to_string();
-    HeaderValue::try_from(new).unwrap_or(HeaderValue::from_static("-"))
-}
-
 fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
     let said =
         panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
@@ -389,22 +374,6 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn new_ids_follow_each_other() {
-        let ask = |id: Option<&str>| {
-            let mut request = axum::http::Request::new(());
-            request.headers_mut().extend(id.map(|id| (REQUEST_ID, HeaderValue::from_str(id).unwrap())));
-            request_id(&request).to_str().unwrap().to_owned()
-        };
-        let first = ask(None);
-        std::thread::sleep(Duration::from_millis(2));
-        let second = ask(None);
-        assert!(first < second, "{first} and {second}");
-        assert!(first.len() == 32 && first.bytes().all(|byte| byte.is_ascii_hexdigit()), "{first}");
-        assert_eq!(ask(Some("mine-1")), "mine-1");
-        assert_ne!(ask(Some("not mine")), "not mine");
-    }
 
     #[test]
     fn paths_without_a_slash_are_canonicalised() {
