@@ -102,10 +102,9 @@ fn start(layout: &Layout, purpose: Purpose) -> Result<Launch, Error> {
     // PostgreSQL refuses a directory that others can read.
     fs::set_permissions(&layout.data, Permissions::from_mode(0o700))
         .during("set the mode of", &layout.data)?;
-    let compression = ["lz4", "on"]
-        .into_iter()
-        .find(|method| binaries.take(&format!("wal_compression={method}"), &layout.data, &layout.user));
-    let conf = settings::conf(purpose, settings::memory(), compression.unwrap_or("off"));
+    // PostgreSQL's own method every server has.
+    let has_lz4 = binaries.take("wal_compression=lz4", &layout.data, &layout.user);
+    let conf = settings::conf(purpose, settings::memory(), if has_lz4 { "lz4" } else { "on" });
     layout.write(&layout.conf, conf.as_bytes(), 0o644)?;
     layout.bound_log()?;
     let log = layout.open_log()?;
