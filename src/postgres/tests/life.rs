@@ -80,8 +80,8 @@ fn sessions_stand_back_and_nobody_else() {
     let mut session = Session::open(cluster.endpoint());
     let backend = Pid::from_raw(session.ask("select pg_backend_pid()").parse().unwrap()).unwrap();
     let is_behind = || {
-        let is_group_behind = group(backend).is_none_or(|told| told.ends_with(" nice 10\n"));
-        priority(backend) == (before.0 + 10).min(19) && is_group_behind
+        let is_group_behind = group(backend).is_none_or(|told| told.ends_with(" nice 16\n"));
+        priority(backend) == (before.0 + 16).min(19) && is_group_behind
     };
     wait_until("the session to stand back", is_behind);
     assert_eq!((priority(own), group(own)), before);
