@@ -190,6 +190,9 @@ impl TextReader<'_> {
     /// Adds the first `end` documents of a segment that are still there, best first, and says how many there are in
     /// all; nothing if that cannot be told from what is kept.
     fn best_of(&self, ordinal: usize, end: usize, found: &mut Vec<Scored>) -> Result<Option<u64>, Error> {
+        if self.words[0].documents_in(ordinal) == 0 {
+            return Ok(Some(0));
+        }
         let segment = &self.generation.segments[ordinal];
         let best = self.kept_best(ordinal)?;
         let there = best.docs.iter().filter(|(doc, _)| segment.offered.contains(*doc)).take(end);

@@ -5,7 +5,7 @@
 use std::{
     borrow::Cow,
     collections::BTreeSet,
-    sync::{Arc, OnceLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use tantivy::schema::IndexRecordOption;
@@ -15,7 +15,7 @@ use crate::{
     bits::Bits,
     bounded::Bounded,
     error::Error,
-    generation::Generation,
+    generation::{Generation, Segment},
     lookup::{Form, Here, Source},
     postings::{self, Counted},
     rank,
@@ -124,14 +124,21 @@ impl Known {
                 postings.push(Arc::clone(&self.postings[*before]));
                 continue;
             }
-            let held = generation.segments[ordinal].view.held.0.get(&self.asked);
-            let found = if held.is_some() { held } else { Postings::find(&self.asked, ordinal, generation)? };
-            let Some(found) = found else { return Ok(None) };
-            new.push(ordinal);
+            if let Some(held) = generation.segments[ordinal].view.held.0.get(&self.asked) {
+                postings.push(held);
+                continue;
+            }
+            let Some((found, is_read)) = Postings::find(&self.asked, ordinal, generation)? else {
+                return Ok(None);
+            };
+            if is_read {
+                new.push(ordinal);
+            }
             postings.push(found);
         }
         let known = Arc::new(Self::of(Arc::clone(&self.asked), postings));
-        if generation.is_whole() {
+        // What was known already was kept by those who had asked that.
+        if new.is_empty() || generation.is_whole() {
             for ordinal in new {
                 generation.segments[ordinal].view.held.keep(&self.asked, &known.postings[ordinal]);
             }
@@ -211,8 +218,11 @@ impl Known {
         if let Some(count) = self.offered[ordinal].get() {
             return Ok(*count);
         }
-        let offered = &generation.segments[ordinal].offered;
-        let count = self.docs(generation, ordinal, Some(offered))?.count();
+        let Segment { view, offered, .. } = &generation.segments[ordinal];
+        let count = match view.sets.get(&self.asked) {
+            Some(all) => all.count_and(offered),
+            None => self.docs(generation, ordinal, Some(offered))?.count(),
+        };
         // One that was counted while somebody wrote to the files is not kept.
         if generation.is_whole() {
             let _ = self.offered[ordinal].set(count);
@@ -322,8 +332,14 @@ impl Postings {
         postings
     }
 
-    /// Looks the forms of a word up in a segment; nothing where one begins too many words there.
-    fn find(asked: &Asked, ordinal: usize, generation: &Generation) -> Result<Option<Arc<Self>>, Error> {
+    /// Looks the forms of a word up in a segment, and says whether its files were read; nothing where one begins too many
+    /// words there.
+    fn find(
+        asked: &Asked,
+        ordinal: usize,
+        generation: &Generation,
+    ) -> Result<Option<(Arc<Self>, bool)>, Error> {
+        static NOWHERE: LazyLock<Arc<Postings>> = LazyLock::new(Arc::default);
         let mut found = Vec::with_capacity(asked.forms.len());
         let mut new = Vec::new();
         for (form, ..) in &asked.forms {
@@ -334,10 +350,14 @@ impl Postings {
             }
             found.push(here);
         }
-        if !new.is_empty() && generation.is_whole() {
+        let is_read = !new.is_empty();
+        if is_read && generation.is_whole() {
             new.into_iter().for_each(|(form, here)| form.keep_here(Some(here), ordinal, generation));
         }
-        Ok(Some(Arc::new(Self::new(asked, found.iter().map(|here| &**here)))))
+        if found.iter().all(|here| here.sources.is_empty()) {
+            return Ok(Some((Arc::clone(&NOWHERE), is_read)));
+        }
+        Ok(Some((Arc::new(Self::new(asked, found.iter().map(|here| &**here))), is_read)))
     }
 
     fn bytes(&self) -> usize {

@@ -179,16 +179,22 @@ impl Form {
         Ok(Places::new(found, 0, is_whole))
     }
 
-    /// Where in a segment it is, and whether nobody had looked it up there: then whoever asks may [keep](Self::keep_here)
-    /// it. Nothing for what begins too many words to choose from them here.
+    /// Where in a segment it is, and whether that was read from its files: then whoever asks may
+    /// [keep](Self::keep_here) it. Nothing for what begins too many words to choose from them here.
     pub(crate) fn look_here(
         &self,
         ordinal: usize,
         generation: &Generation,
     ) -> Result<(Option<Arc<Here>>, bool), Error> {
-        match generation.segments[ordinal].view.looked_up.0.get(self) {
+        static NOWHERE: LazyLock<Arc<Here>> = LazyLock::new(Arc::default);
+        let view = &generation.segments[ordinal].view;
+        let texts = view.vocabulary().map_or(Texts::ALL, |vocabulary| self.texts_in(vocabulary));
+        if texts == Texts::NONE {
+            return Ok((Some(Arc::clone(&NOWHERE)), false));
+        }
+        match view.looked_up.0.get(self) {
             Some(here) => Ok((here, false)),
-            None => Ok((self.find_here(ordinal, generation)?.map(Arc::new), true)),
+            None => Ok((self.find_here(texts, ordinal, generation)?.map(Arc::new), true)),
         }
     }
 
@@ -199,10 +205,13 @@ impl Form {
         generation.segments[ordinal].view.looked_up.0.keep(self.clone(), here, bytes);
     }
 
-    /// Looks it up in every field of a segment; nothing for what begins too many words to choose from them here.
-    fn find_here(&self, ordinal: usize, generation: &Generation) -> Result<Option<Here>, Error> {
-        let vocabulary = generation.segments[ordinal].view.vocabulary();
-        let texts = vocabulary.map_or(Texts::ALL, |vocabulary| self.texts_in(vocabulary));
+    /// Looks it up in some texts of a segment; nothing for what begins too many words to choose from them here.
+    fn find_here(
+        &self,
+        texts: Texts,
+        ordinal: usize,
+        generation: &Generation,
+    ) -> Result<Option<Here>, Error> {
         let fields: Vec<TextField> = TextField::ALL.into_iter().filter(|field| texts.have(*field)).collect();
         if let Self::Begun(word) = self {
             return begun_here(word, &fields, ordinal, generation);

@@ -270,8 +270,14 @@ impl<'a> TextReader<'a> {
         if self.parsed.is_empty() {
             return Ok(TextMatches { docs: Bits::none(self.base[ordinal].bound()), sheet: None });
         }
-        let mut docs = Bits::clone(&self.base[ordinal]);
         let needed = || places.iter().filter(|&&place| !self.optional[place]);
+        let is_nowhere = needed().any(|&place| self.words[place].documents_in(ordinal) == 0);
+        if is_nowhere && !self.is_code(ordinal)? {
+            // All segments are ordered by the same keys.
+            let sheet = scored.then(|| self.generation.segments[ordinal].view.sheets.lend());
+            return Ok(TextMatches { docs: Bits::none(self.base[ordinal].bound()), sheet });
+        }
+        let mut docs = Bits::clone(&self.base[ordinal]);
         needed().for_each(|&place| self.words[place].narrow(self.generation, ordinal, &mut docs));
         if !scored {
             docs = self.having_all(ordinal, needed(), docs)?;
@@ -358,6 +364,9 @@ impl<'a> TextReader<'a> {
     }
 
     fn prefer_called(&self, ordinal: usize, docs: &Bits, scores: &mut [f32]) -> Result<(), Error> {
+        if docs.is_empty() {
+            return Ok(());
+        }
         let mut called = self.called(ordinal, &self.kind())?;
         called.and(docs);
         called.for_each(|doc| scores[doc as usize] *= CALLED_SO);

@@ -4,8 +4,9 @@
 //! dictionaries, in half a dozen forms, of which nearly all are not there, and the others in few. Finding out which in
 //! one sorted list takes a tenth of it. It is made by whoever commits or opens the index, and never changes.
 
-use std::sync::Arc;
+use std::{collections::HashMap, hash::BuildHasher as _, sync::Arc};
 
+use foldhash::fast::RandomState;
 use tantivy::index::InvertedIndexReader;
 
 use crate::{error::Error, schema::TextField};
@@ -20,6 +21,8 @@ const MOST_TERMS: usize = 200_000;
 pub(crate) struct Vocabulary {
     /// In the order of bytes, each once, with the texts that have it.
     terms: Box<[(Box<str>, Texts)]>,
+    /// By a term's hash, so that one that is not there costs a single look. Terms of one hash share their texts.
+    texts: HashMap<u64, Texts, RandomState>,
 }
 
 /// Kinds of text.
@@ -72,13 +75,22 @@ impl Vocabulary {
             }
             is_same
         });
-        Ok(Some(Self { terms: terms.into() }))
+        Ok(Some(Self::new(terms.into())))
     }
 
-    /// The texts that have the term.
+    fn new(terms: Box<[(Box<str>, Texts)]>) -> Self {
+        let mut texts = HashMap::with_capacity_and_hasher(terms.len(), RandomState::default());
+        for (term, having) in &terms {
+            let hash = texts.hasher().hash_one(&**term);
+            let known = texts.entry(hash).or_insert(Texts::NONE);
+            *known = known.or(*having);
+        }
+        Self { terms, texts }
+    }
+
+    /// The texts that may have the term: all that have it.
     pub(crate) fn having(&self, term: &str) -> Texts {
-        let found = self.terms.binary_search_by(|(known, _)| (**known).cmp(term));
-        found.map_or(Texts::NONE, |place| self.terms[place].1)
+        self.texts.get(&self.texts.hasher().hash_one(term)).copied().unwrap_or(Texts::NONE)
     }
 
     /// The terms that begin so, in order, itself included, and the texts that have them.
@@ -97,7 +109,7 @@ mod tests {
     fn words_are_found_as_a_whole_and_by_their_beginning() {
         let (name, sku) = (Texts::of(TextField::Name), Texts::of(TextField::Sku));
         let terms = [("a", name), ("kettle", sku), ("kettles", name), ("kex", name.or(sku))];
-        let vocabulary = Vocabulary { terms: terms.map(|(term, texts)| (Box::from(term), texts)).into() };
+        let vocabulary = Vocabulary::new(terms.map(|(term, texts)| (Box::from(term), texts)).into());
         let having = ["kettle", "kett", "", "z"].map(|term| vocabulary.having(term));
         assert_eq!(having, [sku, Texts::NONE, Texts::NONE, Texts::NONE]);
         let beginning = |prefix| vocabulary.beginning(prefix).collect::<Vec<_>>();
