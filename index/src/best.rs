@@ -52,7 +52,8 @@ struct Best {
     docs: Vec<(u32, f32)>,
 }
 
-/// The best of each word that was asked of a segment: it never changes, so that this outlasts the generation.
+/// The best of each word that was asked of a segment and is not missing in its list of words: it never changes, so that
+/// this outlasts the generation.
 #[derive(Debug)]
 pub(crate) struct Bests(Bounded<Arc<Asked>, Arc<Best>>);
 
@@ -102,10 +103,11 @@ pub(crate) fn alone(query: &Query) -> Option<&str> {
     text.as_deref().filter(|_| is_all && is_best_first && is_near)
 }
 
-/// How many documents are in segments for which the best of a word are not kept.
+/// How many documents are in segments for which the best of a word are not kept, though it may be there.
 pub(crate) fn unkept(generation: &Generation, asked: &Asked) -> usize {
-    let unkept = generation.segments.iter().filter(|segment| !segment.view.bests.0.has(asked));
-    unkept.map(|segment| segment.view.documents() as usize).sum()
+    let views = generation.segments.iter().map(|segment| &segment.view);
+    let unkept = views.filter(|view| !view.bests.0.has(asked) && !asked.is_unlisted(view));
+    unkept.map(|view| view.documents() as usize).sum()
 }
 
 /// Answers a query whose text is one word and all that it asks for; nothing where it is another one, where the word has
@@ -190,10 +192,11 @@ impl TextReader<'_> {
     /// Adds the first `end` documents of a segment that are still there, best first, and says how many there are in
     /// all; nothing if that cannot be told from what is kept.
     fn best_of(&self, ordinal: usize, end: usize, found: &mut Vec<Scored>) -> Result<Option<u64>, Error> {
-        if self.words[0].documents_in(ordinal) == 0 {
+        let segment = &self.generation.segments[ordinal];
+        // Others keep that there are none, by which it is told what the next search takes.
+        if segment.view.vocabulary().is_some() && self.words[0].documents_in(ordinal) == 0 {
             return Ok(Some(0));
         }
-        let segment = &self.generation.segments[ordinal];
         let best = self.kept_best(ordinal)?;
         let there = best.docs.iter().filter(|(doc, _)| segment.offered.contains(*doc)).take(end);
         let before = found.len();

@@ -118,27 +118,30 @@ impl Known {
         generation: &Generation,
     ) -> Result<Option<Arc<Self>>, Error> {
         let mut postings = Vec::with_capacity(before.len());
-        let mut new = Vec::new();
+        let (mut new, mut is_any_read) = (Vec::new(), false);
         for (ordinal, before) in before.iter().enumerate() {
             if let Some(before) = before {
                 postings.push(Arc::clone(&self.postings[*before]));
                 continue;
             }
-            if let Some(held) = generation.segments[ordinal].view.held.0.get(&self.asked) {
+            let view = &generation.segments[ordinal].view;
+            if let Some(held) = view.held.0.get(&self.asked) {
                 postings.push(held);
                 continue;
             }
             let Some((found, is_read)) = Postings::find(&self.asked, ordinal, generation)? else {
                 return Ok(None);
             };
-            if is_read {
+            // Where words are listed, that it is not there is found again as soon as it is kept.
+            if view.vocabulary().is_none() || !found.all.is_empty() {
                 new.push(ordinal);
             }
+            is_any_read |= is_read;
             postings.push(found);
         }
         let known = Arc::new(Self::of(Arc::clone(&self.asked), postings));
-        // What was known already was kept by those who had asked that.
-        if new.is_empty() || generation.is_whole() {
+        // What was known before was kept by those who had read it.
+        if !is_any_read || generation.is_whole() {
             for ordinal in new {
                 generation.segments[ordinal].view.held.keep(&self.asked, &known.postings[ordinal]);
             }

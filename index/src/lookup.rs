@@ -28,6 +28,7 @@ use crate::{
     generation::Generation,
     postings,
     schema::TextField,
+    segment::SegmentView,
     text::{self, SIZE_MARK, STEM_MARK},
     vocabulary::{Texts, Vocabulary},
     words::Places,
@@ -188,14 +189,18 @@ impl Form {
     ) -> Result<(Option<Arc<Here>>, bool), Error> {
         static NOWHERE: LazyLock<Arc<Here>> = LazyLock::new(Arc::default);
         let view = &generation.segments[ordinal].view;
-        let texts = view.vocabulary().map_or(Texts::ALL, |vocabulary| self.texts_in(vocabulary));
-        if texts == Texts::NONE {
-            return Ok((Some(Arc::clone(&NOWHERE)), false));
+        if let Some(here) = view.looked_up.0.get(self) {
+            return Ok((here, false));
         }
-        match view.looked_up.0.get(self) {
-            Some(here) => Ok((here, false)),
-            None => Ok((self.find_here(texts, ordinal, generation)?.map(Arc::new), true)),
+        match view.vocabulary().map_or(Texts::ALL, |vocabulary| self.texts_in(vocabulary)) {
+            Texts::NONE => Ok((Some(Arc::clone(&NOWHERE)), false)),
+            texts => Ok((self.find_here(texts, ordinal, generation)?.map(Arc::new), true)),
         }
+    }
+
+    /// Whether the list of a segment's words says that it is not there; where there is none, nobody knows.
+    pub(crate) fn is_unlisted(&self, segment: &SegmentView) -> bool {
+        segment.vocabulary().is_some_and(|vocabulary| self.texts_in(vocabulary) == Texts::NONE)
     }
 
     /// Keeps where in a segment it is, which outlasts the generation: nothing that was read while somebody wrote to the

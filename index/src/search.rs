@@ -171,6 +171,7 @@ mod tests {
         Engine,
         document::{AttributeValue, Category, Document, Variant},
         query::SortKey,
+        vocabulary::MOST_DOCUMENTS,
     };
 
     fn add(engine: &Engine, ids: std::ops::Range<i64>) {
@@ -210,6 +211,29 @@ mod tests {
         assert!(taken(&slip).is_some());
         add(&engine, 9..10);
         assert_eq!(taken(&slip), None, "what a slip may mean has to be found out again");
+    }
+
+    #[test]
+    fn segments_without_a_word_take_nothing_of_whoever_asks_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(directory.path()).unwrap();
+        let lexicon = Lexicon::standard();
+        let sort = vec![SortKey { field: SortField::Relevance, descending: false }];
+        let query = Query { text: Some("bamboo".to_owned()), sort, limit: 24, ..Query::default() };
+        let ask = || engine.reader().find(&query, lexicon).unwrap().total;
+        let taken = || steps(&engine.reader().0, &query, lexicon, usize::MAX);
+        add(&engine, 0..i64::from(MOST_DOCUMENTS) + 9);
+        let mut writer = engine.writer(0).unwrap();
+        writer.upsert(&Document::offered(9_000, "Bamboo tray")).unwrap();
+        writer.commit("").unwrap();
+        drop(writer);
+        add(&engine, 9_001..9_004);
+        let view = |ordinal: usize| Arc::clone(&engine.reader().0.segments[ordinal].view);
+        assert_eq!((0..3).filter(|&ordinal| view(ordinal).vocabulary().is_some()).count(), 2);
+        assert_eq!((ask(), taken()), (1, Some(24)));
+        add(&engine, 9_004..9_006);
+        assert!(taken() < Some(MOST_DOCUMENTS as usize), "it is looked up anew, and nothing is looked at");
+        assert_eq!((ask(), taken()), (1, Some(24)));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The words of a small segment, in memory.
 //!
 //! A commit brings a small segment, in which every word of every text has to be looked for anew: in some eight
-//! dictionaries, in half a dozen forms, of which nearly all are not there, and the others in few. Finding out which in
-//! one sorted list takes a tenth of it. It is made by whoever commits or opens the index, and never changes.
+//! dictionaries, in half a dozen forms, of which nearly all are not there, and the others in few. A single table says
+//! which, and a sorted list which begin so. Both are made by whoever commits or opens the index, and never change.
 
 use std::{collections::HashMap, hash::BuildHasher as _, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{error::Error, schema::TextField};
 
 /// Documents of a segment whose words are listed, at most: those that come and go with commits.
 pub(crate) const MOST_DOCUMENTS: u32 = 2_048;
-/// And how many there are of them: some megabytes.
+/// And how many there are of them: a dozen megabytes.
 const MOST_TERMS: usize = 200_000;
 
 /// All terms of all texts of a segment, marked ones included.

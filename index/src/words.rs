@@ -23,6 +23,7 @@ use crate::{
     rank,
     read::Read,
     schema::TextField,
+    segment::SegmentView,
     settings::Weights,
     taken::Taken,
     word::Occurring,
@@ -116,6 +117,11 @@ impl Asked {
 
     pub(crate) fn bytes(&self) -> usize {
         (self.forms.len() + 1) * ENTRY_BYTES
+    }
+
+    /// Whether the list of a segment's words says that it is not there.
+    pub(crate) fn is_unlisted(&self, segment: &SegmentView) -> bool {
+        self.forms.iter().all(|(form, ..)| form.is_unlisted(segment))
     }
 
     /// Whether it begins so many words that it is decided over all segments which of them count.

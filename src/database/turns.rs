@@ -21,7 +21,7 @@ use tokio::{
 use super::{RESTED, store};
 
 /// How long somebody waits for a turn in which no other one ends: about twice what a write takes on a busy machine. Turns
-/// that take longer wait themselves, for a row.
+/// that take longer wait themselves, for a row, or for a processor where searches take all of them.
 const PATIENCE: Duration = Duration::from_millis(10);
 /// And so many times at most, however fast others end, where PostgreSQL has the same processors: more connections would only
 /// take those from each other. Where it has its own, more connections do more, and nobody waits a second time.
