@@ -174,6 +174,11 @@ fn whoever_writes_says_so() {
 }
 
 #[test]
+fn transactions_begin_in_one_place() {
+    keep(&["src/"], places::transactions_begin_in_one_place);
+}
+
+#[test]
 fn whoever_claims_a_key_gives_it_back() {
     keep(&["src/"], places::a_claimed_key_is_given_back);
 }

@@ -2,6 +2,8 @@
 //!
 //! It is made of pieces that stay with their segments, and is carried into the next generation with those that stay.
 
+// over 400 lines: where a word stands, how that is carried on and what it comes to are one look-up
+
 use std::{
     borrow::Cow,
     collections::BTreeSet,

@@ -249,6 +249,17 @@ pub async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>
     begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
+/// The same of one that only reads, all as of one moment.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
+    const READING: &str = "begin transaction isolation level repeatable read read only";
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(READING).await });
+    begun.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+}
+
 /// Whether the database answers.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use sqlx::{PgConnection, PgExecutor, PgPool, postgres::PgListener};
 
 use super::snapshot::Snapshot;
+use crate::database;
 
 /// The channel on which nodes tell each other that the catalog changed.
 const CHANNEL: &str = "duka_catalog";
@@ -27,7 +28,7 @@ pub(super) struct Present {
 
 /// Opens the one snapshot in which log and rows are read.
 pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
-    pool.begin_with("begin transaction isolation level repeatable read read only").await
+    database::begin_snapshot(pool).await
 }
 
 /// Counts the catalog anew for the planner.
@@ -98,7 +99,7 @@ pub(super) async fn has_foreign_log(db: &mut PgConnection) -> sqlx::Result<bool>
 
 /// Forgets a foreign log. Truncating renews the epoch, so that every mirror starts anew.
 pub(super) async fn forget_log(pool: &PgPool) -> sqlx::Result<()> {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = database::begin(pool).await?;
     sqlx::query!("truncate change_log").execute(&mut *transaction).await?;
     sqlx::query!("delete from index_consumer").execute(&mut *transaction).await?;
     sqlx::query!("update change_floor set floor = '0', cut_at = now()").execute(&mut *transaction).await?;

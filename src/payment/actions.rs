@@ -21,6 +21,7 @@ use super::{
 use crate::{
     app::App,
     auth::{self, Author, Customer},
+    database,
     error::{Error, Fault, Kind, Result},
     idempotency::{self, Answered, Begun, Claim, Kept, Request},
     order::{
@@ -278,7 +279,7 @@ pub async fn status(app: &App, user: Customer, order_id: i64) -> Result<Standing
     let is_admin = user.admin().is_some();
     let owner = if is_admin { None } else { Some(user.user_id()) };
     // The attempt and the order, as they stood at one moment: never the one after a step and the other before it.
-    let mut snapshot = store::snapshot(&app.web).await?;
+    let mut snapshot = database::begin_snapshot(&app.web).await?;
     let payment_status = paying::payment_status(&mut snapshot, order_id, owner).await?;
     let which = Which { order_id: Some(order_id), ..Which::default() };
     let attempts = store::payments(&mut *snapshot, which).await?;

@@ -9,7 +9,7 @@ pub(super) mod refund;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use sqlx::{PgConnection, PgExecutor, PgPool, Postgres, Transaction, postgres::types::PgInterval};
+use sqlx::{PgConnection, PgExecutor, postgres::types::PgInterval};
 use time::OffsetDateTime;
 
 use super::model::{Names, Payment, Status};
@@ -22,11 +22,6 @@ use crate::{
 fn interval(wait: Duration) -> PgInterval {
     let microseconds = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
     PgInterval { months: 0, days: 0, microseconds }
-}
-
-/// Begins to read, all as of one moment.
-pub(super) async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>> {
-    Ok(pool.begin_with("begin transaction isolation level repeatable read read only").await?)
 }
 
 struct PaymentRow {

@@ -276,3 +276,35 @@ async fn where_all_connections_to_the_database_are_taken_searches_go_on_and_the_
     })
     .await;
 }
+
+/// In the midst of any of these, also while what it reads begins.
+#[tokio::test]
+async fn whoever_goes_away_leaves_no_transaction_to_the_next_one() {
+    with_shop(async |shop| {
+        let user = shop.user("gone", Role::Customer).await;
+        let go_away = async |path: &str, number: u64| {
+            let asked =
+                format!("GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", user.access);
+            for step in 0..40 {
+                let mut stream = TcpStream::connect(shop.shop.address).await.unwrap();
+                stream.write_all(asked.as_bytes()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis((step + number) % 6)).await;
+            }
+        };
+        let paths = ["/api/wishlist/", "/api/cart/", "/api/order/", "/api/payment/1/status/"];
+        join_all((0..16).map(|number| go_away(paths[number as usize % paths.len()], number))).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let left: Vec<String> = sqlx::query_scalar(
+            "select application_name || ': ' || query from pg_stat_activity
+             where datname = current_database() and state like 'idle in transaction%'",
+        )
+        .fetch_all(&shop.db)
+        .await
+        .unwrap();
+        assert!(left.is_empty(), "{left:#?}");
+        for _ in 0..20 {
+            shop.get_as(&user, "/api/cart/").await.expect(200);
+        }
+    })
+    .await;
+}

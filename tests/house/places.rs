@@ -174,6 +174,18 @@ pub(crate) fn the_engine_is_apart(source: &Source) -> Vec<Breach> {
     lines.map(|line| source.breach(line, what)).collect()
 }
 
+/// A transaction whose beginning is given up is left to the next one on its connection, unless it begins on a task of its
+/// own.
+pub(crate) fn transactions_begin_in_one_place(source: &Source) -> Vec<Breach> {
+    if !source.path.starts_with("src/") || source.path == "src/database/mod.rs" {
+        return Vec::new();
+    }
+    let what = "begun where it may be given up; begin it with `auth::begin`, `database::begin` or \
+                `database::begin_snapshot`";
+    let lines = [".begin()", ".begin_with("].into_iter().flat_map(|begin| source.lines_with(begin));
+    lines.map(|line| source.breach(line, what)).collect()
+}
+
 /// Whoever writes says so: nothing reaches the audit without its author.
 pub(crate) fn transactions_have_an_author(source: &Source) -> Vec<Breach> {
     if UNSIGNED.contains(&source.path.as_str()) {
@@ -184,9 +196,6 @@ pub(crate) fn transactions_have_an_author(source: &Source) -> Vec<Breach> {
     let lines = [".begin()", ".begin_with(", "database::begin("]
         .into_iter()
         .flat_map(|begin| source.lines_with(begin));
-    // Who cannot write needs no name.
-    let text: Vec<&str> = source.text.lines().collect();
-    let lines = lines.filter(|line| !text.get(line - 1).is_some_and(|text| text.contains("read only\")")));
     lines.map(|line| source.breach(line, what)).collect()
 }
 
@@ -303,6 +312,15 @@ fn a_transaction_of_nobody_s_is_refused() {
                 let c = pool.begin_with(\"x\").await?;\n    let d = database::begin(&app.web).await?;\n}\n";
     assert_eq!(lines(&transactions_have_an_author(&Source::new("src/cart/actions.rs", text))), [2, 4, 5]);
     assert!(transactions_have_an_author(&Source::new("src/auth/author.rs", text)).is_empty());
+}
+
+#[test]
+fn a_transaction_that_may_be_given_up_as_it_begins_is_refused() {
+    let text = "fn f() {\n    let a = app.web.begin().await?;\n    let b = auth::begin(&app.web, admin).await?;\n    \
+                let c = pool.begin_with(READING).await?;\n    let d = database::begin_snapshot(&pool).await?;\n}\n";
+    assert_eq!(lines(&transactions_begin_in_one_place(&Source::new("src/indexing/store.rs", text))), [2, 4]);
+    assert!(transactions_begin_in_one_place(&Source::new("src/database/mod.rs", text)).is_empty());
+    assert!(transactions_begin_in_one_place(&Source::new("tests/api/a.rs", text)).is_empty());
 }
 
 #[test]
