@@ -57,8 +57,11 @@ async fn a_change_of_a_variant_s_stock_takes_two_statements() {
     with_shop(async |shop| {
         let admin = shop.admin().await;
         let made = open(shop, &admin, 1).await;
-        let told = statements(stock(shop, &admin, made[0].1, 3)).await;
+        shop.settled().await;
+        let mut told = statements(stock(shop, &admin, made[0].1, 3)).await;
         assert_eq!(told.0, 200);
+        // The mirror may follow at once.
+        told.1.retain(|told| !told.starts_with("with recursive\n") && !told.contains("change_log"));
         let begin = ["select live_role", "with owned as"];
         let is_told = told.1.len() == begin.len()
             && begin.iter().zip(&told.1).all(|(begin, told)| told.starts_with(begin));
