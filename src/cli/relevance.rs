@@ -19,7 +19,7 @@ use super::{
 use crate::{
     clock::Clock,
     config::Config,
-    database::Database,
+    database::{self, Database},
     indexing::{self, IndexingError, Tuning, verify},
     lifecycle::Interrupts,
     search::relevance::{
@@ -62,7 +62,7 @@ impl Relevance {
         let database = Database::open(&config).await?;
         let pool = database.work_pool("duka relevance");
         let asking = async {
-            let mut snapshot = indexing::begin_snapshot(&pool).await?;
+            let mut snapshot = database::begin_snapshot(&pool).await?;
             let tuning = indexing::tuning(&mut snapshot).await?;
             snapshot.rollback().await?;
             let engine = verify::open(&config.data_dir).await?;

@@ -14,12 +14,12 @@ use super::store;
 use crate::{
     app::App,
     auth::Admin,
+    database::begin_snapshot,
     error::{Error, Result},
     import::{
         row::{Row, to_csv},
         source::Format,
     },
-    indexing::begin_snapshot,
     money::Currency,
 };
 

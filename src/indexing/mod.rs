@@ -34,7 +34,7 @@ use std::{
 };
 
 use duka_index::{Document, Engine};
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool};
 use tokio::{
     sync::{Mutex, Notify, mpsc, oneshot, watch},
     task::JoinHandle,
@@ -107,14 +107,6 @@ pub enum IndexingError {
     /// Asked to stop.
     #[error("cancelled")]
     Cancelled,
-}
-
-/// Opens a read-only transaction that sees one snapshot from beginning to end.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-    store::begin(pool).await
 }
 
 /// Counts the catalog anew for the database's planner. After a large change, and in a restored database, it would

@@ -15,6 +15,7 @@ use crate::{
     app::App,
     auth::{Role, Vendor, Viewer},
     catalog::CatalogWrite,
+    database,
     error::{Error, Kind, Result},
     indexing::{self, Version},
 };
@@ -35,7 +36,7 @@ pub struct Detail {
 /// # Errors
 /// 404.
 pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Detail> {
-    let mut snapshot = indexing::begin_snapshot(&app.web).await?;
+    let mut snapshot = database::begin_snapshot(&app.web).await?;
     let detail = read(app, &mut snapshot, id).await?;
     snapshot.rollback().await?;
     detail.filter(|detail| sees(viewer, &detail.document)).ok_or_else(|| Error::not_found("product"))
@@ -46,7 +47,7 @@ pub async fn one(app: &App, viewer: Viewer, id: i64) -> Result<Detail> {
 /// # Errors
 /// 404.
 pub async fn with_slug(app: &App, viewer: Viewer, slug: &str) -> Result<Detail> {
-    let mut snapshot = indexing::begin_snapshot(&app.web).await?;
+    let mut snapshot = database::begin_snapshot(&app.web).await?;
     let id = store::with_slug(&mut snapshot, variant::model::Scope::of(viewer), slug).await?;
     let detail = match id {
         Some(id) => read(app, &mut snapshot, id).await?,

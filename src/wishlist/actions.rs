@@ -12,6 +12,7 @@ use super::{
 use crate::{
     app::App,
     auth::{self, Customer},
+    database,
     error::{Error, Kind, Result},
     indexing,
 };
@@ -22,7 +23,7 @@ use crate::{
 /// None of its own.
 pub async fn read(app: &App, user: Customer) -> Result<Wishlist> {
     let at = app.clock.micros();
-    let mut snapshot = indexing::begin_snapshot(&app.web).await?;
+    let mut snapshot = database::begin_snapshot(&app.web).await?;
     let Some(list) = store::list(&mut *snapshot, user.user_id()).await? else {
         snapshot.rollback().await?;
         let made = store::ensure(&app.web, user.user_id()).await?.ok_or_else(closed)?;

@@ -6,7 +6,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use duka::{
     auth::Role,
-    indexing::{Indexing, Version, begin_snapshot, tuning},
+    database::begin_snapshot,
+    indexing::{Indexing, Version, tuning},
 };
 use duka_index::{Settings, Synonym};
 use reqwest::Method;
