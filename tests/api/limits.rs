@@ -296,7 +296,8 @@ async fn whoever_goes_away_leaves_no_transaction_to_the_next_one() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let left: Vec<String> = sqlx::query_scalar(
             "select application_name || ': ' || query from pg_stat_activity
-             where datname = current_database() and state like 'idle in transaction%'",
+             where datname = current_database() and state like 'idle in transaction%'
+               and xact_start < now() - interval '400 ms'",
         )
         .fetch_all(&shop.db)
         .await
