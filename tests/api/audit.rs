@@ -8,7 +8,6 @@ mod silence;
 mod writes;
 
 use serde_json::Value;
-use sqlx::Executor;
 
 use crate::support::{Answer, TestShop, User};
 
@@ -30,11 +29,6 @@ async fn of(shop: &TestShop, admin: &User, answer: &Answer) -> Vec<Value> {
 /// Lines in all.
 async fn count(shop: &TestShop) -> i64 {
     sqlx::query_scalar("select count(*) from audit_log").fetch_one(&shop.db).await.unwrap()
-}
-
-/// Runs statements as somebody at a prompt does.
-async fn at_a_prompt(shop: &TestShop, statements: &'static str) {
-    shop.db.execute(statements).await.unwrap();
 }
 
 /// The line's action, and its fields before and after.

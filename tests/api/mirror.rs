@@ -154,7 +154,7 @@ async fn a_truncated_catalog_is_built_anew() {
         fill(shop, 10).await;
         shop.settled().await;
         let epoch = shop.shop.app.indexing.applied().epoch;
-        sqlx::raw_sql("truncate product cascade").execute(&shop.db).await.unwrap();
+        shop.at_a_prompt("truncate product cascade").await.unwrap();
         fill(shop, 3).await;
         let begun = Instant::now();
         while shop.shop.app.indexing.applied().epoch == epoch {

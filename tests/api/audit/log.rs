@@ -4,7 +4,7 @@ use duka::auth::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{PATH, at_a_prompt, log, of, told};
+use super::{PATH, log, of, told};
 use crate::support::{PASSWORD, TestDatabase, TestShop, User, with_shop};
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_line_says_everything() {
             })
         );
         // Users are never deleted, and may change their names.
-        at_a_prompt(shop, "update users set username = 'gone'").await;
+        shop.at_a_prompt("update users set username = 'gone'").await.unwrap();
         assert_eq!(of(shop, &admin, &made).await[0]["actor"]["username"], "gone");
     })
     .await;
@@ -166,8 +166,7 @@ async fn nobody_rewrites_it() {
             "truncate users cascade",
             "begin; update category set name = 'D'; set constraints all immediate; delete from audit_log; commit",
         ] {
-            let mut connection = shop.db.acquire().await.unwrap().detach();
-            let refused = sqlx::raw_sql(statement).execute(&mut connection).await.unwrap_err();
+            let refused = shop.at_a_prompt(statement).await.unwrap_err();
             assert!(refused.to_string().contains("append-only"), "{statement}: {refused}");
         }
         let leave = "begin; delete from refresh_token; delete from session; delete from users where role = 'admin'";
@@ -187,12 +186,12 @@ async fn no_secret_and_nothing_personal_is_in_it() {
         shop.user("somebody", Role::Customer).await;
         let changed = json!({"old_password": PASSWORD, "new_password": "another long passphrase"});
         shop.post_as(&admin, "/api/auth/password/", changed).await.expect(204);
-        at_a_prompt(
-            shop,
+        shop.at_a_prompt(
             "update users set role = 'vendor', phone = '+254712345678', email = 'ada@example.org', password_hash = '$argon2id$x' where role = 'customer';
              insert into users (username, email, password_hash) values ('by-hand', 'hand@example.org', '$argon2id$y')",
         )
-        .await;
+        .await
+        .unwrap();
         let user = log(shop, &admin, "action=user.update").await.remove(0);
         assert_eq!(
             told(&user),

@@ -4,7 +4,7 @@ use duka::auth::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{at_a_prompt, count, log, told};
+use super::{count, log, told};
 use crate::support::with_shop;
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_prompt_counts_too() {
             "update product set popularity = 7",
             "update users set first_name = first_name, role = role",
         ] {
-            at_a_prompt(shop, transaction).await;
+            shop.at_a_prompt(transaction).await.unwrap();
         }
         let mut all = log(shop, &admin, "").await;
         all.truncate(all.len() - start);
@@ -88,7 +88,7 @@ async fn a_prompt_counts_too() {
         for line in &all {
             assert_eq!((&line["actor"], &line["request_id"], &line["address"]), (&Value::Null, &Value::Null, &Value::Null));
         }
-        at_a_prompt(shop, "truncate category cascade").await;
+        shop.at_a_prompt("truncate category cascade").await.unwrap();
         let gone = log(shop, &admin, "action=category.truncate").await;
         assert_eq!((gone.len(), &gone[0]["entity_id"]), (1, &Value::Null));
     })

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    at_a_prompt, count, log, of,
+    count, log, of,
     operations::{ASKED, ELSEWHERE, OWN, SELF, operations},
 };
 use crate::support::{Answer, TestShop, User, with_shop};
@@ -320,11 +320,11 @@ async fn every_write_leaves_one_line() {
         })
         .await;
         // Of another node, so that it does not end by itself.
-        at_a_prompt(
-            shop,
+        shop.at_a_prompt(
             "insert into job (kind, node_id, heartbeat_at) values ('reindex', 'elsewhere', now())",
         )
-        .await;
+        .await
+        .unwrap();
         let waiting = log(shop, admin, "action=job.create").await[0]["entity_id"].as_i64().unwrap();
         let cancelled = write(Write {
             by: admin,

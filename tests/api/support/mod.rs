@@ -153,6 +153,20 @@ pub async fn decoded(request: reqwest::RequestBuilder) -> (u16, HeaderMap, Vec<u
 pub const PASSWORD: &str = "a fine long passphrase";
 
 impl TestShop {
+    /// Runs statements as somebody at a prompt does, over a connection of their own; again where they lock
+    /// themselves out with what the shop reads meanwhile: a `truncate` takes its tables in another order.
+    pub async fn at_a_prompt(&self, statements: &'static str) -> Result<(), sqlx::Error> {
+        loop {
+            let mut connection = self.db.acquire().await?.detach();
+            let ran = sqlx::raw_sql(statements).execute(&mut connection).await;
+            let deadlock =
+                matches!(&ran, Err(sqlx::Error::Database(e)) if e.code().as_deref() == Some("40P01"));
+            if !deadlock {
+                return ran.map(drop);
+            }
+        }
+    }
+
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, format!("{}{path}", self.base))
     }
