@@ -8,7 +8,7 @@ use std::sync::{
 use axum::http::Extensions;
 use sqlx::PgPool;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{password::Passwords, token::Keys},
@@ -73,6 +73,8 @@ pub struct Parts {
     /// What features keep for as long as the shop is open, such as the gateways of payments: by its type, since the
     /// ground does not know them.
     pub kept: Extensions,
+    /// The tasks of requests that change something: they go on when their clients leave, and a stop waits for them.
+    pub acts: TaskTracker,
     /// Whether new requests are welcome.
     pub ready: AtomicBool,
     /// Cancelled when the shop closes: answers that go on for long end then.

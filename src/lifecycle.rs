@@ -1,6 +1,6 @@
 //! A shop from start to stop, as one story.
 //!
-//! Database → schema → mirror → listener → ready; then unready → drain → jobs → mirror → database.
+//! Database → schema → mirror → listener → ready; then unready → drain → what was asked for and left → jobs → mirror → database.
 
 use std::{
     fs,
@@ -13,6 +13,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::available_parallelism,
+    time::Duration,
 };
 
 use axum::http::Extensions;
@@ -22,8 +23,9 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::Semaphore,
     task::JoinHandle,
+    time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::{App, Parts},
@@ -44,6 +46,9 @@ use crate::{
 
 /// Files of imports that wait or are brought in, at a time.
 const UPLOADS: usize = 4;
+/// How long a stop waits for what clients have asked for that did not wait for its answer: as long as a statement may take.
+const ACTS: Duration = Duration::from_secs(3);
+
 /// Why a shop did not open.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -154,6 +159,7 @@ impl Shop {
             exports: database.job_pool("duka export"),
             checkouts: Arc::new(Semaphore::new(checkouts)),
             kept,
+            acts: TaskTracker::new(),
             ready: AtomicBool::new(true),
             stopping,
         });
@@ -176,6 +182,10 @@ impl Shop {
         self.app.stopping.cancel();
         running.stop_requests.cancel();
         ended(running.requests, "listener").await;
+        self.app.acts.close();
+        if timeout(ACTS, self.app.acts.wait()).await.is_err() {
+            tracing::warn!("what some clients have asked for and left did not end in time and is cut off");
+        }
         self.app.jobs.close().await;
         running.stop_indexing.cancel();
         ended(running.indexer, "indexer").await;

@@ -1,21 +1,13 @@
 //! All routes, and what surrounds every one of them.
 //!
 //! From the outside in: a canonical path, a request id, a span and its figures, the problem body of whatever
-//! was refused, compression, time limits. What is answered or refused at once goes past all of it (`short`).
+//! was refused, compression, time limits, a task of its own for what changes something. What is answered or refused at once goes past all of it (`short`).
 
+mod in_time;
 mod request_id;
 mod short;
 
-use std::{
-    any::Any,
-    convert::Infallible,
-    future,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+use std::{any::Any, convert::Infallible, future, sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -28,9 +20,9 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use futures_util::{StreamExt, future::Either};
-use hyper::body::{Body as _, Incoming};
-use tower::{Layer, Service, ServiceExt};
+use futures_util::future::Either;
+use hyper::body::Incoming;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -43,7 +35,7 @@ use tracing::{Instrument, field::Empty};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
-use self::{request_id::request_id, short::Short};
+use self::{in_time::in_time, request_id::request_id, short::Short};
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
     graphql, health, import, openapi::QueryPaths, order, params, payment, product, review, search, shipment,
@@ -52,8 +44,6 @@ use crate::{
 
 /// The largest body that a route takes unless it says otherwise.
 const BODY_BYTES: usize = 64 * 1024;
-/// How long a request may take, its body's arrival included, until its answer begins.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// The methods that operations have; HEAD is GET without its body.
 static METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE];
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -137,6 +127,17 @@ fn router(app: App) -> Router {
     let origins = app.config.cors_origins.clone();
     let refuse = move |request, next| refuse_query(Arc::clone(&with_parameters), request, next);
     let is_secure = app.config.public_url.starts_with("https://");
+    // In one piece: each that is added by itself is one more box, which every request clones with all that are in it.
+    let around = ServiceBuilder::new()
+        .layer(middleware::from_fn(observe))
+        .layer(middleware::from_fn(protect))
+        .layer(cors(origins))
+        .layer(middleware::from_fn(refuse_hosts))
+        .layer(middleware::from_fn(refuse_codings))
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
+        .layer(middleware::from_fn_with_state(app.acts.clone(), in_time))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(CatchPanicLayer::custom(panicked));
     let router = routes
         .merge(graphql::routes(&app))
         .layer(middleware::from_fn(refuse))
@@ -146,15 +147,7 @@ fn router(app: App) -> Router {
         )
         .merge(swagger)
         .merge(storefront::routes(&app.config))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(middleware::from_fn(in_time))
-        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
-        .layer(middleware::from_fn(refuse_codings))
-        .layer(middleware::from_fn(refuse_hosts))
-        .layer(cors(origins))
-        .layer(middleware::from_fn(protect))
-        .layer(middleware::from_fn(observe))
+        .layer(around)
         .with_state(app);
     if is_secure { router.layer(middleware::from_fn(over_tls)) } else { router }
 }
@@ -243,47 +236,6 @@ fn with_slash(uri: &Uri) -> Option<Uri> {
     }
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{path}/{query}").parse().ok()
-}
-
-/// Requests that take their own time: a file that is sent, by whether it keeps arriving; a comparison of the whole
-/// index, and one that takes over again, by how large it is.
-const UNTIMED: [&str; 3] =
-    [import::http::UPLOAD_PATH, "/api/admin/index/verify/", "/api/admin/index/rollback/"];
-
-/// Gives a request its time.
-async fn in_time(request: Request, next: Next) -> Response<Body> {
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    if path.is_some_and(|path| UNTIMED.contains(&path)) && request.method() == Method::POST {
-        return next.run(request).await;
-    }
-    let (request, waits) = watched(request);
-    let answered = tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await;
-    answered.unwrap_or_else(|_| {
-        if waits.load(Ordering::Relaxed) {
-            StatusCode::REQUEST_TIMEOUT.into_response()
-        } else {
-            // The client has done its part: the database is silent, most likely.
-            error::Error::unavailable("It took too long; whether it was done is not known.").into_response()
-        }
-    })
-}
-
-/// The same request, and whether it is its client that is waited for.
-fn watched(request: Request) -> (Request, Arc<AtomicBool>) {
-    let waits = Arc::new(AtomicBool::new(false));
-    if request.body().is_end_stream() {
-        return (request, waits);
-    }
-    let waiting = Arc::clone(&waits);
-    let request = request.map(|body| {
-        let mut pieces = body.into_data_stream();
-        Body::from_stream(futures_util::stream::poll_fn(move |context| {
-            let piece = pieces.poll_next_unpin(context);
-            waiting.store(piece.is_pending(), Ordering::Relaxed);
-            piece
-        }))
-    });
-    (request, waits)
 }
 
 /// Refuses parameters where a route has none: nothing that is sent is ignored. That a path lacks the method is the

@@ -27,6 +27,7 @@ mod graphql;
 mod import;
 mod import_jobs;
 mod job;
+mod leaving;
 mod limits;
 mod list_cost;
 mod lists;

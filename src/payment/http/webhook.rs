@@ -80,7 +80,7 @@ struct Accepted {
 /// What was told is looked at when it has been answered.
 fn digest(app: &App, kept: Option<i64>) {
     if let Some(id) = kept {
-        let app = app.clone();
-        tokio::spawn(async move { actions::inbox::digest_now(&app, id).await });
+        let own = app.clone();
+        app.acts.spawn(async move { actions::inbox::digest_now(&own, id).await });
     }
 }

@@ -82,6 +82,19 @@ async fn the_answer_is_kept_when_the_buyer_has_left() {
     .await;
 }
 
+#[tokio::test]
+async fn a_gateway_is_asked_when_the_buyer_has_left() {
+    with_gateway(async |shop, gateway| {
+        let buyer = Buyer::new(shop, "card").await;
+        let request = shop.request(Method::POST, "/api/payment/initiate/").bearer_auth(&buyer.user.access);
+        let request = request.json(&json!({"order_id": buyer.order}));
+        shop.leave(request, "lock table payment in exclusive mode", "payment", async || {}).await;
+        buyer.until(shop, "processing").await;
+        assert_eq!((gateway.calls("create"), gateway.made("intents")), (1, 1));
+    })
+    .await;
+}
+
 async fn phone_resolves(shop: &TestShop, gateway: &Gateway, fault: Fault) {
     let buyer = Buyer::new(shop, "mpesa").await;
     gateway.fault("push", fault.clone());

@@ -5,6 +5,7 @@ mod cluster;
 mod crowd;
 pub mod gateway;
 mod graph;
+mod leaving;
 mod statements;
 mod trade;
 
