@@ -35,6 +35,14 @@ pub fn take_slices(process: Option<Pid>, length: Duration) -> io::Result<()> {
     Ok(())
 }
 
+/// For how long this thread has run, and for how long it has waited until it could; `None` where the system does not
+/// tell (Linux does, see `Documentation/scheduler/sched-stats.rst` of the kernel).
+pub fn run_and_waited() -> Option<(Duration, Duration)> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let mut nanos = told.split_whitespace().map_while(|number| number.parse().ok()).map(Duration::from_nanos);
+    Some((nanos.next()?, nanos.next()?))
+}
+
 /// Two calls that neither the standard library nor a well-kept crate has.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "calls of the kernel with a pointer to a value that is owned here")]
@@ -102,6 +110,20 @@ mod tests {
         let here = here.join().unwrap();
         assert_eq!(here, ((before + 3).min(19), (before + 3).min(19)));
         assert_eq!(steps(), before);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_knows_what_it_has_run() {
+        let Some((before, waited)) = run_and_waited() else {
+            return eprintln!("skipped: this system does not tell for how long threads run");
+        };
+        let begun = std::time::Instant::now();
+        while begun.elapsed() < Duration::from_millis(50) {}
+        let (after, waited) = (run_and_waited().unwrap(), waited);
+        let (ran, waited) = (after.0 - before, after.1 - waited);
+        assert!(ran + waited >= Duration::from_millis(40), "{ran:?} and {waited:?}");
+        assert!(ran > Duration::ZERO && ran <= begun.elapsed() + Duration::from_millis(10), "{ran:?}");
     }
 
     #[cfg(target_os = "linux")]

@@ -12,15 +12,15 @@ use tokio::{
 use super::{
     Applied, IndexingError, Snapshot,
     build::{CHUNK, patiently},
+    distance::{Distance, NEAR},
     mirror::Payload,
     projection,
     store::{self, Present},
 };
+use crate::niceness::run_and_waited;
 
 /// What the writer may hold before it writes a segment: more than any batch of changes needs.
 const WRITER_BYTES: usize = 64 << 20;
-/// How far its threads stand back behind those that answer searches.
-const NICENESS: i32 = 5;
 /// Between two looks whether the server has written its log.
 const WRITTEN_SOON: Duration = Duration::from_millis(5);
 /// After a commit the disk is waited for at most this often, beside all that goes on. A machine that fails before has
@@ -37,6 +37,7 @@ pub(super) struct Mirror {
     pub(super) applied: Applied,
     /// When the disk was waited for last, and who waits.
     settling: Option<(Instant, JoinHandle<()>)>,
+    distance: Distance,
 }
 
 /// The database at one snapshot, later than the mirror's.
@@ -51,7 +52,7 @@ impl Mirror {
     /// When the index does not say what it mirrors.
     pub(super) fn new(engine: Engine) -> Result<Self, IndexingError> {
         let applied = committed(&engine)?;
-        Ok(Self { engine, writer: None, applied, settling: None })
+        Ok(Self { engine, writer: None, applied, settling: None, distance: Distance::default() })
     }
 
     /// Opens the writer already, which finds out whether the index can be written, and begins with merges that are due.
@@ -68,12 +69,12 @@ impl Mirror {
         let mut patience = 50;
         loop {
             let engine = self.engine.clone();
-            // Its threads merge for seconds.
+            // Its threads merge for seconds, and for as long as they live they stand where this one does.
             let open = move || {
                 let mut writer = engine.writer(WRITER_BYTES)?;
                 first(&mut writer).map(|()| writer)
             };
-            let opening = patiently(NICENESS, move || Ok(open()))?;
+            let opening = patiently(NEAR, move || Ok(open()))?;
             match opening.await.map_err(|_| IndexingError::Panicked)?? {
                 // One that was told to stop in the middle of a commit lets go when that is done.
                 Err(duka_index::Error::WriterBusy(_)) if patience > 0 => {
@@ -149,7 +150,7 @@ impl Mirror {
     /// Shows what merges have come to while nothing changed.
     pub(super) async fn take_merged(&mut self) -> Result<(), IndexingError> {
         let Some(mut writer) = self.writer.take() else { return Ok(()) };
-        let taken = aside(move || {
+        let taken = self.aside(move || {
             writer.take_merged()?;
             Ok(writer)
         });
@@ -191,10 +192,10 @@ impl Mirror {
         for chunk in ids.chunks(CHUNK) {
             let documents = projection::documents(db, chunk).await?;
             let ids = chunk.to_vec();
-            writer = aside(move || put(writer, &ids, &documents)).await?;
+            writer = self.aside(move || put(writer, &ids, &documents)).await?;
         }
         let committing = Instant::now();
-        let committed = aside(move || {
+        let committed = self.aside(move || {
             writer.commit(&payload)?;
             Ok(writer)
         });
@@ -207,6 +208,23 @@ impl Mirror {
         Ok(())
     }
 
+    /// Does something with the writer where it, and the threads that it starts for it, stand back.
+    async fn aside(
+        &mut self,
+        work: impl FnOnce() -> Result<Writer, duka_index::Error> + Send + 'static,
+    ) -> Result<Writer, IndexingError> {
+        let doing = patiently(self.distance.steps(), move || {
+            let done = work();
+            // The thread's whole life: it does nothing else.
+            Ok((done, run_and_waited()))
+        })?;
+        let (done, spent) = doing.await.map_err(|_| IndexingError::Panicked)??;
+        if let Some((ran, waited)) = spent {
+            self.distance.learn(ran, waited);
+        }
+        Ok(done?)
+    }
+
     /// Closes the writer.
     pub(super) async fn close(&mut self) {
         let writer = self.writer.take();
@@ -215,14 +233,6 @@ impl Mirror {
             tracing::warn!(%error, "the index writer did not close");
         }
     }
-}
-
-/// Does something with the writer where it, and the threads that it starts for it, stand back.
-async fn aside(
-    work: impl FnOnce() -> Result<Writer, duka_index::Error> + Send + 'static,
-) -> Result<Writer, IndexingError> {
-    let done = patiently(NICENESS, move || Ok(work()))?;
-    Ok(done.await.map_err(|_| IndexingError::Panicked)???)
 }
 
 /// Opens a snapshot that sees only what outlasts a crash of the server. What was rolled back, or committed without

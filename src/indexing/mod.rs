@@ -14,6 +14,7 @@
 
 mod build;
 mod damage;
+mod distance;
 mod follow;
 mod lag;
 mod mend;

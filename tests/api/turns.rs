@@ -84,7 +84,7 @@ async fn requests_that_are_given_up_leave_their_turns() {
             .unwrap();
         let places = all_of(&shop.shop.app.turns).await;
         for number in 0..places {
-            // The last writes with one statement, which ends as it would have; the others with several.
+            // The last writes with one statement; the others with several.
             let path = format!("/api/product/{}/", waited_for.0);
             let given_up = async {
                 match places - number {
@@ -112,7 +112,7 @@ async fn requests_that_are_given_up_leave_their_turns() {
         .fetch_one(&shop.db)
         .await
         .unwrap();
-        assert_eq!(left, (3, "P0".to_owned()), "one statement is whole, of several nothing is left");
+        assert_eq!(left, (3, "Late".to_owned()), "what was asked for is done, whoever leaves");
     })
     .await;
 }

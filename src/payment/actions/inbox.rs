@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{
-    HOLD, PATIENCE, gateways, hash, one,
+    HOLD, PATIENCE, gateways, hash, insist, one,
     refund::{self, heard},
     settle,
     settle::settle,
@@ -178,7 +178,8 @@ async fn digest(app: &App, event: &Kept) -> Result<()> {
         Outcome::Later(why) if event.attempts >= MOST_ATTEMPTS => (None, Some(why), None),
         Outcome::Later(why) => (None, Some(why), Some(patience(event.attempts))),
     };
-    store::inbox::leave(&app.web, event.id, payment_id, error, wait).await
+    // Or its lease keeps it for half a minute.
+    insist(|| Box::pin(store::inbox::leave(&app.web, event.id, payment_id, error, wait))).await
 }
 
 /// Two seconds, then longer, up to five minutes.
