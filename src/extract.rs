@@ -31,13 +31,21 @@ impl<T: Form> FromRequest<App> for Body<T> {
             let detail = "Send the body as it is, without `Content-Encoding`.";
             return Err(Error::new(Kind::UnsupportedMediaType, detail));
         }
+        let too_large =
+            || Error::new(Kind::TooLarge, format!("The body may have at most {} KiB.", T::MOST_BYTES / 1024));
+        // To somebody who asks before sending it. Of what is on its way already the answer might be lost.
+        let length = header_text(request.headers(), "content-length").and_then(|length| length.parse().ok());
+        let asks = request.headers().contains_key(header::EXPECT);
+        if asks && length.is_some_and(|length: usize| length > T::MOST_BYTES) {
+            return Err(too_large());
+        }
         DefaultBodyLimit::max(T::MOST_BYTES).apply(&mut request);
         let value = request.extract::<AxumJson<Value>, _>().await.map_err(|rejection| match rejection {
             JsonRejection::MissingJsonContentType(_) => {
                 Error::new(Kind::UnsupportedMediaType, "Send `Content-Type: application/json`.")
             }
             JsonRejection::BytesRejection(rejected) if rejected.status() == Kind::TooLarge.status() => {
-                Error::new(Kind::TooLarge, format!("The body may have at most {} KiB.", T::MOST_BYTES / 1024))
+                too_large()
             }
             rejected => {
                 Error::new(Kind::Malformed, format!("The body is not JSON: {}", rejected.body_text()))

@@ -23,7 +23,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::Semaphore,
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -46,8 +46,9 @@ use crate::{
 
 /// Files of imports that wait or are brought in, at a time.
 const UPLOADS: usize = 4;
-/// How long a stop waits for what clients have asked for that did not wait for its answer: as long as a statement may take.
-const ACTS: Duration = Duration::from_secs(3);
+/// How long after its beginning a stop still waits for what clients have asked for that did not wait for its answer: in
+/// all less than the ten seconds after which container runtimes kill.
+const ACTS: Duration = Duration::from_secs(9);
 
 /// Why a shop did not open.
 #[derive(Debug, thiserror::Error)]
@@ -177,13 +178,13 @@ impl Shop {
 
     /// Closes: answers what has been asked, stops the jobs, ends the mirror cleanly, stops the managed database.
     pub async fn close(self) {
-        let running = self.running;
+        let (running, end) = (self.running, Instant::now() + ACTS);
         self.app.ready.store(false, Ordering::Release);
         self.app.stopping.cancel();
         running.stop_requests.cancel();
         ended(running.requests, "listener").await;
         self.app.acts.close();
-        if timeout(ACTS, self.app.acts.wait()).await.is_err() {
+        if timeout_at(end, self.app.acts.wait()).await.is_err() {
             tracing::warn!("what some clients have asked for and left did not end in time and is cut off");
         }
         self.app.jobs.close().await;

@@ -35,7 +35,11 @@ use tracing::{Instrument, field::Empty};
 use utoipa::openapi::{InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
-use self::{in_time::in_time, request_id::request_id, short::Short};
+use self::{
+    in_time::{Acts, in_time},
+    request_id::request_id,
+    short::Short,
+};
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
     graphql, health, import, openapi::QueryPaths, order, params, payment, product, review, search, shipment,
@@ -135,7 +139,7 @@ fn router(app: App) -> Router {
         .layer(middleware::from_fn(refuse_hosts))
         .layer(middleware::from_fn(refuse_codings))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
-        .layer(middleware::from_fn_with_state(app.acts.clone(), in_time))
+        .layer(middleware::from_fn_with_state(Acts::new(app.acts.clone()), in_time))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked));
     let router = routes
@@ -291,7 +295,8 @@ async fn observe(mut request: Request, next: Next) -> Response<Body> {
     let method = request.method().clone();
     let route =
         request.extensions().get::<MatchedPath>().map_or("unmatched".to_owned(), |p| p.as_str().to_owned());
-    let span = tracing::info_span!("request", %id, %method, route, otel.name = Empty, otel.kind = Empty);
+    // Of the highest level, so that warnings and errors have it whatever else is written.
+    let span = tracing::error_span!("request", %id, %method, route, otel.name = Empty, otel.kind = Empty);
     telemetry::begin_request(&span, &method, &route, request.headers());
 
     let response = next.run(request).instrument(span.clone()).await;

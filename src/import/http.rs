@@ -2,19 +2,23 @@
 
 use axum::{
     Json, RequestExt,
-    extract::{DefaultBodyLimit, Multipart, RawQuery, Request, State, multipart::MultipartError},
+    extract::{
+        DefaultBodyLimit, Multipart, RawQuery, Request, State,
+        multipart::{Field, MultipartError},
+    },
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::TryStreamExt;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     actions::Options,
     source::Format,
-    upload::{Description, Slot, Upload, demand_size},
+    upload::{Description, SILENCE, Slot, Upload, demand_size, unless_silent},
     worker,
 };
 use crate::{
@@ -147,16 +151,22 @@ async fn receive(app: &App, mut request: Request) -> Result<Upload> {
     DefaultBodyLimit::max(usize::try_from(whole).unwrap_or(usize::MAX)).apply(&mut request);
     let form = request.extract::<Multipart, _>().await;
     let mut form = form.map_err(|rejected| Error::malformed(rejected.body_text()))?;
-    let field = form.next_field().await.map_err(wrong_form)?.ok_or_else(one_file)?;
+    let field = next_field(&mut form, stopping).await?.ok_or_else(one_file)?;
     let name = field.file_name().ok_or_else(one_file)?.to_owned();
     let format = field.content_type().and_then(format_of);
     let description = Description { format, name, gzip: false };
     let body = field.map_err(wrong_form);
     let upload = Upload::receive(Slot::take(app)?, folder, most, description, body, stopping).await?;
-    match form.next_field().await.map_err(wrong_form)? {
+    match next_field(&mut form, stopping).await? {
         None => Ok(upload),
         Some(_) => Err(one_file()),
     }
+}
+
+/// The next part of a form that keeps arriving.
+async fn next_field<'a>(form: &'a mut Multipart, stopping: &CancellationToken) -> Result<Option<Field<'a>>> {
+    let next = unless_silent(form.next_field(), SILENCE, stopping).await?;
+    next.map_err(wrong_form)
 }
 
 /// The media type without its parameters.

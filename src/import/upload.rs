@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// How long a sender may be silent.
-const SILENCE: Duration = Duration::from_secs(15);
+pub(super) const SILENCE: Duration = Duration::from_secs(15);
 /// How long the whole may take.
 const WHOLE: Duration = Duration::from_secs(3600);
 /// How much is read or written at a time.
@@ -68,6 +68,23 @@ impl Slot {
     }
 }
 
+/// What arrives within so long.
+///
+/// # Errors
+/// 408 when nothing has by then, and 503 when the shop closes meanwhile.
+pub(super) async fn unless_silent<T>(
+    arrives: impl Future<Output = T>,
+    patience: Duration,
+    stopping: &CancellationToken,
+) -> Result<T> {
+    let arrived = tokio::select! {
+        arrived = timeout(patience, arrives) => arrived,
+        () = stopping.cancelled() => return Err(Error::unavailable("The server shuts down; send it again.")),
+    };
+    let detail = || format!("Nothing arrived for {} seconds, or too slowly.", SILENCE.as_secs());
+    arrived.map_err(|_| Error::new(Kind::RequestTimeout, detail()))
+}
+
 /// A file that was received whole.
 pub struct Upload {
     file: File,
@@ -97,17 +114,8 @@ impl Upload {
         let (begun, mut received) = (Instant::now(), 0);
         loop {
             let patience = SILENCE.min(WHOLE.saturating_sub(begun.elapsed()));
-            let piece = tokio::select! {
-                piece = timeout(patience, body.next()) => piece,
-                () = stopping.cancelled() => return Err(Error::unavailable("The server shuts down; send it again.")),
-            };
-            let slow = |_| {
-                Error::new(
-                    Kind::RequestTimeout,
-                    format!("Nothing arrived for {} seconds, or too slowly.", SILENCE.as_secs()),
-                )
-            };
-            let Some(piece) = piece.map_err(slow)? else { break };
+            let piece = unless_silent(body.next(), patience, stopping).await?;
+            let Some(piece) = piece else { break };
             let piece = piece?;
             received += piece.len() as u64;
             demand_size(received, most)?;

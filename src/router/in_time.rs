@@ -1,11 +1,12 @@
 //! How long a request may take, and what becomes of it when its time is up or its client leaves. What reads ends there.
 //! What changes something is done to its end: what was committed a moment before would else have nobody who asks the
 //! gateway, begins the job or writes the audit's line, and a place in a queue would be free before the work for which it
-//! stands has ended.
+//! stands has ended. That is so for [`MOST_LEFT`] at a time: whoever sends and leaves as fast as he can would else have
+//! everybody wait behind what he has left.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -20,7 +21,11 @@ use axum::{
 };
 use futures_util::StreamExt;
 use hyper::body::Body as _;
-use tokio::time::timeout;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
+    time::timeout,
+};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
@@ -36,8 +41,61 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 const UNTIMED: [&str; 3] =
     [import::http::UPLOAD_PATH, "/api/admin/index/verify/", "/api/admin/index/rollback/"];
 
+/// How many go on that nobody waits for any more: what a pool works off within its patience.
+const MOST_LEFT: usize = 64;
+
+/// The tasks of requests that change something.
+#[derive(Clone)]
+pub(super) struct Acts {
+    tasks: TaskTracker,
+    /// Places for those that were left.
+    left: Arc<Semaphore>,
+}
+
+impl Acts {
+    pub(super) fn new(tasks: TaskTracker) -> Self {
+        Self { tasks, left: Arc::new(Semaphore::new(MOST_LEFT)) }
+    }
+
+    /// Begins one; also what is to be dropped when nobody waits for it any more.
+    fn begin(&self, request: Request, next: Next) -> (tokio::task::JoinHandle<Response<Body>>, Waiting) {
+        let place = Place::default();
+        let own = Arc::clone(&place);
+        let act = async move {
+            let response = next.run(request).await;
+            drop(own);
+            response
+        };
+        let acting = self.tasks.spawn(act.in_current_span());
+        let waiting = Waiting { act: acting.abort_handle(), place, left: Arc::clone(&self.left) };
+        (acting, waiting)
+    }
+}
+
+/// The place of an act that was left, given back with the act.
+type Place = Arc<Mutex<Option<OwnedSemaphorePermit>>>;
+
+/// Somebody who waits for an act.
+struct Waiting {
+    act: AbortHandle,
+    place: Place,
+    left: Arc<Semaphore>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.act.is_finished() {
+            return;
+        }
+        match Arc::clone(&self.left).try_acquire_owned() {
+            Ok(place) => *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place),
+            Err(_) => self.act.abort(),
+        }
+    }
+}
+
 /// Gives a request its time, and what changes something a task of its own.
-pub(super) async fn in_time(State(acts): State<TaskTracker>, request: Request, next: Next) -> Response<Body> {
+pub(super) async fn in_time(State(acts): State<Acts>, request: Request, next: Next) -> Response<Body> {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let takes_its_own = path.is_some_and(|path| UNTIMED.contains(&path)) && request.method() == Method::POST;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -46,7 +104,7 @@ pub(super) async fn in_time(State(acts): State<TaskTracker>, request: Request, n
         let answered = timeout(REQUEST_TIMEOUT, next.run(request)).await;
         return answered.unwrap_or_else(|_| out_of_time(&waits));
     }
-    let mut acting = acts.spawn(next.run(request).in_current_span());
+    let (mut acting, _waiting) = acts.begin(request, next);
     let acted =
         if takes_its_own { Ok((&mut acting).await) } else { timeout(REQUEST_TIMEOUT, &mut acting).await };
     match acted {
@@ -87,4 +145,63 @@ fn watched(request: Request) -> (Request, Arc<AtomicBool>) {
         }))
     });
     (request, waits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use axum::{Router, middleware, routing::any};
+    use futures_util::{FutureExt, future::join_all};
+    use tokio::sync::Notify;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    /// How many of so many requests that are left in their midst are done.
+    async fn done_of(count: usize, method: Method) -> usize {
+        let (tasks, done, go) = (TaskTracker::new(), Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
+        let act = {
+            let (done, go) = (Arc::clone(&done), Arc::clone(&go));
+            async move || {
+                go.notified().await;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let router = Router::new()
+            .route("/", any(act))
+            .layer(middleware::from_fn_with_state(Acts::new(tasks.clone()), in_time));
+        let ask = || {
+            let request = Request::builder().method(method.clone()).uri("/").body(Body::empty()).unwrap();
+            router.clone().oneshot(request)
+        };
+        let mut asked = Box::pin(join_all((0..count).map(|_| ask())));
+        for _ in 0..10 {
+            assert!(asked.as_mut().now_or_never().is_none(), "they wait");
+            tokio::task::yield_now().await;
+        }
+        drop(asked);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        go.notify_waiters();
+        tasks.close();
+        tasks.wait().await;
+        done.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_goes_on_when_it_is_left_and_what_reads_does_not() {
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            assert_eq!(done_of(3, method).await, 3);
+        }
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert_eq!(done_of(3, method).await, 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_go_on_than_may() {
+        assert_eq!(done_of(MOST_LEFT + 5, Method::POST).await, MOST_LEFT);
+    }
 }

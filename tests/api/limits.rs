@@ -277,6 +277,25 @@ async fn where_all_connections_to_the_database_are_taken_searches_go_on_and_the_
     .await;
 }
 
+#[tokio::test]
+async fn whoever_asks_before_sending_too_much_is_told_so() {
+    with_shop(async |shop| {
+        let user = shop.user("long", Role::Customer).await;
+        let head = format!(
+            "POST /api/cart/add/ HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\ncontent-length: 65537\r\nexpect: 100-continue\r\n\r\n",
+            user.access
+        );
+        let mut stream = TcpStream::connect(shop.shop.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        let answered = stream.read_exact(&mut status);
+        tokio::time::timeout(Duration::from_secs(5), answered).await.unwrap().unwrap();
+        assert_eq!(&status, b"HTTP/1.1 413");
+    })
+    .await;
+}
+
 /// In the midst of any of these, also while what it reads begins.
 #[tokio::test]
 async fn whoever_goes_away_leaves_no_transaction_to_the_next_one() {

@@ -98,10 +98,18 @@ async fn an_upload_that_breaks_off_or_dawdles_leaves_nothing() {
             stream
         };
         drop(open().await);
-        let mut slow = open().await;
-        let mut answer = String::new();
-        tokio::time::timeout(Duration::from_secs(120), slow.read_to_string(&mut answer)).await.unwrap().unwrap();
-        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        // One that is silent in the midst of its file, and a form that is silent after it.
+        let slow = open().await;
+        let mut form = tokio::net::TcpStream::connect(shop.shop.address).await.unwrap();
+        let head = head.replace(NDJSON, "multipart/form-data; boundary=x");
+        let part = "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.ndjson\"\r\n\r\n";
+        form.write_all(format!("{head}{part}{}\r\n--x\r\ncont", rows(0..10)).as_bytes()).await.unwrap();
+        for mut dawdler in [slow, form] {
+            let mut answer = String::new();
+            let end = dawdler.read_to_string(&mut answer);
+            tokio::time::timeout(Duration::from_secs(120), end).await.unwrap().unwrap();
+            assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        }
         assert_eq!((jobs(shop).await, files(shop)), (0, before));
         // Both places are free again.
         for n in 0..4 {
