@@ -1,7 +1,7 @@
 //! What can be done with payments.
 //!
-//! An attempt is written down and committed; then the gateway is asked, also when the buyer has left, whose request's
-//! task goes on; then what was heard is written down, together with the answer to the buyer.
+//! An attempt is written down and committed; then the gateway is asked, by a task of its own that goes on when the
+//! buyer has left; then what was heard is written down, together with the answer to the buyer.
 
 use std::time::Duration;
 
@@ -68,7 +68,10 @@ pub async fn initiate(
         }
         Err(error) => return Err(error),
     };
-    ask(app, &begun, &answer).await.map(Answered::First)
+    let own = app.clone();
+    // A gateway may take longer than a request.
+    let asked = app.acts.spawn(async move { ask(&own, &begun, &answer).await });
+    asked.await.map_err(Error::internal)?.map(Answered::First)
 }
 
 enum Opened {

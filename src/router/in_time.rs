@@ -1,5 +1,5 @@
-//! How long a request may take, and what becomes of it when its time is up or its client leaves. What reads ends there.
-//! What changes something is done to its end: what was committed a moment before would else have nobody who asks the
+//! How long a request may take, and what becomes of it when its client leaves. What reads ends there. What changes
+//! something goes on for as long as it may take: what was committed a moment before would else have nobody who asks the
 //! gateway, begins the job or writes the audit's line, and a place in a queue would be free before the work for which it
 //! stands has ended. That is so for [`MOST_LEFT`] at a time: whoever sends and leaves as fast as he can would else have
 //! everybody wait behind what he has left.
@@ -23,7 +23,7 @@ use futures_util::StreamExt;
 use hyper::body::Body as _;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    task::AbortHandle,
+    task::{AbortHandle, JoinHandle},
     time::timeout,
 };
 use tokio_util::task::TaskTracker;
@@ -58,11 +58,11 @@ impl Acts {
     }
 
     /// Begins one; also what is to be dropped when nobody waits for it any more.
-    fn begin(&self, request: Request, next: Next) -> (tokio::task::JoinHandle<Response<Body>>, Waiting) {
+    fn begin(&self, act: impl Future<Output = Response<Body>> + Send + 'static) -> (Acting, Waiting) {
         let place = Place::default();
         let own = Arc::clone(&place);
         let act = async move {
-            let response = next.run(request).await;
+            let response = act.await;
             drop(own);
             response
         };
@@ -71,6 +71,8 @@ impl Acts {
         (acting, waiting)
     }
 }
+
+type Acting = JoinHandle<Response<Body>>;
 
 /// The place of an act that was left, given back with the act.
 type Place = Arc<Mutex<Option<OwnedSemaphorePermit>>>;
@@ -96,37 +98,30 @@ impl Drop for Waiting {
 
 /// Gives a request its time, and what changes something a task of its own.
 pub(super) async fn in_time(State(acts): State<Acts>, request: Request, next: Next) -> Response<Body> {
-    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let takes_its_own = path.is_some_and(|path| UNTIMED.contains(&path)) && request.method() == Method::POST;
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let (request, waits) = watched(request);
-    if reads {
-        let answered = timeout(REQUEST_TIMEOUT, next.run(request)).await;
-        return answered.unwrap_or_else(|_| out_of_time(&waits));
+    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+        return answered(request, next).await;
     }
-    let (mut acting, _waiting) = acts.begin(request, next);
-    let acted =
-        if takes_its_own { Ok((&mut acting).await) } else { timeout(REQUEST_TIMEOUT, &mut acting).await };
-    match acted {
-        Ok(acted) => acted.unwrap_or_else(|error| Error::internal(error).into_response()),
-        Err(_) => {
-            if waits.load(Ordering::Relaxed) {
-                // It has not begun, and as long as somebody reads, the connection stays.
-                acting.abort();
-            }
-            out_of_time(&waits)
-        }
-    }
+    let (acting, _waiting) = acts.begin(answered(request, next));
+    acting.await.unwrap_or_else(|error| Error::internal(error).into_response())
 }
 
-fn out_of_time(waits: &AtomicBool) -> Response<Body> {
-    let error = if waits.load(Ordering::Relaxed) {
-        Error::new(Kind::RequestTimeout, "Send the whole request within the time allowed.")
-    } else {
-        // The client has done its part: the database is silent, most likely.
-        Error::unavailable("It took too long; whether it was done is not known.")
-    };
-    error.into_response()
+/// The answer, or what is said when its time is up. Then it is given up, also where it was left: what was told to have
+/// failed must not be done after what was asked for later.
+async fn answered(request: Request, next: Next) -> Response<Body> {
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    if path.is_some_and(|path| UNTIMED.contains(&path)) && request.method() == Method::POST {
+        return next.run(request).await;
+    }
+    let (request, waits) = watched(request);
+    timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+        let error = if waits.load(Ordering::Relaxed) {
+            Error::new(Kind::RequestTimeout, "Send the whole request within the time allowed.")
+        } else {
+            // The client has done its part: the database is silent, most likely.
+            Error::unavailable("It took too long; whether it was done is not known.")
+        };
+        error.into_response()
+    })
 }
 
 /// The same request, and whether it is its client that is waited for.

@@ -53,17 +53,21 @@ pub async fn refund(
         }
         Err(error) => return Err(error),
     };
-    send(app, id).await?;
-    let written = || async {
-        let mut transaction = auth::begin(&app.web, Author::SHOP).await?;
-        let (refund, _) = one_refund(&mut transaction, id).await?;
-        let paid = paying::payment_status(&mut transaction, order_id, None).await?;
-        let kept = answer(&refund, paid)?;
-        idempotency::finish(&mut transaction, &claim, &kept).await?;
-        transaction.commit().await?;
-        Ok(kept)
-    };
-    insist(|| Box::pin(written())).await.map(Answered::First)
+    let own = app.clone();
+    let sent = app.acts.spawn(async move {
+        send(&own, id).await?;
+        let written = || async {
+            let mut transaction = auth::begin(&own.web, Author::SHOP).await?;
+            let (refund, _) = one_refund(&mut transaction, id).await?;
+            let paid = paying::payment_status(&mut transaction, order_id, None).await?;
+            let kept = answer(&refund, paid)?;
+            idempotency::finish(&mut transaction, &claim, &kept).await?;
+            transaction.commit().await?;
+            Ok(kept)
+        };
+        insist(|| Box::pin(written())).await
+    });
+    sent.await.map_err(Error::internal)?.map(Answered::First)
 }
 
 /// The answer to a request whose first process has died over it, once anything is known.
