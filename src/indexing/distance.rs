@@ -1,13 +1,14 @@
 //! How far those who write the index stand back behind those who answer searches: far, as long as that leaves them a
-//! processor. A change is put in within 30 ms then and takes from searches hardly any time; but where searches want more
-//! than all processors, whoever stands far back gets next to none of them, and a change is seen after seconds.
+//! processor. Then it takes hardly any time from searches; but where searches want more than all processors, whoever stands
+//! far back gets next to none of them, and a change is seen after a second or more.
 
 use std::time::{Duration, Instant};
 
-/// Far: a fortieth of what a searching thread gets beside it. Beside 500 changes a second the slowest hundredth of
-/// searches takes a tenth less than with [`NEAR`], the slowest thousandth a quarter.
+/// Far: a ninth of what a searching thread gets beside it, and a twenty-eighth of what one of the runtime does (weights of
+/// Linux for each niceness, see sched(7)). Beside 500 changes a second the slowest hundredth of searches takes a tenth less
+/// with 19 than with [`NEAR`]; 15 is hardly worse, and twice as fast where it has to wait.
 const FAR: i32 = 15;
-/// And near: a third.
+/// And near: as much as a searching thread, a third of what one of the runtime gets.
 pub(super) const NEAR: i32 = 5;
 /// For how long it stays near after it had to wait.
 const REST: Duration = Duration::from_secs(10);
