@@ -18,13 +18,18 @@ use duka::load::{
     mix::{Catalog, Mix},
     pace::Pace,
     process,
+    report::Report,
     wire::{Target, Wire},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::{questions::Question, stage, summary::Row};
+use super::{
+    questions::Question,
+    stage,
+    summary::{Row, rate},
+};
 
 /// Where the bare server finds what it sends.
 const BARE: &str = "DUKA_BENCH_BARE";
@@ -32,6 +37,8 @@ const BARE: &str = "DUKA_BENCH_BARE";
 const CONNECTIONS: usize = 16;
 /// Searches that are different; those of a class without a cache.
 const DISTINCT: usize = 2_000;
+/// How often the kept answer and the bare handler are asked in turn: a machine's quicker and slower seconds fall on both.
+const TURNS: usize = 9;
 
 /// How long each class is asked.
 fn length() -> Duration {
@@ -100,13 +107,12 @@ pub(crate) fn bench(criterion: &mut Criterion, runtime: &Runtime, size: u64, que
         let server = Server::duka(size, 64 << 20);
         let ready = begun.elapsed();
         latency(criterion, runtime, "duka, kept", size, &server, &newest);
-        rows.push(ask(runtime, "kept", &server, &newest));
         let file = stage::data_dir(size).join("answer.json");
         std::fs::write(&file, runtime.block_on(one(&server, &newest))).unwrap();
         rows.push(Row::told("start to ready", format!("{:.2} s", ready.as_secs_f64())));
         let bare = Server::bare(&file);
         latency(criterion, runtime, "bare handler", size, &bare, &newest);
-        rows.push(ask(runtime, "the same bytes, bare", &bare, &newest));
+        rows.extend(in_turn(runtime, [("kept", &server), ("the same bytes, bare", &bare)], &newest));
     }
     let server = Server::duka(size, 0);
     let catalog = async { Catalog::learn(&mut Wire::open(&server.target).await.unwrap()).await.unwrap() };
@@ -139,8 +145,33 @@ fn latency(criterion: &mut Criterion, runtime: &Runtime, name: &str, size: u64, 
     group.finish();
 }
 
+/// As many as each can answer: of each the run in the middle, and the first's share of the second's, turn by turn.
+fn in_turn(runtime: &Runtime, servers: [(&str, &Server); 2], mix: &Mix) -> Vec<Row> {
+    let mut turns: Vec<[Report; 2]> = (0..TURNS)
+        .map(|_| servers.map(|(name, server)| answered(runtime, name, server, mix, length() / 2)))
+        .collect();
+    let mut shares: Vec<f64> = turns.iter().map(|[first, second]| rate(first) / rate(second)).collect();
+    shares.sort_by(f64::total_cmp);
+    let mut rows: Vec<Row> = (0..2)
+        .map(|which| {
+            turns.sort_by(|one, other| rate(&one[which]).total_cmp(&rate(&other[which])));
+            Row::of(servers[which].0, &turns[TURNS / 2][which])
+        })
+        .collect();
+    let [low, middle, high] = [0, TURNS / 2, TURNS - 1].map(|place| shares[place] * 100.0);
+    rows.push(Row::told(
+        "kept of bare",
+        format!("{middle:.0} % of the requests a second ({low:.0} to {high:.0})"),
+    ));
+    rows
+}
+
 /// As many as it can answer.
 fn ask(runtime: &Runtime, name: &str, server: &Server, mix: &Mix) -> Row {
+    Row::of(name, &answered(runtime, name, server, mix, length()))
+}
+
+fn answered(runtime: &Runtime, name: &str, server: &Server, mix: &Mix, length: Duration) -> Report {
     let plan =
         |length| Plan { target: server.target.clone(), pace: Pace::Closed, connections: CONNECTIONS, length };
     let run = |length| {
@@ -148,10 +179,10 @@ fn ask(runtime: &Runtime, name: &str, server: &Server, mix: &Mix) -> Row {
         runtime.block_on(load::run(&plan(length), mix, &progress, &stop)).unwrap()
     };
     // What is new to it is not what is measured.
-    run(Duration::from_secs(1));
+    run(Duration::from_secs(1).min(length));
     let before = process::cpu(server.child.id());
-    let mut report = run(length());
+    let mut report = run(length);
     report.cpu = before.and_then(|before| Ok(process::cpu(server.child.id())? - before)).ok();
     assert_eq!(report.searches.faults(), 0, "{name}: {report}");
-    Row::of(name, &report)
+    report
 }

@@ -17,12 +17,17 @@ impl Row {
     }
 
     pub(crate) fn of(name: &str, report: &Report) -> Self {
-        let rate = report.searches.count() as f64 / report.took.as_secs_f64();
+        let rate = rate(report);
         let cpu = report.cpu_each().map_or_else(|| "?".to_owned(), |each| format!("{each:.4}"));
         let times = [0.5, 0.99].map(|share| report.searches.quantile(share).as_secs_f64() * 1_000.0);
         let told = format!("{rate:>9.0} /s {cpu:>9} ms CPU {:>9.3} p50 {:>9.3} p99", times[0], times[1]);
         Self::told(name, told)
     }
+}
+
+/// Answers a second.
+pub(crate) fn rate(report: &Report) -> f64 {
+    report.searches.count() as f64 / report.took.as_secs_f64()
 }
 
 impl fmt::Display for Row {

@@ -205,6 +205,8 @@ struct Shared {
     orders: mpsc::Sender<Order>,
     /// Held by who prepares an index to take over.
     building: Mutex<()>,
+    /// Held by who compares everything.
+    comparing: Mutex<()>,
     verdicts: Verdicts,
 }
 
@@ -256,6 +258,7 @@ impl Indexing {
             folder,
             orders,
             building: Mutex::new(()),
+            comparing: Mutex::new(()),
             verdicts: Verdicts::default(),
         }))
     }
@@ -329,13 +332,16 @@ impl Indexing {
 
     /// Compares every file with its checksum, and every document with the database; with `repair`, products that differ
     /// are indexed anew, an index with damaged files is replaced, and the report says what was found before. A damaged
-    /// one is replaced without, too, but nobody waits for that.
+    /// one is replaced without, too, but nobody waits for that. One comparison at a time, the others wait for their turn:
+    /// each holds a connection that the mirror lives by.
     ///
     /// # Errors
     /// When either cannot be read.
     pub async fn verify(&self, repair: bool) -> Result<Report, IndexingError> {
+        let turn = self.0.comparing.lock().await;
         let engine = self.engine();
         let report = verify::verify(&self.0.sources.read, engine.clone(), |_, _| {}).await?;
+        drop(turn);
         metrics::counter!("duka_index_differences_total").increment(report.differences());
         if !report.damaged_files.is_empty() {
             self.0.wake.notify_one();

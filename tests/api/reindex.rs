@@ -1,8 +1,12 @@
 //! Building the index anew, over HTTP: it takes over, is cancelled, and is one at a time.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use duka::indexing::IndexingError;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -108,6 +112,34 @@ async fn a_build_is_cancelled_in_the_middle_and_lets_go_of_everything() {
         }
         assert_eq!(left, 0, "nobody holds the snapshot any more");
         assert_eq!(shop.get("/api/product/?page_size=1").await.expect(200).json["count"], MANY);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_compares_everything_waits_for_others_who_do() {
+    with_shop(async |shop| {
+        let admin = shop.admin().await;
+        stock(shop, 500).await;
+        let compare = (0..12).map(|_| shop.post_as(&admin, "/api/admin/index/verify/", json!({})));
+        let mut reports = pin!(join_all(compare));
+        let mut most: i64 = 0;
+        let reports = loop {
+            tokio::select! {
+                reports = &mut reports => break reports,
+                () = tokio::time::sleep(Duration::from_millis(5)) => {}
+            }
+            let reading = sqlx::query_scalar(
+                "select count(*) from pg_stat_activity
+                  where datname = current_database() and application_name = 'duka indexer' and xact_start is not null",
+            );
+            most = most.max(reading.fetch_one(&shop.db).await.unwrap());
+        };
+        for report in reports {
+            assert_eq!(report.expect(200).json["compared"], 500);
+        }
+        // The mirror's own come and go beside, and what is given back is rolled back a moment later. All of the pool is 8.
+        assert!((1..=4).contains(&most), "{most} at once");
     })
     .await;
 }
