@@ -7,12 +7,12 @@ mod in_time;
 mod request_id;
 mod short;
 
-use std::{any::Any, convert::Infallible, future, sync::Arc, time::Instant};
+use std::{any::Any, convert::Infallible, future, net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
     Router,
     body::Body,
-    extract::{DefaultBodyLimit, MatchedPath, Request},
+    extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request},
     http::{
         Extensions, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version, header,
     },
@@ -22,7 +22,7 @@ use axum::{
 };
 use futures_util::future::Either;
 use hyper::body::Incoming;
-use tower::{Layer, Service, ServiceBuilder, ServiceExt};
+use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{
@@ -42,8 +42,8 @@ use self::{
 };
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
-    graphql, health, import, openapi::QueryPaths, order, params, payment, product, review, search, shipment,
-    storefront, telemetry, user, wishlist,
+    graphql, health, import, openapi::QueryPaths, order, params, payment, product, review, search, server,
+    shipment, storefront, telemetry, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -54,23 +54,21 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The shop as a service: what the accept loop calls. Searches that the runtime has no time for are turned away before
 /// anything else, unless their answer is kept.
-pub fn service(
-    app: App,
-) -> impl Service<Request<Incoming>, Response = Response<Body>, Error = Infallible, Future: Send>
-+ Clone
-+ Send
-+ 'static {
+pub fn service(app: App) -> impl server::Service {
     let short = Arc::new(Short::new(app.clone()));
     let refusing = Arc::clone(&short);
     let refuse = tower::service_fn(move |request: Request| future::ready(Ok(refusing.refuse(&request))));
     let refuse = cors(app.config.cors_origins.clone()).layer(refuse);
     let pulse = app.pulse.clone();
-    let router = router(app);
-    tower::service_fn(move |request: Request<Incoming>| {
-        if let Some(answer) = short.answer(&request) {
-            return Either::Left(Either::Left(future::ready(Ok(answer))));
+    // In one piece, which connections clone, and requests only where they have to.
+    let shop = Arc::new((short, pulse, refuse, router(app)));
+    move |peer: SocketAddr, request: Request<Incoming>| {
+        let (short, pulse, refuse, router) = &*shop;
+        if let Some(answer) = short.answer(peer, &request) {
+            return Either::Left(Either::Left(future::ready(Ok::<_, Infallible>(answer))));
         }
         let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
         if search::http::is_search(&request) && !pulse.lets_in() {
             return Either::Left(Either::Right(refuse.clone().oneshot(request)));
         }
@@ -78,7 +76,7 @@ pub fn service(
             *request.uri_mut() = canonical;
         }
         Either::Right(router.clone().oneshot(request))
-    })
+    }
 }
 
 /// The document that describes the API.
@@ -177,12 +175,30 @@ const PROTECTION: [(HeaderName, &str); 3] = [
 /// Tells browsers what they may do with the answer, where it does not say so itself.
 async fn protect(request: Request, next: Next) -> Response<Body> {
     let is_swagger = request.uri().path().starts_with("/swagger");
+    let is_from_page = request.headers().contains_key(header::ORIGIN);
     let mut response = next.run(request).await;
+    let headers = response.headers_mut();
     let policy = if is_swagger { SWAGGER_POLICY } else { POLICY };
     for (name, value) in PROTECTION.into_iter().chain([(header::CONTENT_SECURITY_POLICY, policy)]) {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
+    if !is_from_page {
+        // There is no page of another origin that may read anything.
+        headers.remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+    }
+    join_vary(headers);
     response
+}
+
+/// Lines of `Vary` by several layers, as one.
+fn join_vary(headers: &mut HeaderMap) {
+    let lines: Vec<_> = headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes).collect();
+    if lines.len() < 2 {
+        return;
+    }
+    if let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b", "[..])) {
+        headers.insert(header::VARY, joined);
+    }
 }
 
 /// Two years, as browsers' lists want it: a shop that is reached over TLS is reached so for good.

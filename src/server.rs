@@ -12,14 +12,13 @@ use std::{
     pin::{Pin, pin},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use axum::{
     body::Body,
-    extract::ConnectInfo,
     http::{HeaderValue, Request, Response, header},
 };
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -36,7 +35,6 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
-use tower::{Service, ServiceExt};
 
 /// How many connections the system keeps for the accept loop while it is busy, where it allows as many. Beyond them it
 /// lets a client try again, after a second.
@@ -84,19 +82,46 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stop` is cancelled, at most so many connections at a time, then lets the requests that have begun
-/// come to their end. A service that fails has its connection closed without an answer.
-pub async fn serve<S>(listener: TcpListener, service: S, connections: usize, stop: CancellationToken)
+/// What answers requests, each from the address of a connection's other end. One that fails has its connection closed
+/// without an answer.
+pub trait Service: Clone + Send + Sync + 'static {
+    /// The answer.
+    fn answer(
+        &self,
+        peer: SocketAddr,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<Body>, Box<dyn Error + Send + Sync>>> + Send;
+}
+
+impl<F, A, E> Service for F
 where
-    S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    F: Fn(SocketAddr, Request<Incoming>) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Result<Response<Body>, E>> + Send,
+    E: Into<Box<dyn Error + Send + Sync>>,
 {
-    let door = Door::new(service, connections, stop.clone());
+    async fn answer(
+        &self,
+        peer: SocketAddr,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Box<dyn Error + Send + Sync>> {
+        self(peer, request).await.map_err(Into::into)
+    }
+}
+
+/// Serves until `stop` is cancelled, at most so many connections at a time, then lets the requests that have begun
+/// come to their end.
+pub async fn serve(
+    listener: TcpListener,
+    service: impl Service,
+    connections: usize,
+    stop: CancellationToken,
+) {
+    let door = Door::new(service, connections);
     tokio::select! {
         () = stop.cancelled() => {}
         () = door.take_all(&listener) => {}
     }
+    door.life.is_ending.store(true, Ordering::Relaxed);
     let end = Instant::now() + LINGER;
     let _ = timeout_at(end, async {
         tokio::select! {
@@ -137,25 +162,48 @@ struct Door<S> {
     turned_away: Arc<Semaphore>,
     unread: Duration,
     open: GracefulShutdown,
-    /// Connections and requests that have come.
-    come: Arc<AtomicU64>,
-    stop: CancellationToken,
+    life: Arc<Life>,
 }
 
-impl<S> Door<S>
-where
-    S: Service<Request<Incoming>, Response = Response<Body>> + Clone + Send + 'static,
-    S::Future: Send,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    fn new(service: S, connections: usize, stop: CancellationToken) -> Self {
+/// What all connections share.
+#[derive(Default)]
+struct Life {
+    /// Connections and requests that have come.
+    come: AtomicU64,
+    is_ending: AtomicBool,
+}
+
+/// A connection's own share of it. Each request holds this and nothing that other connections hold too: a number that
+/// all processors count up and down takes longer than looking up what is answered.
+struct Connection<S> {
+    service: S,
+    peer: SocketAddr,
+    life: Arc<Life>,
+}
+
+impl<S: Service> Connection<S> {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Box<dyn Error + Send + Sync>> {
+        self.life.come.fetch_add(1, Ordering::Relaxed);
+        let mut answer = self.service.answer(self.peer, request).await?;
+        if self.life.is_ending.load(Ordering::Relaxed) {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(answer)
+    }
+}
+
+impl<S: Service> Door<S> {
+    fn new(service: S, connections: usize) -> Self {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(HEADER_BYTES);
         let places = Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS)));
         let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
         let open = GracefulShutdown::new();
         let unread = UNREAD_TIMEOUT;
-        Self { http, service, places, turned_away, unread, open, come: Arc::default(), stop }
+        Self { http, service, places, turned_away, unread, open, life: Arc::default() }
     }
 
     /// Takes whoever comes.
@@ -191,17 +239,17 @@ where
     /// Resolves when nothing has come for a moment: for so many turns of the runtime, since a process that was not let
     /// run has heard of nothing meanwhile.
     async fn quiet(&self) {
-        let (mut before, mut turns) = (self.come.load(Ordering::Relaxed), 0);
+        let (mut before, mut turns) = (self.life.come.load(Ordering::Relaxed), 0);
         while turns < QUIET {
             sleep(TURN).await;
-            let now = self.come.load(Ordering::Relaxed);
+            let now = self.life.come.load(Ordering::Relaxed);
             turns = if now == before { turns + 1 } else { 0 };
             before = now;
         }
     }
 
     fn take(&self, stream: TcpStream, peer: SocketAddr) {
-        self.come.fetch_add(1, Ordering::Relaxed);
+        self.life.come.fetch_add(1, Ordering::Relaxed);
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             return self.turn_away(stream);
         };
@@ -209,20 +257,9 @@ where
         let _ = stream.set_nodelay(true);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.unread));
-        let (service, come, stop) = (self.service.clone(), Arc::clone(&self.come), self.stop.clone());
-        let answer = service_fn(move |mut request: Request<Incoming>| {
-            come.fetch_add(1, Ordering::Relaxed);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            let answering = service.clone().oneshot(request);
-            let stop = stop.clone();
-            async move {
-                let mut answer = answering.await?;
-                if stop.is_cancelled() {
-                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                }
-                Ok::<_, S::Error>(answer)
-            }
-        });
+        let connection = Connection { service: self.service.clone(), peer, life: Arc::clone(&self.life) };
+        let connection = Arc::new(connection);
+        let answer = service_fn(move |request| Arc::clone(&connection).answer(request));
         let stream: Pin<Box<TimeoutStream<TcpStream>>> = Box::pin(stream);
         let connection = self.open.watch(self.http.serve_connection(TokioIo::new(stream), answer));
         metrics::gauge!("duka_connections").increment(1);
@@ -288,10 +325,10 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_does_not_read_is_left() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let large = tower::service_fn(|_: Request<Incoming>| async {
+        let large = |_: SocketAddr, _: Request<Incoming>| async {
             Ok::<_, std::convert::Infallible>(Response::new(Body::from(vec![0; 64 << 20])))
-        });
-        let door = Door::new(large, 2, CancellationToken::new());
+        };
+        let door = Door::new(large, 2);
         let door = Door { unread: Duration::from_millis(300), ..door };
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();

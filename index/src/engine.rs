@@ -4,11 +4,12 @@ use std::{
     fmt, fs, mem,
     ops::ControlFlow,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError},
     thread,
     time::SystemTime,
 };
 
+use arc_swap::ArcSwap;
 use tantivy::{
     Index, IndexMeta, IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyDocument, index::SegmentId,
 };
@@ -50,7 +51,7 @@ pub(crate) struct Shared {
     pub(crate) collation: Collation,
     health: Arc<Health>,
     reader: IndexReader,
-    current: RwLock<Arc<Generation>>,
+    current: ArcSwap<Generation>,
     /// The one before, for a while: whoever drops a generation last closes its files, and should be no search.
     retired: Mutex<Option<Arc<Generation>>>,
 }
@@ -138,7 +139,7 @@ impl Engine {
             collation: Collation::new()?,
             health,
             reader,
-            current: RwLock::new(Arc::new(generation)),
+            current: ArcSwap::from_pointee(generation),
             retired: Mutex::new(None),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -152,6 +153,13 @@ impl Engine {
     /// Holds the current generation, for several questions that must be answered alike.
     pub fn reader(&self) -> Reader {
         Reader(self.shared.current())
+    }
+
+    /// The [generation](Reader::generation) and the [price epoch](Reader::price_epoch) of a reader that were to be had now,
+    /// without one: nothing is counted up and down that other threads count too.
+    pub fn generation_and_price_epoch(&self, at: i64) -> (u64, i64) {
+        let current = self.shared.current.load();
+        (current.number, current.price_epoch(at))
     }
 
     /// Answers a query from the current generation, with the default [`Settings`](crate::Settings).
@@ -325,7 +333,7 @@ impl fmt::Debug for Engine {
 
 impl Shared {
     fn current(&self) -> Arc<Generation> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.current.load_full()
     }
 
     /// Whether searches see these segments and no others.
@@ -344,7 +352,7 @@ impl Shared {
         let fields = Arc::clone(&self.fields);
         let generation = Generation::new(searcher, meta.payload, fields, &self.health, Some(&before))?;
         let number = generation.number;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(generation);
+        self.current.store(Arc::new(generation));
         self.retire(Some(before));
         Ok(number)
     }

@@ -72,6 +72,12 @@ pub(crate) struct Segment {
 }
 
 impl Generation {
+    /// See [`Reader::price_epoch`](crate::Reader::price_epoch).
+    pub(crate) fn price_epoch(&self, at: i64) -> i64 {
+        let changes = self.segments.iter().filter_map(|segment| segment.view.last_price_change(at));
+        changes.max().unwrap_or(i64::MIN)
+    }
+
     /// Takes what the searcher sees. Views of segments that `before` held already are taken over.
     pub(crate) fn new(
         searcher: Searcher,

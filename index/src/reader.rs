@@ -27,8 +27,7 @@ impl Reader {
     /// `i64::MIN` when none ever did. Two searches of one generation, equal but for their instants, have equal
     /// answers when this is equal for both: it is what an answer is kept by.
     pub fn price_epoch(&self, at: i64) -> i64 {
-        let changes = self.0.segments.iter().filter_map(|segment| segment.view.last_price_change(at));
-        changes.max().unwrap_or(i64::MIN)
+        self.0.price_epoch(at)
     }
 
     /// Answers a query.

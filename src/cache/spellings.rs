@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use quick_cache::{Weighter, sync::Cache};
+
 use super::Question;
 
 /// Longer ones are rarely asked twice.
@@ -13,19 +15,27 @@ const LONGEST: usize = 1024;
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 /// Bytes that an entry takes beside its text.
 const ENTRY_BYTES: usize = 160;
+/// Bytes that most entries take, about: so many are prepared for.
+const TYPICAL_BYTES: u64 = 256;
 
 /// Remembers which question a text has asked.
-pub struct Spellings(Option<moka::sync::Cache<Arc<str>, Question>>);
+pub struct Spellings(Option<Cache<Arc<str>, Question, Bytes>>);
+
+/// Weighs texts by what they take.
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Arc<str>, Question> for Bytes {
+    fn weight(&self, text: &Arc<str>, _: &Question) -> u64 {
+        (text.len() + ENTRY_BYTES) as u64
+    }
+}
 
 impl Spellings {
     /// With room, or, where answers are not kept either, without.
     pub fn new(is_kept: bool) -> Self {
-        Self(is_kept.then(|| {
-            moka::sync::Cache::builder()
-                .max_capacity(MOST_BYTES)
-                .weigher(|text: &Arc<str>, _| u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
-                .build()
-        }))
+        let typical = usize::try_from(MOST_BYTES / TYPICAL_BYTES).unwrap_or(usize::MAX);
+        Self(is_kept.then(|| Cache::with_weighter(typical, MOST_BYTES, Bytes)))
     }
 
     /// The question that the text has asked before.

@@ -9,6 +9,7 @@ use crate::{
     database::Turn,
     error::Result,
     indexing::Version,
+    reply,
 };
 
 mod store;
@@ -126,6 +127,5 @@ impl std::ops::DerefMut for CatalogWrite {
 
 /// The header of a write's answer.
 pub fn version_header(version: Version) -> (HeaderName, HeaderValue) {
-    let value = HeaderValue::from_str(&version.to_string());
-    (VERSION_HEADER, value.unwrap_or(HeaderValue::from_static("")))
+    (VERSION_HEADER, reply::short_value(format_args!("{version}")))
 }

@@ -28,12 +28,9 @@ mod tuning;
 pub mod verify;
 mod worker;
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use duka_index::{Document, Engine};
 use sqlx::{PgConnection, PgPool};
 use tokio::{
@@ -195,8 +192,8 @@ pub struct Sources {
 pub struct Indexing(Arc<Shared>);
 
 struct Shared {
-    engine: RwLock<Engine>,
-    tuning: RwLock<Arc<Tuning>>,
+    engine: ArcSwap<Engine>,
+    tuning: ArcSwap<Tuning>,
     applied: watch::Sender<Applied>,
     wake: Notify,
     tell: Notify,
@@ -249,8 +246,8 @@ impl Indexing {
     fn new(mirror: &Mirror, sources: Sources, folder: Arc<Folder>, orders: mpsc::Sender<Order>) -> Self {
         let (applied, _) = watch::channel(mirror.applied.clone());
         Self(Arc::new(Shared {
-            engine: RwLock::new(mirror.engine.clone()),
-            tuning: RwLock::default(),
+            engine: ArcSwap::from_pointee(mirror.engine.clone()),
+            tuning: ArcSwap::default(),
             applied,
             wake: Notify::new(),
             tell: Notify::new(),
@@ -265,12 +262,18 @@ impl Indexing {
 
     /// The index that is current now. Ask again for each search: a rebuild swaps it.
     pub fn engine(&self) -> Engine {
-        self.0.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+        Engine::clone(&self.0.engine.load())
     }
 
     /// How searches are tuned now.
     pub fn tuning(&self) -> Arc<Tuning> {
-        Arc::clone(&self.0.tuning.read().unwrap_or_else(PoisonError::into_inner))
+        self.0.tuning.load_full()
+    }
+
+    /// Looks at the [`engine`](Self::engine) and its [`tuning`](Self::tuning) without holding either: what thousands do
+    /// a second, on every processor, costs most where all of them count the same number up and down.
+    pub fn peek<T>(&self, look: impl FnOnce(&Engine, &Tuning) -> T) -> T {
+        look(&self.0.engine.load(), &self.0.tuning.load())
     }
 
     /// How far the mirror is now.
@@ -366,12 +369,12 @@ impl Indexing {
     }
 
     fn swap(&self, engine: Engine) {
-        *self.0.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+        self.0.engine.store(Arc::new(engine));
         self.0.verdicts.tell();
     }
 
     fn tune(&self, tuning: Tuning) {
-        *self.0.tuning.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tuning);
+        self.0.tuning.store(Arc::new(tuning));
     }
 
     fn advance(&self, applied: Applied) {

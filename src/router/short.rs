@@ -2,7 +2,7 @@
 //! looks as if it had. A search whose answer is kept takes less than half of the time so, and turning one away must
 //! cost next to nothing.
 
-use std::time::Instant;
+use std::{net::SocketAddr, time::Instant};
 
 use axum::{
     body::{Body, HttpBody},
@@ -11,7 +11,7 @@ use axum::{
 };
 use metrics::{Counter, Histogram};
 
-use super::{EXPOSED, POLICY, PROTECTION, REQUEST_ID, TRANSPORT, names_one_host, request_id};
+use super::{POLICY, PROTECTION, REQUEST_ID, TRANSPORT, join_vary, names_one_host, request_id};
 use crate::{
     app::App,
     error::{self, Error},
@@ -23,6 +23,8 @@ pub(super) struct Short {
     app: App,
     /// What every answer of the long way has around it.
     around: HeaderMap,
+    /// The header of a kept answer, with whatever is its own still to be filled in.
+    blank: HeaderMap,
     seconds: Histogram,
     found: Counter,
     unmodified: Counter,
@@ -40,15 +42,18 @@ impl Short {
         if app.config.public_url.starts_with("https://") {
             around.insert(header::STRICT_TRANSPORT_SECURITY, TRANSPORT);
         }
-        if let Ok(exposed) = HeaderValue::from_str(&EXPOSED.join(",")) {
-            around.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-        }
+        let mut blank = around.clone();
+        blank.insert(REQUEST_ID, HeaderValue::from_static(""));
+        search::http::prepare(&mut blank);
+        blank.append(header::VARY, HeaderValue::from_static("origin"));
+        join_vary(&mut blank);
         let seconds =
             metrics::histogram!("duka_http_request_seconds", "route" => "/api/product/", "method" => "GET");
         let counted = |status: StatusCode| metrics::counter!("duka_http_responses_total", "status" => status.as_str().to_owned());
         Self {
             app,
             around,
+            blank,
             seconds,
             found: counted(StatusCode::OK),
             unmodified: counted(StatusCode::NOT_MODIFIED),
@@ -58,14 +63,17 @@ impl Short {
     }
 
     /// The answer, where it is one that is kept. Whoever watches requests closely sees all of them, by the long way.
-    pub(super) fn answer<B: HttpBody>(&self, request: &Request<B>) -> Option<Response<Body>> {
+    pub(super) fn answer<B: HttpBody>(
+        &self,
+        peer: SocketAddr,
+        request: &Request<B>,
+    ) -> Option<Response<Body>> {
         let begun = Instant::now();
         if telemetry::is_detailed() || !names_one_host(request) {
             return None;
         }
-        let mut response = search::http::kept(&self.app, request)?;
-        self.surround(&mut response, request_id(request));
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("origin"));
+        let mut response = search::http::kept(&self.app, begun, peer, request, &self.blank)?;
+        response.headers_mut().insert(REQUEST_ID, request_id(request));
         let counter = if response.status() == StatusCode::OK { &self.found } else { &self.unmodified };
         counter.increment(1);
         self.seconds.record(begun.elapsed().as_secs_f64());

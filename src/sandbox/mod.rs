@@ -19,6 +19,7 @@ mod page;
 
 use std::{
     fmt, io,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -156,7 +157,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
     let base = format!("http://{}", listener.local_addr()?);
     let desk = Arc::new(Desk::new(settings, base, stop.clone())?);
     let routes = http::routes(desk.clone());
-    let service = tower::service_fn(move |request: Request<Incoming>| {
+    let service = move |_: SocketAddr, request: Request<Incoming>| {
         let routes = routes.clone();
         async move {
             match routes.oneshot(request.map(Body::new)).await {
@@ -165,7 +166,7 @@ pub async fn serve(listener: TcpListener, settings: Settings, stop: Cancellation
                 Err(never) => match never {},
             }
         }
-    });
+    };
     server::serve(listener, service, CONNECTIONS, stop).await;
     desk.tasks.close();
     desk.tasks.wait().await;

@@ -173,12 +173,20 @@ pub async fn similar(
     answer(app, demand, Question::new(&("similar", id, limit))?, ask).await
 }
 
-/// The answer to a question that demands nothing, where it can be had at once: it is kept, and the client may ask.
-pub fn kept(app: &App, client: Client, question: Question, encoding: Encoding) -> Option<Answer> {
-    let begun = Instant::now();
+/// The answer to a question that demands nothing, where it can be had at once: it is kept, and the client may ask. It
+/// was asked when it `begun`.
+pub fn kept(
+    app: &App,
+    begun: Instant,
+    client: Client,
+    question: Question,
+    encoding: Encoding,
+) -> Option<Answer> {
     // As `answer`: what answers is never older than what is promised.
     let version = app.indexing.version();
-    let key = key(question, &app.indexing.engine().reader(), &app.indexing.tuning(), app.clock.micros());
+    let at = app.clock.micros();
+    let key =
+        app.indexing.peek(|engine, tuning| key(question, engine.generation_and_price_epoch(at), tuning));
     let body = app.cache.get_now(&key.coded(encoding))?;
     app.throttle.count(Act::Search, client).ok()?;
     let outcome = Outcome::Hit;
@@ -190,8 +198,7 @@ pub fn kept(app: &App, client: Client, question: Question, encoding: Encoding) -
 
 /// Equal for two askings only when their answers are. The instant is in it as the price epoch; currency, public
 /// address and secrets shape answers too, and are the same for all of a process.
-fn key(question: Question, index: &Reader, tuning: &Tuning, at: i64) -> Key {
-    let (generation, price_epoch) = (index.generation(), index.price_epoch(at));
+fn key(question: Question, (generation, price_epoch): (u64, i64), tuning: &Tuning) -> Key {
     Key::new(question, State { generation, price_epoch, settings: tuning.version })
 }
 
@@ -239,7 +246,7 @@ async fn kept_or_made<A: Future<Output = Result<Vec<u8>>> + Send + 'static>(
 ) -> Result<(Body, Outcome)> {
     let (index, tuning) = (engine.reader(), app.indexing.tuning());
     let at = app.clock.micros();
-    let key = key(question, &index, &tuning, at);
+    let key = key(question, (index.generation(), index.price_epoch(at)), &tuning);
     if let Some(body) = app.cache.get(&key.coded(encoding)).await {
         return Ok((body, Outcome::Hit));
     }
@@ -353,10 +360,19 @@ mod tests {
         (directory, engine)
     }
 
+    fn key(question: Question, index: &Reader, tuning: &Tuning, at: i64) -> Key {
+        super::key(question, (index.generation(), index.price_epoch(at)), tuning)
+    }
+
     #[test]
     fn a_price_boundary_is_another_entry() {
         let (_directory, engine) = shop();
-        let at = |at| key(page(0), &engine.reader(), &Tuning::default(), at);
+        let at = |at| {
+            let key = key(page(0), &engine.reader(), &Tuning::default(), at);
+            let peeked = engine.generation_and_price_epoch(at);
+            assert_eq!(super::key(page(0), peeked, &Tuning::default()), key, "with a reader or without");
+            key
+        };
         assert_eq!(at(0), at(999));
         assert_ne!(at(999), at(1_000), "to the microsecond");
         assert_eq!(at(1_000), at(1_999));

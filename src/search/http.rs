@@ -16,7 +16,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema, openapi::Ref};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::kept::{is_search, kept};
+pub use self::kept::{is_search, kept, prepare};
 pub(super) use self::shapes::{SearchResult, SuggestResult};
 use self::shapes::{SettingsPreview, similar_products};
 use super::{
@@ -40,6 +40,7 @@ use crate::{
 
 /// The other way to name the write that the answer must hold.
 const MIN_VERSION: &str = "X-Catalog-Min-Version";
+const DEMANDED: HeaderName = HeaderName::from_static("x-catalog-min-version");
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
@@ -263,15 +264,17 @@ pub(super) fn min_version(headers: &HeaderMap) -> Result<Option<Version>> {
     version.transpose()
 }
 
+const TIMING: HeaderName = HeaderName::from_static("server-timing");
+
 /// The answer, or that it is still what the client has.
 fn reply(answer: Answer, headers: &HeaderMap) -> Response {
-    let Answer { body, version, outcome, took, question: _ } = answer;
-    let milliseconds = took.as_secs_f64() * 1000.0;
-    let timing = format!("search;dur={milliseconds:.3}, cache;desc={}", outcome.as_str());
-    let head = [(HeaderName::from_static("server-timing"), text_value(&timing)), version_header(version)];
-    (head, reply::unless_known(body, headers)).into_response()
+    let head = [(TIMING, timing(&answer)), version_header(answer.version)];
+    (head, reply::unless_known(answer.body, headers)).into_response()
 }
 
-fn text_value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+/// What the search took, and whether it was kept: milliseconds, to three places.
+fn timing(answer: &Answer) -> HeaderValue {
+    let micros = u64::try_from(answer.took.as_micros()).unwrap_or(u64::MAX);
+    let (whole, part) = (micros / 1_000, micros % 1_000);
+    reply::short_value(format_args!("search;dur={whole}.{part:03}, cache;desc={}", answer.outcome.as_str()))
 }

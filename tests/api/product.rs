@@ -282,7 +282,7 @@ async fn each_coding_of_the_detail_has_a_tag_of_its_own_and_all_of_them_permit_a
             let (status, headers, body) = read(accepted, "\"other\"").await;
             assert_eq!((status, &*String::from_utf8(body).unwrap()), (200, &*made.text));
             assert_eq!(headers.get("content-encoding").map(|coding| coding.to_str().unwrap()), coding);
-            assert_eq!(headers["vary"], "accept-encoding, authorization", "{accepted}");
+            assert_eq!(headers["vary"], "accept-encoding, authorization, origin", "{accepted}");
             assert_eq!(
                 (&headers["cache-control"], &headers["content-type"]),
                 (&"no-cache".parse().unwrap(), &"application/json".parse().unwrap())
@@ -292,7 +292,7 @@ async fn each_coding_of_the_detail_has_a_tag_of_its_own_and_all_of_them_permit_a
             for known in [own.clone(), format!("\"x\", W/{own}"), "*".to_owned()] {
                 let (status, headers, body) = read(accepted, &known).await;
                 assert_eq!((status, body.len(), tag(&headers)), (304, 0, own.clone()), "{accepted} {known}");
-                assert_eq!(headers["vary"], "accept-encoding, authorization");
+                assert_eq!(headers["vary"], "accept-encoding, authorization, origin");
             }
             tags.push(own);
         }

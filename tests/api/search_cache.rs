@@ -218,7 +218,7 @@ async fn each_coding_says_the_same_under_a_tag_of_its_own() {
                 assert_eq!((status, plain == text.as_bytes()), (200, true), "{accepted}");
                 let told = headers.get("content-encoding").map(|coding| coding.to_str().unwrap());
                 assert_eq!(told, coding, "{accepted}, {round}");
-                assert_eq!(headers["vary"], "accept-encoding, authorization", "{headers:?}");
+                assert_eq!(headers["vary"], "accept-encoding, authorization, origin", "{headers:?}");
                 assert_eq!(headers["content-type"], "application/json");
                 assert!(headers["server-timing"].to_str().unwrap().ends_with("hit"));
                 let tag = headers["etag"].to_str().unwrap().to_owned();

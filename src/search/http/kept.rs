@@ -2,21 +2,22 @@
 //!
 //! Whatever is unusual about a request is none of its business: the long way has the last word on everything.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
 use axum::{
     body::HttpBody,
-    extract::ConnectInfo,
-    http::{HeaderMap, Method, Request, header},
+    http::{HeaderMap, HeaderValue, Method, Request, header},
     response::Response,
 };
 
-use super::{MIN_VERSION, reply};
+use super::{DEMANDED, TIMING, timing};
 use crate::{
     app::App,
     auth::Viewer,
     cache::{Question, encoding::Encoding},
+    catalog::{VERSION_HEADER, version_header},
     client::Client,
+    reply,
     search::{actions, model::Search},
 };
 
@@ -29,22 +30,38 @@ pub fn is_search<B>(request: &Request<B>) -> bool {
         && matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
-/// The answer to a request for a search, where it is the one that the long way would give, and can be had at once.
-pub fn kept<B: HttpBody>(app: &App, request: &Request<B>) -> Option<Response> {
+/// Adds what the header of every kept answer has, or a place for it.
+pub fn prepare(blank: &mut HeaderMap) {
+    reply::prepare(blank);
+    blank.insert(TIMING, HeaderValue::from_static(""));
+    blank.insert(VERSION_HEADER, HeaderValue::from_static(""));
+}
+
+/// The answer to a request for a search, where it is the one that the long way would give, and can be had at once. Its
+/// header is the blank one that was [prepared](prepare), filled in.
+pub fn kept<B: HttpBody>(
+    app: &App,
+    begun: Instant,
+    peer: SocketAddr,
+    request: &Request<B>,
+    blank: &HeaderMap,
+) -> Option<Response> {
     if request.uri().path() != PATH || request.method() != Method::GET || !request.body().is_end_stream() {
         return None;
     }
     let headers = request.headers();
     // Who asks, from which page, and which write the answer must hold: that changes what is answered.
-    let changes = [header::AUTHORIZATION.as_str(), header::ORIGIN.as_str(), MIN_VERSION];
-    if changes.iter().any(|name| headers.contains_key(*name)) {
+    if [header::AUTHORIZATION, header::ORIGIN, DEMANDED].iter().any(|name| headers.contains_key(name)) {
         return None;
     }
     let question = app.spellings.get(request.uri().query().unwrap_or_default())?;
     let encoding = encoding(headers)?;
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>()?;
-    let client = Client::new(peer.0.ip(), headers, &app.config.limits.trusted_proxies);
-    Some(reply(actions::kept(app, client, question, encoding)?, headers))
+    let client = Client::new(peer.ip(), headers, &app.config.limits.trusted_proxies);
+    let answer = actions::kept(app, begun, client, question, encoding)?;
+    let own = [(TIMING, timing(&answer)), version_header(answer.version)];
+    let mut response = reply::filled_in(blank.clone(), answer.body, headers);
+    own.into_iter().for_each(|(name, value)| drop(response.headers_mut().insert(name, value)));
+    Some(response)
 }
 
 /// Remembers what a query string asks. Only of anonymous ones, whose words mean the same whoever they are, and of those
