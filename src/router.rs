@@ -68,10 +68,14 @@ pub fn service(app: App) -> impl server::Service {
             return Either::Left(Either::Left(future::ready(Ok::<_, Infallible>(answer))));
         }
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
         if search::http::is_search(&request) && !pulse.lets_in() {
-            return Either::Left(Either::Right(refuse.clone().oneshot(request)));
+            return Either::Left(if request.headers().contains_key(header::ORIGIN) {
+                Either::Right(refuse.clone().oneshot(request))
+            } else {
+                Either::Left(future::ready(Ok(short.refuse_outright(&request))))
+            });
         }
+        request.extensions_mut().insert(ConnectInfo(peer));
         if let Some(canonical) = with_slash(request.uri()) {
             *request.uri_mut() = canonical;
         }

@@ -3,9 +3,12 @@
 //!
 //! What words mean must not depend on anything but themselves here: neither on who asks nor on when.
 
-use std::sync::Arc;
+use std::{hash::RandomState, sync::Arc};
 
-use quick_cache::{Weighter, sync::Cache};
+use quick_cache::{
+    Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
 
 use super::Question;
 
@@ -19,7 +22,7 @@ const ENTRY_BYTES: usize = 160;
 const TYPICAL_BYTES: u64 = 256;
 
 /// Remembers which question a text has asked.
-pub struct Spellings(Option<Cache<Arc<str>, Question, Bytes>>);
+pub struct Spellings(Option<Cache<Arc<str>, Question, Bytes, RandomState>>);
 
 /// Weighs texts by what they take.
 #[derive(Clone)]
@@ -35,7 +38,9 @@ impl Spellings {
     /// With room, or, where answers are not kept either, without.
     pub fn new(is_kept: bool) -> Self {
         let typical = usize::try_from(MOST_BYTES / TYPICAL_BYTES).unwrap_or(usize::MAX);
-        Self(is_kept.then(|| Cache::with_weighter(typical, MOST_BYTES, Bytes)))
+        // Clients choose what is hashed: none may find texts that collide.
+        let hasher = RandomState::new();
+        Self(is_kept.then(|| Cache::with(typical, MOST_BYTES, Bytes, hasher, DefaultLifecycle::default())))
     }
 
     /// The question that the text has asked before.

@@ -18,6 +18,9 @@ use crate::{
     search, telemetry,
 };
 
+/// What an answer depends on besides: a page of another origin is told more.
+const ORIGIN: HeaderValue = HeaderValue::from_static("origin");
+
 /// What answers at once where it can.
 pub(super) struct Short {
     app: App,
@@ -45,7 +48,7 @@ impl Short {
         let mut blank = around.clone();
         blank.insert(REQUEST_ID, HeaderValue::from_static(""));
         search::http::prepare(&mut blank);
-        blank.append(header::VARY, HeaderValue::from_static("origin"));
+        blank.append(header::VARY, ORIGIN);
         join_vary(&mut blank);
         let seconds =
             metrics::histogram!("duka_http_request_seconds", "route" => "/api/product/", "method" => "GET");
@@ -80,25 +83,24 @@ impl Short {
         Some(response)
     }
 
-    /// What a search is told that there is no time for.
+    /// What a search that no page sends is told where there is no time for it.
+    pub(super) fn refuse_outright<B>(&self, request: &Request<B>) -> Response<Body> {
+        let mut response = self.refuse(request);
+        response.headers_mut().insert(header::VARY, ORIGIN);
+        response
+    }
+
+    /// What a search is told that there is no time for; which pages may read it, the layer for other origins adds.
     pub(super) fn refuse<B>(&self, request: &Request<B>) -> Response<Body> {
         let begun = Instant::now();
         let id = request_id(request);
         let refusal = Error::unavailable("Too many searches are waiting.").into_response();
         let mut response = error::finish(refusal, id.to_str().unwrap_or_default());
-        self.surround(&mut response, id);
+        response.headers_mut().extend(self.around.clone());
+        response.headers_mut().insert(REQUEST_ID, id);
         self.refused.increment(1);
         self.unavailable.increment(1);
         self.seconds.record(begun.elapsed().as_secs_f64());
         response
-    }
-
-    fn surround(&self, response: &mut Response<Body>, id: HeaderValue) {
-        let headers = response.headers_mut();
-        headers.reserve(self.around.len() + 2);
-        for (name, value) in &self.around {
-            headers.insert(name, value.clone());
-        }
-        headers.insert(REQUEST_ID, id);
     }
 }
