@@ -1,5 +1,5 @@
 //! Bodies that are sent under a strong entity tag: each coding under its own, and not at all to a client that has
-//! it already (RFC 9110 §8.8.3, §13.1.2).
+//! it already (RFC 9110 §8.8.3, §13.1.2). And how a header's short values are written.
 
 use std::{fmt, io::Write};
 

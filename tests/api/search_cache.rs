@@ -246,26 +246,31 @@ async fn each_coding_says_the_same_under_a_tag_of_its_own() {
     .await;
 }
 
+/// Has every place where searches are answered taken, until what is returned is dropped.
+pub async fn hold_all_places(shop: &TestShop) -> Vec<std::sync::mpsc::Sender<()>> {
+    let places = std::thread::available_parallelism().unwrap().get();
+    let (free, taken): (Vec<_>, Vec<_>) = (0..places).map(|_| std::sync::mpsc::channel::<()>()).unzip();
+    for place in taken {
+        let (searches, (begun, is_begun)) = (shop.shop.app.searches.clone(), tokio::sync::oneshot::channel());
+        tokio::spawn(async move { searches.run(move || (begun.send(()), place.recv())).await });
+        is_begun.await.unwrap();
+    }
+    free
+}
+
 #[tokio::test]
 async fn what_is_kept_needs_no_place_in_the_queue() {
     with_shop(async |shop| {
         generate(shop, 30).await;
-        let app = &shop.shop.app;
         shop.get("/api/product/?q=the").await.expect(200);
-        let places = std::thread::available_parallelism().unwrap().get();
-        let (free, taken): (Vec<_>, Vec<_>) = (0..places).map(|_| std::sync::mpsc::channel::<()>()).unzip();
-        for place in taken {
-            let (searches, (begun, is_begun)) = (app.searches.clone(), tokio::sync::oneshot::channel());
-            tokio::spawn(async move { searches.run(move || (begun.send(()), place.recv())).await });
-            is_begun.await.unwrap();
-        }
+        let held = hold_all_places(shop).await;
         assert_eq!(outcome(&shop.get("/api/product/?q=the").await.expect(200)), "hit");
         let busy = shop.get("/api/product/?q=a").await.expect(503);
         assert_eq!(
             (busy.json["type"].as_str(), busy.header("retry-after")),
             (Some("/problems/unavailable"), "1")
         );
-        drop(free);
+        drop(held);
         assert_eq!(
             outcome(&shop.get("/api/product/?q=a").await.expect(200)),
             "miss",

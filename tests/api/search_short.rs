@@ -1,11 +1,18 @@
 //! The short way to a kept answer: it is taken, and nobody can tell.
 
+use std::{
+    io::{self, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
 use duka::{auth::Role, config::Settings, search::http::kept};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
 
 use crate::{
     search::{generate, shelve},
+    search_cache::hold_all_places,
     support::{TestShop, decoded, with_settings, with_shop},
 };
 
@@ -16,14 +23,8 @@ fn is_short(shop: &TestShop, method: Method, uri: &str, headers: &[(&str, &str)]
         request = request.header(*name, *value);
     }
     let request = request.body(String::new()).unwrap();
-    kept(
-        &shop.shop.app,
-        std::time::Instant::now(),
-        ([127, 0, 0, 1], 1).into(),
-        &request,
-        &axum::http::HeaderMap::new(),
-    )
-    .is_some()
+    kept(&shop.shop.app, Instant::now(), ([127, 0, 0, 1], 1).into(), &request, &axum::http::HeaderMap::new())
+        .is_some()
 }
 
 const PATH: &str = "/api/product/?q=the&facets=brand";
@@ -182,6 +183,54 @@ async fn searches_are_metered_by_the_short_way_too() {
             statuses.push(shop.get("/api/product/").await.status);
         }
         assert_eq!(statuses, [200, 200, 200, 200, 200, 429, 429]);
+    })
+    .await;
+}
+
+/// Asks by a connection of its own, and does not wait for the answer.
+fn ask(shop: &TestShop, path: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(shop.base.strip_prefix("http://").unwrap()).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+    stream
+}
+
+/// The headers of those answers that are refusals, but for what is another one for each.
+async fn refusals(asked: Vec<TcpStream>) -> Vec<Vec<String>> {
+    let read = || asked.into_iter().map(|stream| io::read_to_string(stream).unwrap()).collect::<Vec<_>>();
+    let answers = tokio::task::spawn_blocking(read).await.unwrap();
+    let lines = |answer: &String| {
+        let lines = answer.split_once("\r\n\r\n").unwrap().0.lines();
+        let is_own = |line: &&str| line.starts_with("x-request-id") || line.starts_with("date");
+        lines.filter(|line| !is_own(line)).map(str::to_owned).collect()
+    };
+    answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 503")).map(lines).collect()
+}
+
+#[tokio::test]
+async fn whoever_is_turned_away_at_once_is_told_what_others_are() {
+    with_shop(async |shop| {
+        generate(shop, 100).await;
+        let held = hold_all_places(shop).await;
+        let [waited] = refusals(vec![ask(shop, PATH)]).await.try_into().unwrap();
+        drop(held);
+        let mut at_once = Vec::new();
+        for round in 0..2 {
+            let path = |number| format!("{PATH},price&page_size=100&price_min={round}.{number:03}");
+            let asked = (0..300).map(|number| ask(shop, &path(number))).collect();
+            // This thread is the shop's as well: it stands still, and finds that more has come than it can do.
+            std::thread::sleep(Duration::from_millis(1_000));
+            at_once.extend(refusals(asked).await);
+        }
+        // Each way writes the same lines in an order of its own.
+        assert!(at_once.iter().any(|lines| *lines != waited), "{} of {waited:?} only", at_once.len());
+        let sorted = |mut lines: Vec<String>| {
+            lines.sort();
+            lines
+        };
+        let waited = sorted(waited);
+        for lines in at_once {
+            assert_eq!(sorted(lines), waited);
+        }
     })
     .await;
 }
