@@ -109,7 +109,7 @@ async fn status(State(app): State<App>, admin: Admin) -> Json<IndexStatus> {
 /// In every field, at one snapshot; what changed after the index's last commit is left out and counted as pending. First,
 /// every file of the index is compared with its checksum; where one differs, it is named, and nothing else is compared.
 /// With `repair`, products that differ are indexed anew, and an index with damaged files is replaced before this is
-/// answered; the answer says what was found before.
+/// answered; the answer says what was found before. One comparison goes on at a time; who asks meanwhile waits for it.
 #[utoipa::path(post, path = "/api/admin/index/verify/", tag = "administration", security(("bearer" = [])), params(
     ("repair" = Option<bool>, Query, description = "Index products that differ anew")
 ), responses(
