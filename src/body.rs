@@ -160,27 +160,21 @@ impl Fields {
         None
     }
 
-    /// A list of objects, each read as a form; absent is `None`. An entry that is no object is a fault, and left out.
+    /// A list of objects, each read as a form; absent is `None`. An entry that is no object is a fault, and holds its
+    /// place, for whoever counts them.
     pub fn forms<T: Form>(&mut self, name: &str, most: usize) -> Option<Vec<T>> {
-        let entries = self.entries(name, most)?;
-        Some(entries.into_iter().filter(|(is_object, _)| *is_object).map(|(_, form)| form).collect())
+        let items = self.items(name, most)?;
+        let forms = items.into_iter().enumerate().map(|(position, item)| {
+            let pointer = format!("{}/{name}/{position}", self.pointer);
+            self.nested(pointer, Some(item))
+        });
+        Some(forms.collect())
     }
 
-    /// A list of objects that must be there, each read as a form. An entry that is no object is a fault, and holds
-    /// its place, for whoever counts them.
+    /// [`forms`](Self::forms) of a list that must be there.
     pub fn required_forms<T: Form>(&mut self, name: &str, most: usize) -> Vec<T> {
         self.demand(name);
-        self.entries(name, most).into_iter().flatten().map(|(_, form)| form).collect()
-    }
-
-    /// Each entry of a list, and whether it is an object.
-    fn entries<T: Form>(&mut self, name: &str, most: usize) -> Option<Vec<(bool, T)>> {
-        let items = self.items(name, most)?;
-        let entries = items.into_iter().enumerate().map(|(position, item)| {
-            let pointer = format!("{}/{name}/{position}", self.pointer);
-            (item.is_object(), self.nested(pointer, Some(item)))
-        });
-        Some(entries.collect())
+        self.forms(name, most).unwrap_or_default()
     }
 
     /// An object that must be there, read as a form.
@@ -218,6 +212,14 @@ impl Fields {
     /// Whether there is no fault so far.
     pub fn is_sound(&self) -> bool {
         self.faults.is_empty()
+    }
+
+    /// Whether something is wrong with a field, or with what is in it.
+    pub fn is_at_fault(&self, name: &str) -> bool {
+        let pointer = format!("{}/{name}", self.pointer);
+        let is_in = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        let mut at = self.faults.iter().filter_map(|fault| fault.pointer.as_deref());
+        at.any(|at| at.strip_prefix(&pointer).is_some_and(is_in))
     }
 
     /// [`fault`](Self::fault) of whatever is at the end of the path of names and positions.

@@ -106,14 +106,14 @@ impl Params {
         values.pop()
     }
 
-    /// The one value under either name: an alias, not a second parameter.
-    pub fn either(&mut self, name: &str, alias: &str) -> Option<String> {
+    /// The one value under either name, and under which: an alias, not a second parameter.
+    pub fn either<'a>(&mut self, name: &'a str, alias: &'a str) -> Option<(&'a str, String)> {
         match (self.one(name), self.one(alias)) {
             (Some(_), Some(_)) => {
                 self.fault(alias, "repeated", &format!("is another name of `{name}`; give one of them"));
                 None
             }
-            (value, other) => value.or(other),
+            (value, other) => value.map(|value| (name, value)).or(other.map(|other| (alias, other))),
         }
     }
 

@@ -146,11 +146,11 @@ fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(panicked));
     let router = routes
         .merge(graphql::routes(&app))
-        .layer(middleware::from_fn(refuse))
         .route(
             "/api/openapi.json",
             get(|| async move { ([(header::CONTENT_TYPE, "application/json")], document) }),
         )
+        .layer(middleware::from_fn(refuse))
         .merge(swagger)
         .merge(storefront::routes(&app.config))
         .layer(around)
@@ -247,8 +247,9 @@ fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
 /// whose last part has a dot names a file.
 fn with_slash(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     if path == "/metrics/" {
-        return "/metrics".parse().ok();
+        return format!("/metrics{query}").parse().ok();
     }
     // The page's own files are relative to its folder: here the library redirects.
     if matches!(path, "/metrics" | "/swagger") {
@@ -258,7 +259,6 @@ fn with_slash(uri: &Uri) -> Option<Uri> {
     if last.is_empty() || last.contains('.') {
         return None;
     }
-    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     format!("{path}/{query}").parse().ok()
 }
 
@@ -358,6 +358,7 @@ mod tests {
         assert_eq!(canonical("/api/product?q=a%2Fb").as_deref(), Some("/api/product/?q=a%2Fb"));
         assert_eq!(canonical("/api/product/"), None);
         assert_eq!(canonical("/api/openapi.json"), None);
+        assert_eq!(canonical("/metrics/?x=1").as_deref(), Some("/metrics?x=1"));
         assert_eq!(canonical("/"), None);
     }
 }

@@ -34,10 +34,16 @@ pub fn clean(text: &str, shape: Shape) -> Result<String, Forbidden> {
         Cow::Borrowed(text)
     };
     let trimmed = unix.trim();
-    if let Some(bad) = trimmed.chars().find(|&c| is_forbidden(c, shape)) {
-        return Err(Forbidden(bad));
-    }
+    check(trimmed, shape)?;
     Ok(if is_nfc(trimmed) { trimmed.to_owned() } else { trimmed.nfc().collect() })
+}
+
+/// Looks for what [`clean`] refuses, and leaves the text as it is: for passwords.
+///
+/// # Errors
+/// As [`clean`].
+pub fn check(text: &str, shape: Shape) -> Result<(), Forbidden> {
+    text.chars().find(|&c| is_forbidden(c, shape)).map_or(Ok(()), |bad| Err(Forbidden(bad)))
 }
 
 /// The text as [`clean`] would have it, with what it would refuse taken out: for catalog files, whose authors

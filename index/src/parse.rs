@@ -7,8 +7,8 @@
 
 use crate::text;
 
-/// Words of a query beyond these are ignored: a shopper never types more, and each costs a look-up in every
-/// field of every segment.
+/// Words of a query beyond these are left out, which is said: a shopper never types more, and each costs a look-up in
+/// every field of every segment.
 pub(crate) const MAX_WORDS: usize = 32;
 
 /// Letters of a compound's last part from which on it may be the beginning of a longer one.
@@ -32,6 +32,8 @@ pub(crate) struct Parsed {
     pub(crate) repeated: Option<usize>,
     /// The whole text as a code.
     pub(crate) code: String,
+    /// Whether there were more words than are read.
+    pub(crate) is_cut: bool,
 }
 
 /// One thing that is asked for.
@@ -76,11 +78,11 @@ pub(crate) fn parse(text: &str) -> Parsed {
         if said.len() == 0 {
             continue;
         }
-        let is_cut = said.len() > left;
+        parsed.is_cut = said.len() > left;
         said.truncate(left);
         left -= said.len();
         parsed.take(said, unwanted.is_some());
-        if is_cut {
+        if parsed.is_cut {
             // Behind a cut nothing is the last word.
             parsed.begun = false;
             return parsed;
@@ -287,6 +289,8 @@ mod tests {
     fn a_query_is_capped() {
         let long = (0..40).map(|i| format!("w{i} ")).collect::<String>();
         let parsed = parse(&long);
-        assert_eq!((parsed.asked.len(), parsed.begun), (MAX_WORDS, false));
+        assert_eq!((parsed.asked.len(), parsed.begun, parsed.is_cut), (MAX_WORDS, false, true));
+        let fits = parse(&long[..long.len().min(4 * 20)]);
+        assert!(!fits.is_cut);
     }
 }

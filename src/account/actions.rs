@@ -60,13 +60,14 @@ pub async fn login(app: &App, client: Client, credentials: Credentials, user_age
     app.passwords.demand_room()?;
     let Some(user) = whose(app, &credentials).await? else {
         attempt.was_wrong();
-        let detail = "Check both; names and addresses are not case-sensitive.";
-        return Err(Error::new(Kind::WrongCredentials, detail));
+        return Err(wrong_credentials());
     };
     drop(attempt);
     let (refresh, hash) = new_token();
     let user_agent: String = user_agent.chars().take(400).collect();
-    let session_id = store::begin_session(&app.web, user.id, &user_agent, &hash).await?;
+    // The password may have been changed since, which ends every session that there was then.
+    let begun = store::begin_session(&app.web, &user, &user_agent, &hash).await?;
+    let session_id = begun.ok_or_else(wrong_credentials)?;
     tokens(app, user.id, session_id, &user.role, refresh)
 }
 
@@ -163,8 +164,8 @@ pub async fn change_password(
 /// other way round; the password tells who is meant, so that neither keeps the other out. What may be both is tried
 /// twice before it is refused, however many there are: the time it takes tells nobody.
 async fn whose(app: &App, credentials: &Credentials) -> Result<Option<store::Login>> {
-    let known = store::logins(&app.web, &credentials.username).await?;
-    let tries: usize = if credentials.username.contains('@') { 2 } else { 1 };
+    let known = store::logins(&app.web, &credentials.address, &credentials.username).await?;
+    let tries: usize = if credentials.address.contains('@') { 2 } else { 1 };
     let missing = tries.saturating_sub(known.len());
     for login in known {
         let hash = Some(login.password_hash.clone());
@@ -197,6 +198,10 @@ fn new_token() -> (String, [u8; 32]) {
 /// A plain hash is enough for a random token: there is nothing to guess.
 fn token_hash(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
+}
+
+fn wrong_credentials() -> Error {
+    Error::new(Kind::WrongCredentials, "Check both; names and addresses are not case-sensitive.")
 }
 
 fn bad_token() -> Error {

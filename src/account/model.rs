@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use crate::{
     auth::Role,
     body::{Fields, Form, Refusal, line, secret},
+    text::{Shape, check},
 };
 
 /// A user, as the database keeps it and clients read it. Never the password.
@@ -57,7 +58,7 @@ impl Form for Registration {
     fn read(fields: &mut Fields) -> Self {
         let username = fields.required("username", username);
         let email = fields.required("email", email);
-        let password = fields.required("password", secret(8..=128));
+        let password = fields.required("password", password);
         // What has a fault already is empty here.
         if !password.is_empty()
             && let Some((code, detail)) = weakness(&password, &username)
@@ -102,7 +103,9 @@ impl Form for Changes {
 /// A user name and a password, as typed: neither is judged, only compared.
 #[derive(Debug)]
 pub struct Credentials {
-    /// The user name or the e-mail address.
+    /// The e-mail address, or the user name.
+    pub address: String,
+    /// The same as user names are kept.
     pub username: String,
     /// The password.
     pub password: SecretString,
@@ -110,8 +113,10 @@ pub struct Credentials {
 
 impl Form for Credentials {
     fn read(fields: &mut Fields) -> Self {
+        let address = fields.required("username", line(1..=254));
         Self {
-            username: fields.required("username", line(1..=254)),
+            username: folded(&address),
+            address,
             password: fields.required("password", secret(1..=1024)).into(),
         }
     }
@@ -130,7 +135,7 @@ impl Form for PasswordChange {
     fn read(fields: &mut Fields) -> Self {
         Self {
             old_password: fields.required("old_password", secret(1..=1024)).into(),
-            new_password: fields.required("new_password", secret(8..=128)).into(),
+            new_password: fields.required("new_password", password).into(),
         }
     }
 }
@@ -140,15 +145,27 @@ impl Form for PasswordChange {
 /// # Errors
 /// Says what is wrong.
 pub fn username(value: Value) -> Result<String, Refusal> {
-    let name = line(3..=150)(value)?;
-    // Full-width letters and the like would make two names that look the same.
-    let name: String = name.nfkc().collect();
+    let name = folded(&line(3..=150)(value)?);
+    // A sign may stand for several, or several for one.
+    let name = line(3..=150)(Value::String(name))?;
     let allowed = |c: char| c.is_alphanumeric() || "@.+-_".contains(c);
     if name.chars().all(allowed) {
         Ok(name)
     } else {
         Err(("format", "may hold letters, digits and @ . + - _".into()))
     }
+}
+
+/// A user name as it is kept: full-width letters and the like would make two names that look the same.
+fn folded(name: &str) -> String {
+    name.nfkc().collect()
+}
+
+/// 8–128 characters that can be seen, as typed.
+fn password(value: Value) -> Result<String, Refusal> {
+    let password = secret(8..=128)(value)?;
+    check(&password, Shape::Line).map_err(|forbidden| ("format", forbidden.to_string()))?;
+    Ok(password)
 }
 
 /// Something, an @, a host name with a dot: whether mail arrives there, only mail can tell.
@@ -216,6 +233,10 @@ mod tests {
         assert!(weakness("PassWord123", "ada").is_some());
         assert!(weakness("ada.lovelace", "Ada.Lovelace").is_some());
         assert!(weakness("correct horse battery", "ada").is_none());
+        assert_eq!(password(json!(" as typed ")), Ok(" as typed ".to_owned()));
+        for unseen in ["abc\u{7}defgh", "abc\u{202e}defgh", "abc\ndefgh"] {
+            assert_eq!(password(json!(unseen)).map_err(|(code, _)| code), Err("format"));
+        }
     }
 
     #[test]
@@ -232,6 +253,9 @@ mod tests {
         assert!(username(json!("ada.l+1@x_y-z")).is_ok());
         assert!(username(json!("ad")).is_err());
         assert!(username(json!("ada lovelace")).is_err());
+        assert_eq!(username(json!("ａｄａ１２")), Ok("ada12".to_owned()));
+        assert!(username(json!("㎏".repeat(100))).is_err(), "each is two letters");
+        assert!(username(json!("ｶﾞa")).is_err(), "two of three are one");
         assert!(phone(json!("+254 712 345678")).is_ok());
         assert!(phone(json!("call me")).is_err());
     }

@@ -79,14 +79,15 @@ pub(super) struct Login {
 }
 
 /// Whose address this is, and whose name, in this order: `@` may stand in a name, so that they may be two.
-pub(super) async fn logins(db: impl PgExecutor<'_>, name: &str) -> Result<Vec<Login>> {
+pub(super) async fn logins(db: impl PgExecutor<'_>, address: &str, username: &str) -> Result<Vec<Login>> {
     let rows = sqlx::query_as!(
         Login,
         "select id, username, role, password_hash
          from users
-         where (lower(email) = lower($1) or lower(username) = lower($1)) and is_active
+         where (lower(email) = lower($1) or lower(username) = lower($2)) and is_active
          order by lower(email) = lower($1) desc",
-        name
+        address,
+        username
     );
     Ok(rows.fetch_all(db).await?)
 }
@@ -111,26 +112,32 @@ pub(super) async fn set_password(db: impl PgExecutor<'_>, user_id: i64, hash: &s
     Ok(())
 }
 
-/// A new family with its first refresh token. Returns the session's id.
+/// A new family with its first refresh token, as long as the user's password is still the one that was compared.
+/// Returns the session's id.
 pub(super) async fn begin_session(
     db: impl PgExecutor<'_>,
-    user_id: i64,
+    user: &Login,
     user_agent: &str,
     token_hash: &[u8],
-) -> Result<i64> {
+) -> Result<Option<i64>> {
+    // A change that is under way is waited for, and one that comes after it finds the session.
     let id = sqlx::query_scalar!(
-        "with begun as (
-             insert into session (user_id, user_agent, expires_at) values ($1, $2, now() + interval '90 days')
+        "with unchanged as (
+             select id from users where id = $1 and is_active and password_hash = $4 for share
+         ), begun as (
+             insert into session (user_id, user_agent, expires_at)
+             select id, $2, now() + interval '90 days' from unchanged
              returning id
          )
          insert into refresh_token (session_id, token_hash, expires_at)
          select id, $3, now() + interval '14 days' from begun
          returning session_id",
-        user_id,
+        user.id,
         user_agent,
         token_hash,
+        user.password_hash,
     );
-    Ok(id.fetch_one(db).await?)
+    Ok(id.fetch_optional(db).await?)
 }
 
 pub(super) struct Family {

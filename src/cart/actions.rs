@@ -110,11 +110,18 @@ pub async fn clear_code(app: &App, user: Customer) -> Result<()> {
 }
 
 /// The user's cart for an order: it, its variants and its code are locked, in this order, until the transaction
-/// ends. `code` is used instead of the cart's own.
+/// ends. `code` is used instead of the cart's own. Where the total `is_compared` with the one that was seen, the cart's own
+/// code is left out when it does not apply, as it is in what the cart shows.
 ///
 /// # Errors
-/// 422 for a code that does not apply, since the total would not be the one that was seen.
-pub async fn take_up(db: &mut PgConnection, user_id: i64, code: Option<&str>, at: i64) -> Result<Cart> {
+/// 422 for any other code that does not apply, since the total would not be the one that was seen.
+pub async fn take_up(
+    db: &mut PgConnection,
+    user_id: i64,
+    code: Option<&str>,
+    is_compared: bool,
+    at: i64,
+) -> Result<Cart> {
     let mut head = store::lock(db, user_id).await?;
     store::lock_variants(db, head.id).await?;
     let refused = |refusal| not_applicable("/discount_code", refusal);
@@ -129,6 +136,7 @@ pub async fn take_up(db: &mut PgConnection, user_id: i64, code: Option<&str>, at
     match &cart.discount {
         None if code.is_some() => Err(refused(Refusal::Unknown)),
         Some(discount) => match discount.shares {
+            Err(_) if code.is_none() && is_compared => Ok(Cart { discount: None, ..cart }),
             Err(refusal) if !cart.lines.is_empty() => Err(refused(refusal)),
             _ => Ok(cart),
         },

@@ -23,14 +23,10 @@ use crate::{
     export,
     import::{
         actions::{Feed, OnError, Options, Progress, Report, run},
-        row::RowError,
         source::{Entry, Format, Source},
     },
     lifecycle::Interrupts,
 };
-
-/// Refused rows that are told of; the others are counted.
-const MAX_ERRORS: usize = 1_000;
 
 /// What becomes of the file when a row is refused.
 #[derive(Clone, Copy, ValueEnum)]
@@ -72,16 +68,15 @@ impl Import {
         };
         let bar = bar(size, "importing {wide_bar} {msg} rows, {binary_bytes_per_sec}, {eta} left");
         let options = Options { on_error, dry_run: self.dry_run };
-        let mut refused = Vec::new();
         let report = bring_in(&config, feed, options, |done| {
             bar.set_position(done.bytes);
             bar.set_message(done.report.rows.to_string());
-            let room = MAX_ERRORS - refused.len();
-            refused.extend(done.refused.into_iter().take(room));
+            // As they are found: a file may have any number of them.
+            bar.suspend(|| done.refused.iter().for_each(|error| say(&error.to_string())));
         });
         let report = report.await;
         bar.finish_and_clear();
-        Ok(tell(&report?, &refused, options))
+        Ok(tell(&report?, options))
     }
 }
 
@@ -146,7 +141,7 @@ impl Generate {
             let options = Options { on_error: OnError::Reject, dry_run: false };
             let report = bring_in(&config, feed, options, |done| bar.set_position(done.report.rows)).await;
             bar.finish_and_clear();
-            return Ok(tell(&report?, &[], options));
+            return Ok(tell(&report?, options));
         };
         let mut writer = writer(&out)?;
         for number in 0..self.products {
@@ -197,15 +192,8 @@ async fn bring_in(
 }
 
 /// Says what was done, and what the exit code is: a dry run's is the real one's.
-fn tell(report: &Report, refused: &[RowError], options: Options) -> ExitCode {
+fn tell(report: &Report, options: Options) -> ExitCode {
     let count = |number: u64, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
-    for error in refused {
-        complain(&error.to_string());
-    }
-    let hidden = report.refused - refused.len() as u64;
-    if hidden > 0 {
-        complain(&format!("… and {} more", count(hidden, "refused row")));
-    }
     let what = match (report.kept, options.dry_run) {
         (true, _) => "",
         (false, true) => " (tried only: nothing was kept)",

@@ -304,9 +304,8 @@ impl<'a> Import<'a> {
     }
 
     async fn write(&mut self, rows: Vec<(u64, Row)>) -> Result<()> {
-        // The rest of a file that is rejected anyway is only read, for its faults.
-        let rejected = self.options.on_error == OnError::Reject && self.report.refused > 0;
-        if rows.is_empty() || rejected {
+        // Those of a file that is rejected anyway too: what stands in the way of a later row is known no sooner.
+        if rows.is_empty() {
             return Ok(());
         }
         store::plan(self.db()?, "force_custom_plan").await?;

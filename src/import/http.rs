@@ -11,6 +11,7 @@ use axum::{
 };
 use futures_util::TryStreamExt;
 use serde::Serialize;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -61,6 +62,9 @@ struct ImportJob {
     rows_updated: i64,
     /// Rows refused.
     rows_refused: i64,
+    /// The first hundred of them, in the order of the file; `errors/` below the job's path has all.
+    #[schema(value_type = Vec<RowError>)]
+    errors: Value,
     /// The last write that is kept, as in `X-Catalog-Version`: a search that sends it as `min_version` sees all of
     /// them.
     catalog_version: Option<String>,
@@ -74,6 +78,7 @@ impl ImportJob {
             rows_created: job.rows_created,
             rows_updated: job.rows_updated,
             rows_refused: job.rows_refused,
+            errors: job.row_errors.clone(),
             catalog_version: job.catalog_version.clone(),
             job,
         }

@@ -110,6 +110,9 @@ pub struct Job {
     /// Of an import: the last write that it kept.
     #[serde(skip)]
     pub catalog_version: Option<String>,
+    /// Of an import: the first hundred rows that it refused, a list of [`RowError`].
+    #[serde(skip)]
+    pub row_errors: Value,
 }
 
 /// How far a job is, as the one who does it says.

@@ -61,7 +61,10 @@ pub(super) async fn one(db: impl PgExecutor<'_>, kind: Kind, id: i64) -> Result<
     let job = sqlx::query_as!(
         Job,
         r#"select id, status as "status: Status", documents_done, documents_total, started_at, finished_at, error,
-                  parameters, rows_created, rows_updated, rows_refused, catalog_version
+                  parameters, rows_created, rows_updated, rows_refused, catalog_version,
+                  (select coalesce(json_agg(told), '[]')
+                   from (select line, sku, reason from job_row_error
+                         where job_id = job.id order by line limit 100) as told) as "row_errors!"
            from job where id = $1 and kind = $2"#,
         id,
         kind.as_str()

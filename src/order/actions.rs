@@ -106,7 +106,8 @@ async fn answered(
         Begun::Again(kept) => return Ok(Answered::Again(kept)),
     };
     let at = app.clock.micros();
-    let cart = cart::actions::take_up(write, user_id, new.discount_code.as_deref(), at).await?;
+    let (code, is_compared) = (new.discount_code.as_deref(), new.expected_total.is_some());
+    let cart = cart::actions::take_up(write, user_id, code, is_compared, at).await?;
     let address = acceptable(app, write, user_id, &cart, new).await?;
     let order_id = insert(app, write, user_id, &cart, new, &address).await?;
     cart::actions::empty(write, cart.head.id).await?;

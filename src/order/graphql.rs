@@ -203,7 +203,8 @@ pub struct CheckoutInput {
     payment_method: PaymentMethod,
     /// Instead of the code on the cart.
     discount_code: Option<String>,
-    /// The total that was shown: when it is another one by now, nothing is ordered, and `extensions.total` says it.
+    /// The total that was shown: when it is another one by now, nothing is ordered, and `extensions.total` says it. With
+    /// it the cart may have a code that does not apply any more, which is left out.
     expected_total: Option<Decimal>,
 }
 

@@ -184,7 +184,8 @@ struct NewBody {
     /// Instead of the code on the cart.
     #[schema(min_length = 1, max_length = 64)]
     discount_code: Option<String>,
-    /// The total that was shown: when it is another one by now, nothing is ordered (409, with `total`).
+    /// The total that was shown: when it is another one by now, nothing is ordered (409, with `total`). With it the cart
+    /// may have a code that does not apply any more, which is left out.
     #[schema(example = "12.50")]
     expected_total: Option<String>,
 }
@@ -192,8 +193,8 @@ struct NewBody {
 /// Order what is in the cart
 ///
 /// All or nothing: prices are those of this moment, stock is taken, the code is used, the cart is emptied. Lines of
-/// which there is not enough: 409 with `items`, which names each. A code that does not apply: 422. An unpaid order
-/// gives its stock back at `expires_at`; cash on delivery confirms at once, and so does an order that costs nothing.
+/// which there is not enough: 409 with `items`, which names each. A code that does not apply: 422, unless it is the
+/// cart's own and `expected_total` is right without it. An unpaid order gives its stock back at `expires_at`; cash on delivery confirms at once, and so does an order that costs nothing.
 #[utoipa::path(post, path = "/api/order/", tag = "orders", security(("bearer" = [])), request_body = NewBody,
     params(("Idempotency-Key" = Option<String>, Header,
         description = "The same key and body again is answered as at first, for seven days; 409 while the first runs",

@@ -40,6 +40,8 @@ pub mod settle;
 const PATIENCE: Duration = Duration::from_secs(12);
 /// For how long somebody who asks a gateway keeps others from it: longer than that takes.
 const HOLD: Duration = Duration::from_secs(30);
+/// What `numeric(12,2)` holds, in hundredths.
+const MOST: i64 = 999_999_999_999;
 /// How often what a gateway has answered is tried to be written down, while the database is away.
 const TRIES: u64 = 6;
 
@@ -52,7 +54,7 @@ impl<T: Fn(&Payment) -> Result<Kept> + Send + Sync + 'static> Answer for T {}
 ///
 /// # Errors
 /// 404, 409 when nothing is to be paid, when another attempt is live or the shop does not take this method, 422 when
-/// M-Pesa has no phone to ask; as [`idempotency::begin`] for a key. Then nothing has changed.
+/// M-Pesa has no phone to ask, or what it rounds up to is more than can be written down; as [`idempotency::begin`] for a key. Then nothing has changed.
 pub async fn initiate(
     app: &App,
     user: Customer,
@@ -115,6 +117,12 @@ async fn opened(
     let gateway = offered(gateways, method)?;
     let phone_number = phone_of(method, new)?;
     let amount = gateway.charge(due.total_amount);
+    if amount.hundredths() > MOST {
+        return Err(Error::new(
+            Kind::Invalid,
+            format!("{amount} {} is more than any payment can be.", due.currency),
+        ));
+    }
     let rounded = (amount != due.total_amount).then(|| {
         format!("{amount} {} are asked for {}: M-Pesa moves no cents.", due.currency, due.total_amount)
     });

@@ -163,6 +163,7 @@ impl Form for NewProduct {
         let stock = fields.optional("stock_quantity", integer(0..=MAX_STOCK));
         let variants = fields.forms::<NewVariant>("variants", 100).filter(|variants| !variants.is_empty());
         if let (Some(variants), Some(stock)) = (&variants, stock)
+            && !fields.is_at_fault("variants")
             && variants.iter().map(|v| v.stock).sum::<i64>() != stock
         {
             fields.fault(
@@ -172,8 +173,9 @@ impl Form for NewProduct {
             );
         }
         for (position, variant) in variants.iter().flatten().enumerate() {
-            let before = variants.iter().flatten().take(position);
-            if before.into_iter().any(|other| other.sku == variant.sku) {
+            // One that has a fault already is empty here.
+            let mut before = variants.iter().flatten().take(position);
+            if !variant.sku.is_empty() && before.any(|other| other.sku == variant.sku) {
                 let position = position.to_string();
                 fields.fault_at(
                     &["variants", &position, "sku"],

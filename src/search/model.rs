@@ -56,8 +56,10 @@ pub struct Search {
 
 impl QueryForm for Search {
     fn read(params: &mut Params) -> Self {
-        let text = params.either("q", "search").filter(|text| !text.is_empty());
-        check_length(params, text.as_deref());
+        let text = params.either("q", "search").map(|(name, text)| {
+            check_length(params, name, &text);
+            text
+        });
         let price_min = params.parsed("price_min", price);
         let price_max = params.parsed("price_max", price);
         let mut attributes: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -81,12 +83,11 @@ impl QueryForm for Search {
         if attributes.len() > MOST_VALUES {
             params.fault("attr", "length", &format!("may have {MOST_VALUES} names at most"));
         }
-        let sort = match params.either("sort", "ordering") {
-            Some(given) => sort(&given).map_err(|error| params.fault("sort", "value", &error)).ok(),
-            None => None,
-        };
+        let sort = params
+            .either("sort", "ordering")
+            .and_then(|(name, given)| sort(&given).map_err(|error| params.fault(name, "value", &error)).ok());
         Self {
-            text,
+            text: text.filter(|text| !text.is_empty()),
             categories,
             brands,
             price_min,
@@ -106,9 +107,9 @@ impl QueryForm for Search {
     }
 }
 
-fn check_length(params: &mut Params, text: Option<&str>) {
-    if text.is_some_and(|text| text.chars().count() > TEXT_LENGTH) {
-        params.fault("q", "length", &format!("may have at most {TEXT_LENGTH} characters"));
+fn check_length(params: &mut Params, name: &str, text: &str) {
+    if text.chars().count() > TEXT_LENGTH {
+        params.fault(name, "length", &format!("may have at most {TEXT_LENGTH} characters"));
     }
 }
 
@@ -250,7 +251,7 @@ impl QueryForm for Suggest {
     fn read(params: &mut Params) -> Self {
         let given = params.has("q");
         let text = params.one("q").unwrap_or_default();
-        check_length(params, Some(&text));
+        check_length(params, "q", &text);
         if text.is_empty() && !params.is_at_fault("q") {
             let detail = if given { "must not be empty" } else { "is required: what is typed so far" };
             params.fault("q", "required", detail);

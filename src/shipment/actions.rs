@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Kind, Result},
     order::{
         self,
-        model::{Shipment, ShipmentStatus, State, Status},
+        model::{PaymentStatus, Shipment, ShipmentStatus, State, Status},
     },
 };
 
@@ -62,8 +62,9 @@ pub async fn update(app: &App, admin: Admin, order_id: i64, id: i64, said: &Said
         let detail = format!("It is {} and cannot become {}.", word(parcel.status), word(status));
         return Err(Error::new(Kind::WrongState, detail));
     }
-    // What has arrived may still come back.
-    if status != parcel.status && state.status != Status::Delivered {
+    // What has left arrives or comes back, whatever became of its money since.
+    let leaves = parcel.status == ShipmentStatus::Pending && status != parcel.status;
+    if leaves && state.status != Status::Delivered {
         demand_shippable(state)?;
     }
     let parcel = store::update(&mut transaction, id, said, status).await?;
@@ -79,6 +80,7 @@ fn demand_shippable(state: State) -> Result<()> {
     let detail = match state.status {
         Status::Cancelled => "The order has been cancelled.",
         Status::Delivered => "The order has arrived already.",
+        _ if state.payment_status == PaymentStatus::Refunded => "The order's money has been sent back.",
         _ => "The order has not been paid, and is not to be paid on delivery.",
     };
     Err(Error::new(Kind::WrongState, detail))

@@ -3,7 +3,10 @@
 use duka::auth::Role;
 use serde_json::json;
 
-use crate::support::{PASSWORD, with_shop};
+use crate::{
+    payment::eventually,
+    support::{PASSWORD, with_shop},
+};
 
 #[tokio::test]
 async fn a_registration_makes_a_customer_who_can_sign_in() {
@@ -76,6 +79,53 @@ async fn a_wrong_pair_does_not_say_which_half_is_wrong() {
         let told = |text: &str, id: &str| text.replace(id, "");
         let (a, b) = (known.header("x-request-id"), unknown.header("x-request-id"));
         assert_eq!(told(&known.text, a), told(&unknown.text, b));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_name_is_found_however_it_is_composed() {
+    with_shop(async |shop| {
+        let form = json!({"username": "ａｄａ１２", "email": "ada@example.com", "password": PASSWORD});
+        let made = shop.post("/api/auth/register/", form).await.expect(201);
+        assert_eq!(made.json["username"], "ada12");
+        for name in ["ａｄａ１２", "ADA12", "ada@example.com"] {
+            shop.sign_in(made.id(), name, PASSWORD).await;
+        }
+        for (field, value) in
+            [("username", "㎏".repeat(100)), ("username", "ｶﾞa".into()), ("password", "abc\u{7}defgh".into())]
+        {
+            let mut form = json!({"username": "bob", "email": "bob@example.com", "password": PASSWORD});
+            form[field] = json!(value);
+            let refused = shop.post("/api/auth/register/", form).await.expect(422);
+            assert_eq!(refused.faults(), [format!("/{field}")]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_sign_in_with_a_password_that_is_being_changed_comes_to_nothing() {
+    with_shop(async |shop| {
+        let ada = shop.user("ada", Role::Customer).await;
+        let mut change = shop.db.begin().await.unwrap();
+        let sql = "update users set password_hash = password_hash || 'x' where id = $1";
+        sqlx::query(sql).bind(ada.id).execute(&mut *change).await.unwrap();
+        let pair = json!({"username": "ada", "password": PASSWORD});
+        let signing_in = async {
+            shop.post("/api/auth/jwt/login/", pair.clone()).await.expect(401);
+        };
+        let changing = async {
+            // Long enough for the old password to be compared.
+            let waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%unchanged%')";
+            eventually(async || {
+                let waits: bool = sqlx::query_scalar(waits).fetch_one(&shop.db).await.unwrap();
+                if waits { Ok(()) } else { Err("it does not wait for the change".to_owned()) }
+            })
+            .await;
+            change.commit().await.unwrap();
+        };
+        tokio::join!(signing_in, changing);
     })
     .await;
 }

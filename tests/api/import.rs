@@ -158,6 +158,18 @@ async fn a_variant_does_not_change_hands() {
         let report = ndjson(shop, &[thief], REJECT).await;
         assert_eq!(report.refused, 1);
         assert!(report.errors[0].to_string().contains("another product"), "{}", report.errors[0]);
+        // Whatever else is wrong with the file, before it or after it, and in what it brings itself.
+        let nameless = |sku: &str| json!({"sku": sku, "price": "1.00"});
+        let taker = |sku: &str, taken: &str| {
+            json!({"sku": sku, "name": sku, "price": "1.00", "variants": [{"variant_name": "x", "sku": taken}]})
+        };
+        let rows = [nameless("C"), taker("B", "A"), taker("D", "DX"), taker("E", "DX"), nameless("F")];
+        for options in [REJECT, SKIP] {
+            let report = ndjson(shop, &rows, options).await;
+            let mut lines: Vec<u64> = report.errors.iter().map(|error| error.line).collect();
+            lines.sort_unstable();
+            assert_eq!(lines, [1, 2, 4, 5]);
+        }
     })
     .await;
 }

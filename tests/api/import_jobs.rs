@@ -185,6 +185,8 @@ async fn refused_rows_are_told_page_by_page() {
             reason.contains("/name is required; /price must not be negative; /colour is not known"),
             "{reason}"
         );
+        assert_eq!(job["errors"].as_array().map(Vec::len), Some(50));
+        assert_eq!(&job["errors"][1], told, "and with the job");
         let second = shop.get_as(&admin, first["next"].as_str().unwrap()).await.expect(200).json;
         assert_eq!(second["results"][0]["line"], 42);
         assert!(second["previous"].as_str().unwrap().ends_with("page=1"), "{second}");

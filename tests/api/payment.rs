@@ -81,7 +81,7 @@ impl Buyer {
 }
 
 /// Tries until it is so, for half a minute.
-async fn eventually<T>(look: impl AsyncFn() -> Result<T, String>) -> T {
+pub async fn eventually<T>(look: impl AsyncFn() -> Result<T, String>) -> T {
     let mut last = String::new();
     for _ in 0..300 {
         match look().await {

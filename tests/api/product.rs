@@ -184,6 +184,19 @@ async fn a_stock_is_written_where_it_lives() {
         body["variants"] = json!([{"variant_name": "A", "sku": "A", "stock": 1}, {"variant_name": "B", "sku": "B", "stock": 2}]);
         let contradiction = shop.post_as(&admin, "/api/product/", body.clone()).await.expect(422);
         assert_eq!(contradiction.faults(), ["/stock_quantity"]);
+        // What is wrong with a variant is said of it alone, and where it stands.
+        for (variants, faults) in [
+            (json!([{"variant_name": "A"}, {"variant_name": "B"}]), vec!["/variants/0/sku", "/variants/1/sku"]),
+            (json!([{"variant_name": "A", "sku": "A", "stock": -1}]), vec!["/variants/0/stock"]),
+            (
+                json!([5, {"variant_name": "A", "sku": "A"}, {"variant_name": "B", "sku": "A"}]),
+                vec!["/variants/0", "/variants/2/sku"],
+            ),
+        ] {
+            let mut wrong = body.clone();
+            wrong["variants"] = variants;
+            assert_eq!(shop.post_as(&admin, "/api/product/", wrong).await.expect(422).faults(), faults);
+        }
         body["stock_quantity"] = json!(3);
         let made = shop.post_as(&admin, "/api/product/", body).await.expect(201);
         let path = format!("/api/product/{}/", made.id());

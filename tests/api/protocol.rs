@@ -73,6 +73,9 @@ async fn a_path_without_its_slash_is_answered_alike() {
             shop.get(path).await.expect(200);
         }
         shop.get(&format!("/api/category/{}", made.id())).await.expect(200);
+        for path in ["/metrics?x=1", "/metrics/?x=1", "/api/openapi.json?x=1", "/healthz?x=1"] {
+            assert_eq!(shop.get(path).await.expect(400).faults(), ["x"], "{path}");
+        }
     })
     .await;
 }

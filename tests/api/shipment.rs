@@ -100,6 +100,25 @@ async fn only_what_is_paid_or_cash_ships() {
         for (method, path) in [(Method::GET, &path), (Method::POST, &path), (Method::PATCH, &one)] {
             shop.send_as(None, method, path, &json!({})).await.expect(401);
         }
+        // What has left arrives, or comes back, although its money has been sent back.
+        let left = shop.post_as(&admin, &path, json!({"status": "shipped"})).await.expect(201).id();
+        let pay = async |status: &str| {
+            let sql = "update orders set payment_status = $2 where id = $1";
+            sqlx::query(sql).bind(order).bind(status).execute(&shop.db).await.unwrap();
+        };
+        pay("refunded").await;
+        let late = shop.patch_as(&admin, &one, json!({"status": "shipped"})).await.expect(409);
+        assert_eq!(late.json["detail"], "The order's money has been sent back.");
+        shop.post_as(&admin, &path, json!({})).await.expect(409);
+        for status in ["in_transit", "returned"] {
+            shop.patch_as(&admin, &format!("{path}{left}/"), json!({"status": status})).await.expect(200);
+        }
+        sqlx::query("update orders set status = 'confirmed', shipped_at = null where id = $1")
+            .bind(order)
+            .execute(&shop.db)
+            .await
+            .unwrap();
+        pay("paid").await;
         shop.get_as(&admin, "/api/shipments/999/").await.expect(404);
         shop.post_as(&admin, "/api/shipments/999/", json!({})).await.expect(404);
         shop.patch_as(&admin, &format!("{path}999/"), json!({})).await.expect(404);

@@ -47,7 +47,7 @@ impl TextReader<'_> {
 
     /// The answer, by segment; whether anything was found.
     pub(crate) fn finish(self, matches: Vec<TextMatches>, is_found: bool) -> Answer {
-        let changed = self.is_changed();
+        let changed = self.is_changed() || self.parsed.is_cut;
         let is_meant = |place: &usize| !self.optional[*place] || self.dropped[*place];
         let forms = (0..self.words.len()).filter(is_meant).flat_map(|place| {
             let worths = self.words[place].worths.clone();

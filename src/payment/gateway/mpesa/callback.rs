@@ -66,7 +66,10 @@ fn push(callback: &Value) -> Option<Told> {
         merchant_request_id: Some(merchant),
         checkout_request_id: Some(checkout.clone()),
     };
-    let event_id = format!("push:{}:{}", clip(&checkout), clip(&code));
+    // All of what is judged by is in it: what was told wrongly may be told rightly afterwards.
+    let paid = news.paid.as_ref().map(|(amount, _)| amount.to_string()).unwrap_or_default();
+    let receipt = news.names.transaction_id.as_deref().unwrap_or_default();
+    let event_id = format!("push:{}:{}:{paid}:{}", clip(&checkout), clip(&code), clip(receipt));
     Some(Told::Push { news: Box::new(news), event_id })
 }
 
@@ -93,7 +96,7 @@ fn reversal(result: &Value) -> Option<Told> {
 }
 
 fn clip(text: &str) -> String {
-    text.chars().take(100).collect()
+    text.chars().take(70).collect()
 }
 
 /// An amount as a number or a string.
@@ -128,7 +131,7 @@ mod tests {
             ]},
         }}});
         let Some(Told::Push { news, event_id }) = read(&body) else { panic!("not read") };
-        assert_eq!((news.word, event_id.as_str()), (Word::Succeeded, "push:ws_CO_1:0"));
+        assert_eq!((news.word, event_id.as_str()), (Word::Succeeded, "push:ws_CO_1:0:17.00:NLJ7RT61SV"));
         assert_eq!(news.paid, Some((Amount::from_hundredths(1700), None)));
         assert_eq!(news.names.transaction_id.as_deref(), Some("NLJ7RT61SV"));
         let body = json!({"Body": {"stkCallback": {"MerchantRequestID": "29115-1", "CheckoutRequestID": "ws_CO_1",
