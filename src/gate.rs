@@ -13,7 +13,10 @@ use std::{
     collections::VecDeque,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -71,7 +74,8 @@ impl Gate {
             typical: Duration::ZERO,
             is_closed: false,
         };
-        let inner = Arc::new(Inner { places, line: Mutex::new(line), come: Condvar::new() });
+        let (line, is_full) = (Mutex::new(line), AtomicBool::new(false));
+        let inner = Arc::new(Inner { places, line, is_full, come: Condvar::new() });
         // From here on, so that the threads that there are end when one fails.
         let door = Door(Arc::clone(&inner));
         for _ in 0..places {
@@ -85,6 +89,12 @@ impl Gate {
             })?;
         }
         Ok(Self(Arc::new(door)))
+    }
+
+    /// Whether somebody who came now would be turned away, as far as is known: to be asked before anything is done for
+    /// who comes.
+    pub fn is_full(&self) -> bool {
+        self.0.0.is_full.load(Ordering::Relaxed)
     }
 
     /// Does the work at the next free place.
@@ -129,6 +139,8 @@ impl Drop for Door {
 struct Inner {
     places: usize,
     line: Mutex<Line>,
+    /// Whether as many wait as may.
+    is_full: AtomicBool,
     come: Condvar,
 }
 
@@ -211,10 +223,12 @@ impl Inner {
         }
         line.since.get_or_insert_with(Instant::now);
         let stands = line.stands();
-        let is_let_in = line.waiting.len() < self.most(&line, stands);
+        let most = self.most(&line, stands);
+        let is_let_in = line.waiting.len() < most;
         if is_let_in {
             line.waiting.push_back(Arc::clone(ticket));
         }
+        self.is_full.store(line.waiting.len() >= most, Ordering::Relaxed);
         is_let_in
     }
 
@@ -229,6 +243,7 @@ impl Inner {
     fn leave(&self, ticket: &Arc<Ticket>) -> bool {
         let mut line = self.line();
         line.waiting.retain(|waiting| !Arc::ptr_eq(waiting, ticket));
+        self.is_full.store(false, Ordering::Relaxed);
         if line.waiting.is_empty() {
             line.since = None;
         }
@@ -264,6 +279,7 @@ impl Inner {
         };
         line.idle -= 1;
         let too_many = self.cut(&mut line);
+        self.is_full.store(!too_many.is_empty(), Ordering::Relaxed);
         drop(line);
         for ticket in too_many {
             ticket.turn_away();

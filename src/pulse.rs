@@ -7,6 +7,9 @@
 //! that is. Once the line has been long for a while, and that for the sake of searches, those that come when the last
 //! beat is too long ago, and have no kept answer, are turned away before anything else is done for them, at a fraction
 //! of what the least of answers costs, which shortens the line until the next beat.
+//!
+//! Where nearly all searches want a place, those that come while its queue is full are turned away here as well: for one
+//! that the queue refuses most of the work has been done before.
 
 use std::{
     future::poll_fn,
@@ -21,11 +24,16 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
+use crate::gate::Gate;
+
 /// How often the pulse is taken, and how often while nobody comes.
 const BEAT: Duration = Duration::from_millis(5);
 const ASLEEP: Duration = Duration::from_millis(50);
 /// A beat that is later than this is late: everybody waits for as long before anything is done for them.
 const LATE: Duration = Duration::from_millis(5);
+/// The runtime's clock ticks so often, and a beat in time is up to a tick late. Whoever comes later still while the line
+/// is known to be too long is turned away: let in for as much longer as [`LATE`], as many are as make the line as long again.
+const TICK: Duration = Duration::from_millis(1);
 /// For how long beats must have been late, after a first one: a burst is gone before anybody minds.
 const STANDING: Duration = Duration::from_millis(50);
 /// For how long they must have been in time, for all to be let in again: overload comes in waves, and each would be taken
@@ -35,6 +43,8 @@ const AT_REST: Duration = Duration::from_secs(10);
 const CROWD: u32 = 64;
 /// So many are let in at each beat, whatever happens.
 const LEAST: u32 = 16;
+/// What nearly all searches do, nine of ten do; of fewer than this nobody can say.
+const KNOWN: u32 = 8;
 
 /// See the module's words. Clones share it.
 #[derive(Clone, Debug)]
@@ -47,8 +57,13 @@ struct Beat {
     last: AtomicU64,
     /// How many searches have come since.
     come: AtomicU32,
+    /// How many of them were let in, and how many want a place of their own.
+    let_in: AtomicU32,
+    placed: AtomicU32,
     /// Whether the line is known to be too long.
     is_overloaded: AtomicBool,
+    /// Whether nearly all want a place.
+    is_placed: AtomicBool,
 }
 
 impl Default for Pulse {
@@ -57,16 +72,30 @@ impl Default for Pulse {
             begun: Instant::now(),
             last: AtomicU64::new(0),
             come: AtomicU32::new(0),
+            let_in: AtomicU32::new(0),
+            placed: AtomicU32::new(0),
             is_overloaded: AtomicBool::new(false),
+            is_placed: AtomicBool::new(false),
         }))
     }
 }
 
 impl Pulse {
-    /// Whether one more search is let in. Each is asked for once.
-    pub fn lets_in(&self) -> bool {
+    /// Whether one more search is let in, for which there may be a place at the gate. Each is asked for once.
+    pub fn lets_in(&self, gate: &Gate) -> bool {
         let before = self.0.come.fetch_add(1, Ordering::Relaxed);
-        before < LEAST || !self.0.is_overloaded.load(Ordering::Relaxed) || self.since() < BEAT + LATE
+        let is_in_time =
+            before < LEAST || !self.0.is_overloaded.load(Ordering::Relaxed) || self.since() < BEAT + TICK;
+        let is_let_in = is_in_time && !(self.0.is_placed.load(Ordering::Relaxed) && gate.is_full());
+        if is_let_in {
+            self.0.let_in.fetch_add(1, Ordering::Relaxed);
+        }
+        is_let_in
+    }
+
+    /// Says that a search that was let in wants a place.
+    pub fn count_placed(&self) {
+        self.0.placed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Whether more comes than the runtime can do, for a while by now.
@@ -91,6 +120,11 @@ impl Pulse {
         let now = u64::try_from(self.0.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.0.last.store(now, Ordering::Relaxed);
         let come = self.0.come.swap(0, Ordering::Relaxed);
+        let let_in = self.0.let_in.swap(0, Ordering::Relaxed);
+        let placed = self.0.placed.swap(0, Ordering::Relaxed);
+        if let_in >= KNOWN {
+            self.0.is_placed.store(placed >= let_in - let_in / 10, Ordering::Relaxed);
+        }
         let stands = overload.stands(took, took.saturating_sub(due), come);
         self.0.is_overloaded.store(stands, Ordering::Relaxed);
         // After a long pause all would be turned away, as if the line were long, who come before the next beat.
@@ -181,8 +215,8 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_comes_late_in_a_beat_is_turned_away_while_it_stands() {
-        let pulse = Pulse::default();
-        let lets_in = |many: u32| (0..many).filter(|_| pulse.lets_in()).count();
+        let (pulse, gate) = (Pulse::default(), Gate::new(1).unwrap());
+        let lets_in = |many: u32| (0..many).filter(|_| pulse.lets_in(&gate)).count();
         let late = || std::thread::sleep(BEAT + LATE);
         late();
         assert_eq!(lets_in(1_000), 1_000, "at rest all are let in");
@@ -194,7 +228,7 @@ mod tests {
         assert_eq!(lets_in(100), 0);
         pulse.beat(&mut Overload { stands: true, ..Overload::default() }, BEAT);
         assert!(
-            lets_in(LEAST + 1) > LEAST as usize || pulse.since() >= BEAT + LATE,
+            lets_in(LEAST + 1) > LEAST as usize || pulse.since() >= BEAT + TICK,
             "the line is short again"
         );
         let stop = CancellationToken::new();
@@ -208,19 +242,42 @@ mod tests {
         taking.await.unwrap();
     }
 
+    #[test]
+    fn a_full_gate_turns_away_where_nearly_all_want_a_place() {
+        let (pulse, gate) = (Pulse::default(), Gate::new(1).unwrap());
+        let beat = |let_in: u32, placed: u32| {
+            assert!((0..let_in).all(|_| pulse.lets_in(&gate)), "there is room");
+            (0..placed).for_each(|_| pulse.count_placed());
+            pulse.beat(&mut Overload::default(), BEAT);
+        };
+        let lets_in = |is_full| {
+            gate.seem_full(is_full);
+            pulse.lets_in(&gate)
+        };
+        beat(20, 17);
+        assert!(lets_in(true), "many are answered without a place");
+        pulse.beat(&mut Overload::default(), BEAT);
+        gate.seem_full(false);
+        beat(20, 18);
+        assert!(!lets_in(true));
+        pulse.beat(&mut Overload::default(), BEAT);
+        assert!(!lets_in(true), "nobody has come to tell otherwise");
+        assert!(lets_in(false));
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn it_stands_in_the_line_of_requests() {
-        let pulse = Pulse::default();
+        let (pulse, gate) = (Pulse::default(), Gate::new(1).unwrap());
         let stop = CancellationToken::new();
         let taking = tokio::spawn(pulse.clone().take(stop.clone()));
         // As many as keep one worker busy for 60 ms each round, and are never done.
         let requests: Vec<_> = (0..120)
             .map(|_| {
-                let (pulse, stop) = (pulse.clone(), stop.clone());
+                let (pulse, gate, stop) = (pulse.clone(), gate.clone(), stop.clone());
                 tokio::spawn(async move {
                     let mut turned_away = 0_u32;
                     while !stop.is_cancelled() {
-                        if pulse.lets_in() {
+                        if pulse.lets_in(&gate) {
                             std::thread::sleep(Duration::from_micros(500));
                         } else {
                             turned_away += 1;

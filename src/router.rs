@@ -59,16 +59,16 @@ pub fn service(app: App) -> impl server::Service {
     let refusing = Arc::clone(&short);
     let refuse = tower::service_fn(move |request: Request| future::ready(Ok(refusing.refuse(&request))));
     let refuse = cors(app.config.cors_origins.clone()).layer(refuse);
-    let pulse = app.pulse.clone();
+    let (pulse, gate) = (app.pulse.clone(), app.searches.clone());
     // In one piece, which connections clone, and requests only where they have to.
-    let shop = Arc::new((short, pulse, refuse, router(app)));
+    let shop = Arc::new((short, pulse, gate, refuse, router(app)));
     move |peer: SocketAddr, request: Request<Incoming>| {
-        let (short, pulse, refuse, router) = &*shop;
+        let (short, pulse, gate, refuse, router) = &*shop;
         if let Some(answer) = short.answer(peer, &request) {
             return Either::Left(Either::Left(future::ready(Ok::<_, Infallible>(answer))));
         }
         let mut request = request.map(Body::new);
-        if search::http::is_search(&request) && !pulse.lets_in() {
+        if search::http::is_search(&request) && !pulse.lets_in(gate) {
             return Either::Left(if request.headers().contains_key(header::ORIGIN) {
                 Either::Right(refuse.clone().oneshot(request))
             } else {

@@ -6,6 +6,13 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
+impl Gate {
+    /// Makes others believe so.
+    pub(crate) fn seem_full(&self, is_full: bool) {
+        self.0.0.is_full.store(is_full, Ordering::Relaxed);
+    }
+}
+
 /// Work that takes as long, on one place, so that the gate knows it.
 async fn learn(gate: &Gate, took: Duration) {
     for _ in 0..64 {
@@ -62,8 +69,10 @@ async fn a_queue_that_stands_is_short() {
     tokio::time::sleep(STANDING).await;
     asking.extend(ask(&gate, 100).await);
     assert_eq!(answered(&asking), 101 - ALWAYS, "so many may wait, and the others are told at once");
+    assert!(gate.is_full());
     drop(busy);
     assert_eq!(done(asking).await, ALWAYS, "whoever waits gets in");
+    assert!(!gate.is_full());
     assert_eq!(gate.run(|| 7).await, Ok(7), "nobody is left in the queue");
 }
 
@@ -74,6 +83,7 @@ async fn a_burst_is_no_overload() {
     let busy = occupy(&gate).await;
     let asking = ask(&gate, 60).await;
     assert_eq!(answered(&asking), 0);
+    assert!(!gate.is_full());
     drop(busy);
     assert_eq!(done(asking).await, 60);
 }

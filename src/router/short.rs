@@ -5,10 +5,11 @@
 use std::{net::SocketAddr, time::Instant};
 
 use axum::{
-    body::{Body, HttpBody},
+    body::{Body, Bytes, HttpBody, to_bytes},
     http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header},
     response::IntoResponse,
 };
+use futures_util::FutureExt;
 use metrics::{Counter, Histogram};
 
 use super::{POLICY, PROTECTION, REQUEST_ID, TRANSPORT, join_vary, names_one_host, request_id};
@@ -21,13 +22,25 @@ use crate::{
 /// What an answer depends on besides: a page of another origin is told more.
 const ORIGIN: HeaderValue = HeaderValue::from_static("origin");
 
+/// A refusal in parts: ids are letters, digits and the like, which stand in a body as they are.
+fn refusal(around: HeaderMap) -> (HeaderMap, [Bytes; 2]) {
+    const ID: &str = "the-id-of-the-request";
+    let refusal = Error::unavailable("Too many searches are waiting.").into_response();
+    let (mut parts, body) = error::finish(refusal, ID).into_parts();
+    parts.headers.extend(around);
+    // It is there: nothing is waited for.
+    let body = to_bytes(body, usize::MAX).now_or_never().and_then(Result::ok).unwrap_or_default();
+    let at = body.windows(ID.len()).position(|window| window == ID.as_bytes()).unwrap_or_default();
+    (parts.headers, [body.slice(..at), body.slice(at + ID.len().min(body.len())..)])
+}
+
 /// What answers at once where it can.
 pub(super) struct Short {
     app: App,
-    /// What every answer of the long way has around it.
-    around: HeaderMap,
     /// The header of a kept answer, with whatever is its own still to be filled in.
     blank: HeaderMap,
+    /// The header of a refusal, its request's id aside, and its body up to the id and from there on.
+    refusal: (HeaderMap, [Bytes; 2]),
     seconds: Histogram,
     found: Counter,
     unmodified: Counter,
@@ -55,8 +68,8 @@ impl Short {
         let counted = |status: StatusCode| metrics::counter!("duka_http_responses_total", "status" => status.as_str().to_owned());
         Self {
             app,
-            around,
             blank,
+            refusal: refusal(around),
             seconds,
             found: counted(StatusCode::OK),
             unmodified: counted(StatusCode::NOT_MODIFIED),
@@ -94,9 +107,11 @@ impl Short {
     pub(super) fn refuse<B>(&self, request: &Request<B>) -> Response<Body> {
         let begun = Instant::now();
         let id = request_id(request);
-        let refusal = Error::unavailable("Too many searches are waiting.").into_response();
-        let mut response = error::finish(refusal, id.to_str().unwrap_or_default());
-        response.headers_mut().extend(self.around.clone());
+        let (header, [before, behind]) = &self.refusal;
+        let body = [before, id.as_bytes(), behind].concat();
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.headers_mut().clone_from(header);
         response.headers_mut().insert(REQUEST_ID, id);
         self.refused.increment(1);
         self.unavailable.increment(1);

@@ -82,6 +82,7 @@ pub async fn search(
             let query = Query { at, ..asked.0.clone() };
             let within = if app.pulse.is_overloaded() { BRIEF_IN_A_CROWD } else { BRIEF };
             if !index.is_brief(&query, &tuning.lexicon, within) {
+                app.pulse.count_placed();
                 return work(&app, move || (asked.1)(index.find(&query, &tuning.lexicon)?, None, at)).await;
             }
             let found = here(|| Ok(index.find(&query, &tuning.lexicon)?))?;
