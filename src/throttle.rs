@@ -19,6 +19,7 @@ use std::{
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use tokio::time::sleep;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
     client::Client,
@@ -197,8 +198,19 @@ impl Drop for Attempt<'_> {
 }
 
 /// Names are not case-sensitive.
+/// Names that the database may take for one are one here, and some more: it has its own ways to make them small, such as
+/// `i` of `İ`.
 fn account_of(account: &str) -> Account {
-    Sha256::digest(account.trim().to_lowercase()).into()
+    let plain = account.nfkd().filter(|sign| !is_combining_mark(*sign)).flat_map(char::to_lowercase);
+    let folded: String = plain
+        .filter(|sign| !is_combining_mark(*sign))
+        .map(|sign| match sign {
+            'ı' => 'i',
+            'ς' => 'σ',
+            other => other,
+        })
+        .collect();
+    Sha256::digest(folded.trim()).into()
 }
 
 fn account_at(account: &str, client: Client) -> Account {
@@ -313,6 +325,16 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
         });
         assert_eq!(admitted, 50);
+    }
+
+    #[test]
+    fn spellings_of_a_name_are_one_account() {
+        for spelling in ["IIDA", " iida ", "İida", "iİDA", "ııda", "ｉｉｄａ", "ⅱda", "i\u{307}ida"]
+        {
+            assert_eq!(account_of(spelling), account_of("iida"), "{spelling}");
+        }
+        assert_eq!(account_of("ΣΑΣ"), account_of("σας"));
+        assert_ne!(account_of("iida"), account_of("ida"));
     }
 
     #[tokio::test]

@@ -158,7 +158,8 @@ pub fn username(value: Value) -> Result<String, Refusal> {
 
 /// A user name as it is kept: full-width letters and the like would make two names that look the same.
 fn folded(name: &str) -> String {
-    name.nfkc().collect()
+    let name: String = name.nfkc().collect();
+    name.trim().to_owned()
 }
 
 /// 8–128 characters that can be seen, as typed.

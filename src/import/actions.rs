@@ -234,7 +234,9 @@ impl<'a> Import<'a> {
         if let Some(failure) = chunk.failure {
             return Err(Error::malformed(failure));
         }
-        let refused = std::mem::take(&mut self.refused);
+        let mut refused = std::mem::take(&mut self.refused);
+        // Some are found when rows are read, and others when they are written.
+        refused.sort_by_key(|error| error.line);
         Ok(Some(Progress { bytes: self.bytes, report: self.report, refused }))
     }
 
@@ -334,15 +336,23 @@ impl<'a> Import<'a> {
         let mut kept = Vec::with_capacity(rows.len());
         for (line, row) in rows {
             let own = known.get(&row.sku);
-            let foreign =
-                variant_skus(&row).find(|sku| owners.get(*sku).is_some_and(|owner| Some(owner) != own));
-            match foreign {
-                None => kept.push((line, row)),
-                Some(sku) => {
-                    let detail = format!("belongs to a variant of another product: {sku}");
-                    let fault = Fault { field: "/sku".to_owned(), detail };
-                    self.refuse(RowError { line, sku: Some(row.sku.clone()), faults: vec![fault] });
+            let is_foreign = |sku: &str| owners.get(sku).is_some_and(|owner| Some(owner) != own);
+            let faults: Vec<Fault> = match &row.variants {
+                // One that is there keeps its own variants, or writes the one that it has of this SKU.
+                None if own.is_some() => Vec::new(),
+                None => {
+                    is_foreign(&row.sku).then(|| foreign("/sku".to_owned(), &row.sku)).into_iter().collect()
                 }
+                Some(variants) => {
+                    let skus = variants.iter().map(|variant| &variant.sku).enumerate();
+                    let skus = skus.filter(|(_, sku)| is_foreign(sku));
+                    skus.map(|(place, sku)| foreign(format!("/variants/{place}/sku"), sku)).collect()
+                }
+            };
+            if faults.is_empty() {
+                kept.push((line, row));
+            } else {
+                self.refuse(RowError { line, sku: Some(row.sku), faults });
             }
         }
         Ok(kept)
@@ -387,6 +397,9 @@ impl<'a> Import<'a> {
             let Some(transaction) = self.transaction else { return Err(ended()) };
             // An import that keeps nothing may have sat idle for too long: its report counts.
             let _ = transaction.rollback().await;
+            if !self.options.dry_run {
+                (self.report.created, self.report.updated) = (0, 0);
+            }
         } else {
             self.commit().await?;
             indexing::analyze(self.pool).await;
@@ -417,6 +430,10 @@ fn demand_going(stop: &CancellationToken) -> Result<()> {
 
 fn ended() -> Error {
     Error::internal("the import's transaction had ended")
+}
+
+fn foreign(field: String, sku: &str) -> Fault {
+    Fault { field, detail: format!("belongs to a variant of another product: {sku}") }
 }
 
 fn skus_of(row: &Row) -> impl Iterator<Item = &str> {

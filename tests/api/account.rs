@@ -92,6 +92,11 @@ async fn a_name_is_found_however_it_is_composed() {
         for name in ["ａｄａ１２", "ADA12", "ada@example.com"] {
             shop.sign_in(made.id(), name, PASSWORD).await;
         }
+        // What composes to a space and a letter begins with the letter.
+        let spaced = "\u{37a}abc";
+        let form = json!({"username": spaced, "email": "abc@example.com", "password": PASSWORD});
+        let made = shop.post("/api/auth/register/", form).await.expect(201);
+        shop.sign_in(made.id(), spaced, PASSWORD).await;
         for (field, value) in
             [("username", "㎏".repeat(100)), ("username", "ｶﾞa".into()), ("password", "abc\u{7}defgh".into())]
         {

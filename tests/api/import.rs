@@ -166,10 +166,20 @@ async fn a_variant_does_not_change_hands() {
         let rows = [nameless("C"), taker("B", "A"), taker("D", "DX"), taker("E", "DX"), nameless("F")];
         for options in [REJECT, SKIP] {
             let report = ndjson(shop, &rows, options).await;
-            let mut lines: Vec<u64> = report.errors.iter().map(|error| error.line).collect();
-            lines.sort_unstable();
-            assert_eq!(lines, [1, 2, 4, 5]);
+            let lines: Vec<u64> = report.errors.iter().map(|error| error.line).collect();
+            assert_eq!(lines, [1, 2, 4, 5], "in the order of the file");
+            assert_eq!(report.created, if options.on_error == OnError::Skip { 1 } else { 0 });
         }
+        let both = json!({"sku": "G", "name": "G", "price": "1.00", "variants": [
+            {"variant_name": "x", "sku": "A"}, {"variant_name": "y", "sku": "GY"}, {"variant_name": "z", "sku": "DX"}]});
+        let report = ndjson(shop, &[both], REJECT).await;
+        let faults: Vec<_> = report.errors[0].faults.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(faults, ["/variants/0/sku", "/variants/2/sku"]);
+        // A product that has variants of its own needs none of its SKU.
+        let own = json!({"sku": "H", "name": "H", "price": "1.00", "variants": [{"variant_name": "x", "sku": "HX"}]});
+        let again = json!({"sku": "H", "name": "H2", "price": "2.00"});
+        let report = ndjson(shop, &[own, taker("I", "H"), again], REJECT).await;
+        assert_eq!((report.created, report.updated, report.refused), (2, 1, 0));
     })
     .await;
 }

@@ -8,9 +8,10 @@ use serde_json::Value;
 use crate::support::{TestShop, User, statements, with_shop};
 
 /// What each takes, the one that asks who is there included. A new list belongs here.
-const COSTS: [(&str, usize); 21] = [
+const COSTS: [(&str, usize); 22] = [
     ("/api/address/", 3),
     ("/api/admin/audit/", 3),
+    ("/api/admin/import/{id}/", 2),
     ("/api/admin/import/{id}/errors/", 4),
     ("/api/admin/search-settings/", 1),
     ("/api/cart/", 4),
