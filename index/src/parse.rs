@@ -286,7 +286,8 @@ mod tests {
 
     #[test]
     fn a_query_is_capped() {
-        let long = (0..40).map(|i| format!("w{i} ")).collect::<String>();
+        let letter = |i: u8| char::from(b'a' + i);
+        let long: String = (0..40).map(|i| format!("w{}{} ", letter(i / 10), letter(i % 10))).collect();
         let parsed = parse(&long);
         assert_eq!((parsed.asked.len(), parsed.begun, parsed.is_cut), (MAX_WORDS, true, true));
         let fits = parse(&long[..long.len().min(4 * 20)]);
