@@ -81,7 +81,9 @@ pub(crate) fn parse(text: &str) -> Parsed {
         parsed.is_cut = said.len() > left;
         said.truncate(left);
         left -= said.len();
-        parsed.take(said, unwanted.is_some());
+        if said.len() > 0 {
+            parsed.take(said, unwanted.is_some());
+        }
         if parsed.is_cut {
             // What is said to have been read is then read in the same way again, its last word too.
             return parsed;
