@@ -154,6 +154,12 @@ def is_of_text_alone(case, fault):
     return isinstance((case.query or {}).get(name), float) or name.startswith("attr.") and "\\" in name
 
 
+def is_of_another_type(response, case):
+    """Some versions count a body that fits as such, whatever type it is said to have."""
+    sent = response.request.headers.get("Content-Type", "")
+    return not sent.startswith(case.media_type or "application/json")
+
+
 @schemathesis.hook
 def filter_case(context, case):
     """A longer head is refused by the HTTP library, without a word (431)."""
@@ -165,6 +171,8 @@ def refused_only_for_what_the_document_cannot_say(ctx, response, case):
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     if response.status_code not in (400, 406, 413, 415, 422):
+        return
+    if response.status_code == 415 and is_of_another_type(response, case):
         return
     problem = response.json()
     if problem["type"].rsplit("/", 1)[-1] in KINDS:
