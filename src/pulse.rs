@@ -41,7 +41,7 @@ const STANDING: Duration = Duration::from_millis(50);
 const AT_REST: Duration = Duration::from_secs(10);
 /// With fewer searches in a beat it is not they that the runtime is late for: the machine is, or a debugger.
 const CROWD: u32 = 64;
-/// So many are let in at each beat, whatever happens.
+/// So many are let in at each beat, however long the line is.
 const LEAST: u32 = 16;
 /// What nearly all searches do, nine of ten do; of fewer than this nobody can say.
 const KNOWN: u32 = 8;

@@ -197,8 +197,7 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// Names are not case-sensitive.
-/// Names that the database may take for one are one here, and some more: it has its own ways to make them small, such as
+/// Names are not case-sensitive. Those that the database may take for one are one here, and some more: it has its own ways to make them small, such as
 /// `i` of `İ`.
 fn account_of(account: &str) -> Account {
     let plain = account.nfkd().filter(|sign| !is_combining_mark(*sign)).flat_map(char::to_lowercase);

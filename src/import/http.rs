@@ -62,7 +62,7 @@ struct ImportJob {
     rows_updated: i64,
     /// Rows refused.
     rows_refused: i64,
-    /// The first hundred of them, in the order of the file; `errors/` below the job's path has all.
+    /// The first hundred of them, in the order of the file; `errors/` below the job's path has ten thousand.
     #[schema(value_type = Vec<RowError>)]
     errors: Value,
     /// The last write that is kept, as in `X-Catalog-Version`: a search that sends it as `min_version` sees all of

@@ -30,7 +30,7 @@ pub mod paying;
 /// How long a checkout queues before it is told to come again.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// What `numeric(12,2)` holds, in hundredths.
-const MOST: i64 = 999_999_999_999;
+pub const MOST: i64 = 999_999_999_999;
 /// Two orders would have to draw one number of 2⁵⁰ so many times.
 const DRAWS: usize = 5;
 

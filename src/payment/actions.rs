@@ -25,7 +25,7 @@ use crate::{
     error::{Error, Fault, Kind, Result},
     idempotency::{self, Answered, Begun, Claim, Kept, Request},
     order::{
-        actions::paying,
+        actions::{MOST, paying},
         due::Due,
         model::{PaymentMethod, PaymentStatus, Status as OrderStatus},
     },
@@ -40,8 +40,6 @@ pub mod settle;
 const PATIENCE: Duration = Duration::from_secs(12);
 /// For how long somebody who asks a gateway keeps others from it: longer than that takes.
 const HOLD: Duration = Duration::from_secs(30);
-/// What `numeric(12,2)` holds, in hundredths.
-const MOST: i64 = 999_999_999_999;
 /// How often what a gateway has answered is tried to be written down, while the database is away.
 const TRIES: u64 = 6;
 

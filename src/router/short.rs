@@ -119,3 +119,19 @@ impl Short {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_in_parts_is_the_whole_one() {
+        let (header, [before, behind]) = refusal(HeaderMap::new());
+        let whole =
+            error::finish(Error::unavailable("Too many searches are waiting.").into_response(), "mine-1");
+        let (parts, body) = whole.into_parts();
+        let body = to_bytes(body, usize::MAX).now_or_never().unwrap().unwrap();
+        assert_eq!([&before[..], b"mine-1", &behind[..]].concat(), body);
+        assert_eq!(header, parts.headers);
+    }
+}

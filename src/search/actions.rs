@@ -95,6 +95,7 @@ pub async fn search(
             if is_plain && within == BRIEF && app.rows.nearly_all_of(&found) {
                 return here(|| (asked.1)(found, None, at));
             }
+            app.pulse.count_placed();
             work(&app, move || (asked.1)(found, None, at)).await
         }
     };

@@ -343,43 +343,6 @@ async fn unpaid_orders_expire_and_cash_on_delivery_does_not() {
 
 /// What each vendor is shown of an order sums to what the buyer pays, to the cent, whatever a code takes off.
 #[tokio::test]
-async fn a_code_that_has_lapsed_is_ordered_without_by_whoever_knows_the_total() {
-    with_shop(async |shop| {
-        let (admin, ada) = (shop.admin().await, shop.user("ada", Role::Customer).await);
-        let (_, tea) = shop.shelve(&admin, "TEA", "2.50", 10).await;
-        let home = shop.home_of(&ada).await;
-        shop.put(&ada, tea, 4).await.expect(201);
-        let code = json!({"code": "ONE", "discount_type": "fixed", "discount_value": "1"});
-        let code = coupon(shop, &admin, code).await;
-        shop.post_as(&ada, "/api/cart/discount/", json!({"code": "ONE"})).await.expect(200);
-        let path = format!("/api/discount/{code}/");
-        shop.patch_as(&admin, &path, json!({"is_active": false})).await.expect(200);
-        let cart = shop.get_as(&ada, "/api/cart/").await.expect(200).json;
-        assert_eq!(
-            (&cart["total"], &cart["warnings"]),
-            (&json!("10.00"), &json!(["discount-not-applicable"]))
-        );
-        let order = |fields: Value| {
-            let mut body = json!({"address_id": home, "payment_method": "card"});
-            body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-            shop.post_as(&ada, "/api/order/", body)
-        };
-        assert_eq!(order(json!({})).await.expect(422).faults(), ["/discount_code"]);
-        let named = json!({"discount_code": "ONE", "expected_total": "10.00"});
-        assert_eq!(order(named).await.expect(422).faults(), ["/discount_code"]);
-        let changed = order(json!({"expected_total": "9.00"})).await.expect(409).json;
-        assert_eq!(
-            (&changed["type"], &changed["total"]),
-            (&json!("/problems/price-changed"), &json!("10.00"))
-        );
-        let placed = order(json!({"expected_total": "10.00"})).await.expect(201).json;
-        assert_eq!((&placed["total_amount"], &placed["discount_code"]), (&json!("10.00"), &Value::Null));
-        assert_eq!(used(shop, code).await, (0, 0));
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn vendors_see_their_share_of_a_code() {
     with_shop(async |shop| {
         let (admin, ada) = (shop.admin().await, shop.user("ada", Role::Customer).await);
