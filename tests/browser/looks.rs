@@ -130,3 +130,24 @@ async fn nothing_jumps_while_a_page_comes() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_passes_through_other_colours_where_motion_is_unwanted() {
+    with_stage(async |stage| {
+        let page = stage.browser;
+        page.view(1440, "light").await;
+        page.open("/").await;
+        page.until("document.querySelectorAll('.card h3 a').length > 11").await;
+        page.run("window.passing = 0; document.addEventListener('transitionrun', () => { passing += 1; })")
+            .await;
+        let ground = page.value("getComputedStyle(document.body).backgroundColor").await;
+        page.view(1440, "dark").await;
+        page.until(&format!("getComputedStyle(document.body).backgroundColor !== {ground}")).await;
+        // Two frames: what has begun with the first is told by the second.
+        let frames = "const done = arguments[arguments.length - 1]; \
+                      requestAnimationFrame(() => requestAnimationFrame(() => done(null)));";
+        page.run_until_done(frames, serde_json::Value::Null).await;
+        assert_eq!(page.value("window.passing").await, json!(0), "transitions have run");
+    })
+    .await;
+}
