@@ -40,7 +40,7 @@ impl Question {
     /// # Errors
     /// When it cannot be serialised.
     pub fn new(question: &impl Serialize) -> Result<Self> {
-        let text = serde_json::to_vec(question).map_err(Error::internal)?;
+        let text = postcard::to_allocvec(question).map_err(Error::internal)?;
         Ok(Self(Sha256::digest(text).into()))
     }
 }

@@ -1,7 +1,7 @@
 //! All routes, and what surrounds every one of them.
 //!
 //! From the outside in: a canonical path, a request id, a span and its figures, the problem body of whatever
-//! was refused, compression, time limits, a task of its own for what changes something. What is answered or refused at once goes past all of it (`short`).
+//! was refused, compression, time limits, a task of its own for what changes something. Searches that ask for nothing unusual go past all of it (`short`).
 
 mod in_time;
 mod request_id;
@@ -20,7 +20,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use futures_util::future::Either;
+use futures_util::{FutureExt, future::Either};
 use hyper::body::Incoming;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_http::{
@@ -67,19 +67,23 @@ pub fn service(app: App) -> impl server::Service {
         if let Some(answer) = short.answer(peer, &request) {
             return Either::Left(Either::Left(future::ready(Ok::<_, Infallible>(answer))));
         }
-        let mut request = request.map(Body::new);
         if search::http::is_search(&request) && !pulse.lets_in(gate) {
             return Either::Left(if request.headers().contains_key(header::ORIGIN) {
-                Either::Right(refuse.clone().oneshot(request))
+                Either::Right(refuse.clone().oneshot(request.map(Body::new)))
             } else {
                 Either::Left(future::ready(Ok(short.refuse_outright(&request))))
             });
         }
+        let request = match short.make(peer, request) {
+            Either::Left(making) => return Either::Right(Either::Left(making.map(Ok))),
+            Either::Right(request) => request,
+        };
+        let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         if let Some(canonical) = with_slash(request.uri()) {
             *request.uri_mut() = canonical;
         }
-        Either::Right(router.clone().oneshot(request))
+        Either::Right(Either::Right(router.clone().oneshot(request)))
     }
 }
 
@@ -143,7 +147,7 @@ fn router(app: App) -> Router {
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(is_uncoded)))
         .layer(middleware::from_fn_with_state(Acts::new(app.acts.clone()), in_time))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(CatchPanicLayer::custom(panicked));
+        .layer(CatchPanicLayer::custom(|panic: Box<dyn Any + Send>| panicked(&*panic).into_response()));
     let router = routes
         .merge(graphql::routes(&app))
         .route(
@@ -342,10 +346,10 @@ fn labels(route: String, method: &Method, status: StatusCode) -> (String, &'stat
     }
 }
 
-fn panicked(panic: Box<dyn Any + Send>) -> Response<Body> {
+fn panicked(panic: &(dyn Any + Send)) -> error::Error {
     let said =
         panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    error::Error::internal(format!("panicked: {}", said.unwrap_or("without a word"))).into_response()
+    error::Error::internal(format!("panicked: {}", said.unwrap_or("without a word")))
 }
 
 #[cfg(test)]

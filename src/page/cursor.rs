@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Grows when tokens change their meaning: older ones are refused then.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Characters of a token. What a list makes is far below; a request's whole header has 16 KiB.
 const MAX_LENGTH: usize = 8 * 1024;
 
@@ -57,7 +57,7 @@ pub fn open<T: DeserializeOwned>(keys: &Keys, list: &impl Serialize, token: &str
 }
 
 fn sealed_text(list: &impl Serialize, place: &[u8]) -> Result<Vec<u8>> {
-    let list = serde_json::to_vec(list).map_err(Error::internal)?;
+    let list = postcard::to_allocvec(list).map_err(Error::internal)?;
     let mut text = b"cursor".to_vec();
     text.push(VERSION);
     // Of one length, so that no list runs over into a place.

@@ -74,7 +74,7 @@ impl Place {
     }
 
     /// Whether it is named by a cursor.
-    pub(super) fn is_behind(&self) -> bool {
+    pub fn is_behind(&self) -> bool {
         self.cursor.is_some()
     }
 }

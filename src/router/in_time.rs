@@ -117,11 +117,23 @@ async fn answered(request: Request, next: Next) -> Response<Body> {
         let error = if waits.load(Ordering::Relaxed) {
             Error::new(Kind::RequestTimeout, "Send the whole request within the time allowed.")
         } else {
-            // The client has done its part: the database is silent, most likely.
-            Error::unavailable("It took too long; whether it was done is not known.")
+            late()
         };
         error.into_response()
     })
+}
+
+/// What is made of a request that has come, within the time that it has.
+///
+/// # Errors
+/// 503 when its time is up.
+pub(super) async fn made_in_time<T>(made: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(REQUEST_TIMEOUT, made).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// The client has done its part: the database is silent, most likely.
+fn late() -> Error {
+    Error::unavailable("It took too long; whether it was done is not known.")
 }
 
 /// The same request, and whether it is its client that is waited for.

@@ -16,7 +16,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema, openapi::Ref};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub use self::kept::{is_search, kept, prepare};
+pub use self::kept::{Asked, PATH, asked, is_search, kept, made, prepare};
 pub(super) use self::shapes::{SearchResult, SuggestResult};
 use self::shapes::{SettingsPreview, similar_products};
 use super::{
@@ -123,15 +123,21 @@ async fn search(
     Query(search): Query<Search>,
 ) -> Result<Response> {
     let demand = demand(client, &headers, search.min_version)?;
+    let answer = answer(&app, viewer, demand, search, &uri).await?;
+    Ok(reply(answer, &headers))
+}
+
+/// The answer to a search, which was asked by these words.
+async fn answer(app: &App, viewer: Viewer, demand: Demand, search: Search, uri: &Uri) -> Result<Answer> {
     let query = search.query(viewer, &app.keys)?;
     let search = Arc::new(search);
     let write = {
         let (app, query, search) = (app.clone(), query.clone(), Arc::clone(&search));
         move |found, rows, at| SearchResult::new(&app, &query, &search.place, found, rows, at)?.json()
     };
-    let answer = actions::search(&app, demand, query, write).await?;
-    kept::remember(&app, viewer, uri.query(), &search, answer.question);
-    Ok(reply(answer, &headers))
+    let answer = actions::search(app, demand, query, write).await?;
+    kept::remember(app, viewer, uri.query(), &search, answer.question);
+    Ok(answer)
 }
 
 /// What is completed.

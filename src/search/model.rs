@@ -207,7 +207,9 @@ impl Search {
             places: false,
             at: 0,
         };
-        query.after = self.place.open(keys, &list(&query))?.after;
+        if self.place.is_behind() {
+            query.after = self.place.open(keys, &list(&query))?.after;
+        }
         Ok(query)
     }
 }

@@ -1,4 +1,4 @@
-//! The short way to a kept answer: it is taken, and nobody can tell.
+//! The short way to an answer: it is taken, and nobody can tell.
 
 use std::{
     io::{self, Write},
@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use duka::{auth::Role, config::Settings, search::http::kept};
+use duka::{
+    auth::Role,
+    config::Settings,
+    search::http::{asked, kept},
+};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::json;
 
@@ -16,26 +20,49 @@ use crate::{
     support::{TestShop, decoded, with_settings, with_shop},
 };
 
-/// Whether a request would be answered at once.
-fn is_short(shop: &TestShop, method: Method, uri: &str, headers: &[(&str, &str)]) -> bool {
+fn request(method: Method, uri: &str, headers: &[(&str, &str)]) -> axum::http::Request<String> {
     let mut request = axum::http::Request::builder().method(method).uri(uri);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(String::new()).unwrap();
+    request.body(String::new()).unwrap()
+}
+
+/// Whether a request would be answered at once.
+fn is_short(shop: &TestShop, method: Method, uri: &str, headers: &[(&str, &str)]) -> bool {
+    let request = request(method, uri, headers);
     kept(&shop.shop.app, Instant::now(), ([127, 0, 0, 1], 1).into(), &request, &axum::http::HeaderMap::new())
         .is_some()
+}
+
+/// Whether its answer would be made by the short way.
+fn is_made_short(shop: &TestShop, uri: &str, headers: &[(&str, &str)]) -> bool {
+    asked(&shop.shop.app, ([127, 0, 0, 1], 1).into(), &request(Method::GET, uri, headers)).is_some()
 }
 
 const PATH: &str = "/api/product/?q=the&facets=brand";
 
 /// What came over the wire but for what is another one for each request.
 async fn told(shop: &TestShop, headers: &[(&str, &str)]) -> (u16, Vec<(String, String)>, Vec<u8>) {
-    let mut request = shop.request(Method::GET, PATH);
+    told_of(shop, PATH, headers).await
+}
+
+async fn told_of(
+    shop: &TestShop,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    let mut request = shop.request(Method::GET, path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let (status, headers, body) = decoded(request).await;
+    let (status, headers, mut body) = decoded(request).await;
+    if status >= 400 {
+        let mut problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem["instance"], headers["x-request-id"].to_str().unwrap());
+        problem["instance"] = json!(null);
+        body = problem.to_string().into_bytes();
+    }
     (status, sorted(&headers), body)
 }
 
@@ -89,6 +116,57 @@ async fn the_short_way_looks_like_the_long_one() {
             let strange = shop.request(Method::GET, PATH).header("x-request-id", "a b");
             let made = decoded(strange).await.1["x-request-id"].to_str().unwrap().to_owned();
             assert!(made.len() == 32 && made.bytes().all(|byte| byte.is_ascii_hexdigit()), "{made}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_made_the_short_way_looks_like_the_rest() {
+    for public_url in ["http://shop.test", "https://shop.test"] {
+        let settings = Settings {
+            public_url: Some(public_url.into()),
+            search_cache_bytes: Some("0".into()),
+            ..Settings::default()
+        };
+        with_settings(settings, async |shop| {
+            generate(shop, 100).await;
+            let first = shop.get(PATH).await.expect(200);
+            let (etag, version) = (first.header("etag"), first.header("x-catalog-version"));
+            let paged = shop.get("/api/product/?page_size=5").await.expect(200);
+            let next =
+                format!("/api/product/?page_size=5&cursor={}", paged.json["next_cursor"].as_str().unwrap());
+            let foreign = next.replace("page_size=5", "page_size=5&in_stock=true");
+            for (path, status) in [
+                (PATH, 200),
+                (next.as_str(), 200),
+                (foreign.as_str(), 400),
+                ("/api/product/?q=%22the+%22&facets=none&sort=-price&highlight=true", 200),
+            ] {
+                for coding in ["identity", "gzip", "br, gzip", "*"] {
+                    for known in ["\"other\"", etag] {
+                        let usual = [("accept-encoding", coding), ("if-none-match", known)];
+                        assert!(
+                            is_made_short(shop, path, &usual) && !is_short(shop, Method::GET, path, &usual)
+                        );
+                        let short = told_of(shop, path, &usual).await;
+                        // A write that was found long ago.
+                        let demanding = [usual[0], usual[1], ("x-catalog-min-version", version)];
+                        assert!(!is_made_short(shop, path, &demanding));
+                        let long = told_of(shop, path, &demanding).await;
+                        assert!(short == long, "{path} {coding} {known}: {short:?} and {long:?}");
+                        let status =
+                            if path == PATH && known == etag && coding == "identity" { 304 } else { status };
+                        assert_eq!(short.0, status, "{path} {coding} {known}");
+                    }
+                }
+            }
+            // What is wrong, and what demands a write, is for the long way.
+            for path in ["/api/product/?q=a&q=b", "/api/product/?x=1", "/api/product/?page=0", "/api/product"]
+            {
+                assert!(!is_made_short(shop, path, &[]), "{path}");
+            }
+            assert!(!is_made_short(shop, &format!("/api/product/?min_version={version}"), &[]));
         })
         .await;
     }

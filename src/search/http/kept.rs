@@ -1,4 +1,5 @@
-//! The short way to an answer that is kept: a request in words that were used before is not read again.
+//! The short way to an answer: a request in words that were used before is not read again where its answer is kept, and
+//! one for which it has to be made passes by nothing that other requests need.
 //!
 //! Whatever is unusual about a request is none of its business: the long way has the last word on everything.
 
@@ -6,23 +7,27 @@ use std::{net::SocketAddr, time::Instant};
 
 use axum::{
     body::HttpBody,
-    http::{HeaderMap, HeaderValue, Method, Request, header},
+    http::{HeaderMap, HeaderValue, Method, Request, Uri, header},
     response::Response,
 };
 
-use super::{DEMANDED, TIMING, timing};
+use super::{DEMANDED, TIMING, answer, timing};
 use crate::{
     app::App,
     auth::Viewer,
     cache::{Question, encoding::Encoding},
     catalog::{VERSION_HEADER, version_header},
     client::Client,
-    reply,
-    search::{actions, model::Search},
+    error::Result,
+    params, reply,
+    search::{
+        actions::{self, Answer, Demand},
+        model::Search,
+    },
 };
 
 /// Where searches are asked.
-const PATH: &str = "/api/product/";
+pub const PATH: &str = "/api/product/";
 
 /// Whether it is a search, whose answer may have to be made.
 pub fn is_search<B>(request: &Request<B>) -> bool {
@@ -46,22 +51,64 @@ pub fn kept<B: HttpBody>(
     request: &Request<B>,
     blank: &HeaderMap,
 ) -> Option<Response> {
+    let encoding = usual(request)?;
+    let question = app.spellings.get(request.uri().query().unwrap_or_default())?;
+    let headers = request.headers();
+    let client = Client::new(peer.ip(), headers, &app.config.limits.trusted_proxies);
+    let answer = actions::kept(app, begun, client, question, encoding)?;
+    Some(filled_in(answer, headers, blank))
+}
+
+/// A search whose answer has to be made, and which is answered as everybody's is.
+pub struct Asked {
+    demand: Demand,
+    search: Search,
+}
+
+/// Reads a request as [`kept`] does. None where it is not a search, unusual or wrong.
+pub fn asked<B: HttpBody>(app: &App, peer: SocketAddr, request: &Request<B>) -> Option<Asked> {
+    let encoding = usual(request)?;
+    let search: Search = params::read(request.uri().query().unwrap_or_default()).ok()?;
+    if search.min_version.is_some() {
+        return None;
+    }
+    let client = Client::new(peer.ip(), request.headers(), &app.config.limits.trusted_proxies);
+    Some(Asked { demand: Demand { client, versions: [None; 2], encoding }, search })
+}
+
+/// Makes the answer to what was [`asked`] by a request with this header and at this address; as [`kept`].
+///
+/// # Errors
+/// As [`actions::search`]; 400 when its cursor is of another list.
+pub async fn made(
+    app: &App,
+    asked: Asked,
+    uri: &Uri,
+    headers: &HeaderMap,
+    blank: &HeaderMap,
+) -> Result<Response> {
+    let answer = answer(app, Viewer::default(), asked.demand, asked.search, uri).await?;
+    Ok(filled_in(answer, headers, blank))
+}
+
+/// How a usual request for a search wants its answer coded. None for whatever is unusual about one: who asks, from which
+/// page, and which write the answer must hold changes what is answered.
+fn usual<B: HttpBody>(request: &Request<B>) -> Option<Encoding> {
     if request.uri().path() != PATH || request.method() != Method::GET || !request.body().is_end_stream() {
         return None;
     }
     let headers = request.headers();
-    // Who asks, from which page, and which write the answer must hold: that changes what is answered.
     if [header::AUTHORIZATION, header::ORIGIN, DEMANDED].iter().any(|name| headers.contains_key(name)) {
         return None;
     }
-    let question = app.spellings.get(request.uri().query().unwrap_or_default())?;
-    let encoding = encoding(headers)?;
-    let client = Client::new(peer.ip(), headers, &app.config.limits.trusted_proxies);
-    let answer = actions::kept(app, begun, client, question, encoding)?;
+    encoding(headers)
+}
+
+fn filled_in(answer: Answer, headers: &HeaderMap, blank: &HeaderMap) -> Response {
     let own = [(TIMING, timing(&answer)), version_header(answer.version)];
     let mut response = reply::filled_in(blank.clone(), answer.body, headers);
     own.into_iter().for_each(|(name, value)| drop(response.headers_mut().insert(name, value)));
-    Some(response)
+    response
 }
 
 /// Remembers what a query string asks. Only of anonymous ones, whose words mean the same whoever they are, and of those
