@@ -42,8 +42,21 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const ALWAYS: usize = 12;
 /// How far the places' threads stand back behind the runtime's, which answer what takes no time, and turn away.
 const NICENESS: i32 = 5;
+/// For how long a thread of the runtime that has nothing to do rests while the queue is full: what comes meanwhile is
+/// turned away together. By itself each takes the processor from a search, for twice as long as it needs.
+const REST: Duration = Duration::from_millis(1);
 /// How fast the estimate follows: the last work counts an eighth.
 const SMOOTHING: u32 = 8;
+
+/// Whether the queue is full, of the gate that a process has; of several, of any that changed last.
+static IS_FULL: AtomicBool = AtomicBool::new(false);
+
+/// Rests while the queue is full: for a thread of the runtime, before it waits for whatever comes next.
+pub fn rest() {
+    if IS_FULL.load(Ordering::Relaxed) {
+        thread::sleep(REST);
+    }
+}
 
 /// See the module's words. Cheap to clone; its threads end with the last clone.
 #[derive(Clone)]
@@ -132,6 +145,7 @@ struct Door(Arc<Inner>);
 impl Drop for Door {
     fn drop(&mut self) {
         self.0.line().is_closed = true;
+        self.0.tell_full(false);
         self.0.come.notify_all();
     }
 }
@@ -212,6 +226,11 @@ impl Inner {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tell_full(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::Relaxed);
+        IS_FULL.store(is_full, Ordering::Relaxed);
+    }
+
     /// Lets somebody in or into the queue, if the wait is not too long.
     fn queue(&self, ticket: &Arc<Ticket>) -> bool {
         let mut line = self.line();
@@ -228,7 +247,7 @@ impl Inner {
         if is_let_in {
             line.waiting.push_back(Arc::clone(ticket));
         }
-        self.is_full.store(line.waiting.len() >= most, Ordering::Relaxed);
+        self.tell_full(line.waiting.len() >= most);
         is_let_in
     }
 
@@ -243,7 +262,7 @@ impl Inner {
     fn leave(&self, ticket: &Arc<Ticket>) -> bool {
         let mut line = self.line();
         line.waiting.retain(|waiting| !Arc::ptr_eq(waiting, ticket));
-        self.is_full.store(false, Ordering::Relaxed);
+        self.tell_full(false);
         if line.waiting.is_empty() {
             line.since = None;
         }
@@ -279,7 +298,7 @@ impl Inner {
         };
         line.idle -= 1;
         let too_many = self.cut(&mut line);
-        self.is_full.store(!too_many.is_empty(), Ordering::Relaxed);
+        self.tell_full(!too_many.is_empty());
         drop(line);
         for ticket in too_many {
             ticket.turn_away();

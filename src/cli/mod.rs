@@ -19,6 +19,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     config::{Config, Settings, unknown_variables},
+    gate,
     lifecycle::Interrupts,
     niceness::take_slices,
     telemetry,
@@ -118,7 +119,8 @@ fn run(command: Command, config: Config, dotenv: dotenvy::Result<PathBuf>) -> Ex
         }
     };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = match runtime.enable_all().on_thread_start(threads).global_queue_interval(SHARED).build() {
+    runtime.enable_all().on_thread_start(threads).on_thread_park(gate::rest).global_queue_interval(SHARED);
+    let runtime = match runtime.build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
     };

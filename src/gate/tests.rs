@@ -188,3 +188,17 @@ async fn the_threads_end_with_the_gate() {
     }
     panic!("{} are left", inner.strong_count());
 }
+
+#[test]
+fn a_thread_without_work_rests_while_the_queue_is_full() {
+    let gate = Gate::new(1).unwrap();
+    let rested = |is_full| {
+        gate.0.0.tell_full(is_full);
+        let begun = Instant::now();
+        rest();
+        begun.elapsed() >= REST
+    };
+    // Other tests have gates too, whose word may come in between.
+    assert!((0..100).any(|_| rested(true)));
+    assert!((0..100).any(|_| !rested(false)));
+}
