@@ -30,7 +30,7 @@ use crate::niceness::{stand_back, take_slices};
 const SLICE: Duration = Duration::from_micros(100);
 /// How long the wait in a queue that stands may be, by what work takes at the time: one that nobody notices, and no
 /// more than what those wait who come when there is just enough room.
-const QUEUE: Duration = Duration::from_millis(12);
+const QUEUE: Duration = Duration::from_millis(8);
 /// A queue stands when it has not been empty for this long.
 const STANDING: Duration = Duration::from_millis(50);
 /// For how long after that any other is taken for one that stands.
