@@ -34,8 +34,9 @@ const WORTH_CODING: usize = 512;
 pub struct Question([u8; 32]);
 
 impl Question {
-    /// What stands for a question, which says all that is asked. Equal ones must serialise equally. It is a hash, of
-    /// which nobody finds two that collide.
+    /// What stands for a question, which says all that is asked. Equal ones must serialise equally, and each kind of
+    /// question begins with a name of its own, since fields are written down without theirs. It is a hash, of which
+    /// nobody finds two that collide.
     ///
     /// # Errors
     /// When it cannot be serialised.

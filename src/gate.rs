@@ -15,7 +15,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::{Duration, Instant},
@@ -51,9 +51,31 @@ const SMOOTHING: u32 = 8;
 /// Whether the queue is full, of the gate that a process has; of several, of any that changed last.
 static IS_FULL: AtomicBool = AtomicBool::new(false);
 
-/// Rests while the queue is full: for a thread of the runtime, before it waits for whatever comes next.
+/// How many requests there are that are no searches.
+static OTHERS: AtomicUsize = AtomicUsize::new(0);
+
+/// A request that is no search, for as long as it is being answered: whatever it waits for, such as the database, a
+/// thread that rests would notice late.
+pub struct Other(());
+
+impl Other {
+    /// One that has come.
+    pub fn come() -> Self {
+        OTHERS.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        OTHERS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Rests while the queue is full, unless there are others: for a thread of the runtime, before it waits for whatever
+/// comes next.
 pub fn rest() {
-    if IS_FULL.load(Ordering::Relaxed) {
+    if IS_FULL.load(Ordering::Relaxed) && OTHERS.load(Ordering::Relaxed) == 0 {
         thread::sleep(REST);
     }
 }

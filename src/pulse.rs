@@ -120,9 +120,9 @@ impl Pulse {
         let now = u64::try_from(self.0.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.0.last.store(now, Ordering::Relaxed);
         let come = self.0.come.swap(0, Ordering::Relaxed);
-        let let_in = self.0.let_in.swap(0, Ordering::Relaxed);
-        let placed = self.0.placed.swap(0, Ordering::Relaxed);
-        if let_in >= KNOWN {
+        if self.0.let_in.load(Ordering::Relaxed) >= KNOWN {
+            let let_in = self.0.let_in.swap(0, Ordering::Relaxed);
+            let placed = self.0.placed.swap(0, Ordering::Relaxed);
             self.0.is_placed.store(placed >= let_in - let_in / 10, Ordering::Relaxed);
         }
         let stands = overload.stands(took, took.saturating_sub(due), come);
@@ -258,7 +258,7 @@ mod tests {
         assert!(lets_in(true), "many are answered without a place");
         pulse.beat(&mut Overload::default(), BEAT);
         gate.seem_full(false);
-        beat(20, 18);
+        beat(20, 19);
         assert!(!lets_in(true));
         pulse.beat(&mut Overload::default(), BEAT);
         assert!(!lets_in(true), "nobody has come to tell otherwise");

@@ -42,8 +42,8 @@ use self::{
 };
 use crate::{
     account, address, app::App, audit, cache::encoding::Encoding, cart, category, discount, error, export,
-    graphql, health, import, openapi::QueryPaths, order, params, payment, product, review, search, server,
-    shipment, storefront, telemetry, user, wishlist,
+    gate::Other, graphql, health, import, openapi::QueryPaths, order, params, payment, product, review,
+    search, server, shipment, storefront, telemetry, user, wishlist,
 };
 
 /// The largest body that a route takes unless it says otherwise.
@@ -67,7 +67,8 @@ pub fn service(app: App) -> impl server::Service {
         if let Some(answer) = short.answer(peer, &request) {
             return Either::Left(Either::Left(future::ready(Ok::<_, Infallible>(answer))));
         }
-        if search::http::is_search(&request) && !pulse.lets_in(gate) {
+        let is_search = search::http::is_search(&request);
+        if is_search && !pulse.lets_in(gate) {
             return Either::Left(if request.headers().contains_key(header::ORIGIN) {
                 Either::Right(refuse.clone().oneshot(request.map(Body::new)))
             } else {
@@ -83,7 +84,8 @@ pub fn service(app: App) -> impl server::Service {
         if let Some(canonical) = with_slash(request.uri()) {
             *request.uri_mut() = canonical;
         }
-        Either::Right(Either::Right(router.clone().oneshot(request)))
+        let other = (!is_search).then(Other::come);
+        Either::Right(Either::Right(router.clone().oneshot(request).inspect(|_| drop(other))))
     }
 }
 

@@ -97,16 +97,18 @@ fn accepted(headers: &HeaderMap) -> String {
 
 /// The weight of the first entry that has one of the names, in thousandths.
 fn weight_of(accepted: &str, names: &[&str]) -> Option<u16> {
-    let mut listed = accepted.split(',').map(weighed).filter(|(name, _)| names.contains(name));
+    let is_named = |name: &str| names.iter().any(|one| one.eq_ignore_ascii_case(name));
+    let mut listed = accepted.split(',').filter_map(weighed).filter(|(name, _)| is_named(name));
     listed.next().map(|(_, weight)| weight)
 }
 
-/// An entry of `Accept-Encoding`, and its weight in thousandths; one that cannot be read weighs nothing.
-fn weighed(entry: &str) -> (&str, u16) {
-    let mut parts = entry.split(';').map(str::trim);
-    let name = parts.next().unwrap_or_default();
-    let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-    (name, weight.map_or(1000, |text| thousandths(text).unwrap_or(0)))
+/// An entry of `Accept-Encoding`, and its weight in thousandths. One that cannot be read says nothing, here as in the
+/// layer that compresses other answers.
+fn weighed(entry: &str) -> Option<(&str, u16)> {
+    let Some((name, weight)) = entry.split_once(';') else { return Some((entry.trim(), 1000)) };
+    let weight = weight.trim();
+    let weight = weight.strip_prefix("q=").or_else(|| weight.strip_prefix("Q="))?;
+    Some((name.trim(), thousandths(weight)?))
 }
 
 /// `0`, `0.5`, `1.000`.
@@ -116,7 +118,7 @@ fn thousandths(text: &str) -> Option<u16> {
         return None;
     }
     let value: u16 = format!("{whole}{fraction:0<3}").parse().ok()?;
-    Some(value.min(1000))
+    (value <= 1000).then_some(value)
 }
 
 #[cfg(test)]
@@ -131,6 +133,8 @@ mod tests {
             ("", Encoding::Plain),
             ("gzip", Encoding::Gzip),
             ("x-gzip", Encoding::Gzip),
+            ("GZIP", Encoding::Gzip),
+            ("gzip;level=9, br;q=1.5, br;x=1;q=0.5", Encoding::Plain),
             ("gzip, deflate, br, zstd", Encoding::Brotli),
             ("br;q=0.5, gzip;q=0.501", Encoding::Gzip),
             ("br;q=0, gzip", Encoding::Gzip),
@@ -146,7 +150,7 @@ mod tests {
             ("identity;q=0", Encoding::Plain),
             ("identity;q=0.5, br;q=0.4", Encoding::Plain),
             ("gzip;q=2, br;q=x", Encoding::Plain),
-            ("gzip;q=nan, ;;;, =, br;", Encoding::Brotli),
+            ("gzip;q=nan, ;;;, =, br;", Encoding::Plain),
             ("deflate, zstd", Encoding::Plain),
         ] {
             assert_eq!(Encoding::wanted(accepted), wanted, "{accepted}");

@@ -201,4 +201,8 @@ fn a_thread_without_work_rests_while_the_queue_is_full() {
     // Other tests have gates too, whose word may come in between.
     assert!((0..100).any(|_| rested(true)));
     assert!((0..100).any(|_| !rested(false)));
+    let other = Other::come();
+    assert!((0..100).any(|_| !rested(true)), "it may be what the other waits for that comes");
+    drop(other);
+    assert!((0..100).any(|_| rested(true)));
 }

@@ -13,7 +13,8 @@ use crate::{
     error::{Error, Fault, Result},
 };
 
-/// Grows when tokens change their meaning: older ones are refused then.
+/// Grows when tokens change their meaning, or when what a list or a place consists of changes its order: both are
+/// written down without names. Older tokens are refused then.
 const VERSION: u8 = 2;
 /// Characters of a token. What a list makes is far below; a request's whole header has 16 KiB.
 const MAX_LENGTH: usize = 8 * 1024;

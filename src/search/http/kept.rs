@@ -59,17 +59,17 @@ pub fn kept<B: HttpBody>(
     Some(filled_in(answer, headers, blank))
 }
 
-/// A search whose answer has to be made, and which is answered as everybody's is.
+/// A search whose answer has to be made, and which is answered as everybody's is; or what is wrong with it.
 pub struct Asked {
     demand: Demand,
-    search: Search,
+    search: Result<Search>,
 }
 
-/// Reads a request as [`kept`] does. None where it is not a search, unusual or wrong.
+/// Reads a request as [`kept`] does. None where it is not a search, or unusual.
 pub fn asked<B: HttpBody>(app: &App, peer: SocketAddr, request: &Request<B>) -> Option<Asked> {
     let encoding = usual(request)?;
-    let search: Search = params::read(request.uri().query().unwrap_or_default()).ok()?;
-    if search.min_version.is_some() {
+    let search: Result<Search> = params::read(request.uri().query().unwrap_or_default());
+    if search.as_ref().is_ok_and(|search| search.min_version.is_some()) {
         return None;
     }
     let client = Client::new(peer.ip(), request.headers(), &app.config.limits.trusted_proxies);
@@ -79,7 +79,7 @@ pub fn asked<B: HttpBody>(app: &App, peer: SocketAddr, request: &Request<B>) -> 
 /// Makes the answer to what was [`asked`] by a request with this header and at this address; as [`kept`].
 ///
 /// # Errors
-/// As [`actions::search`]; 400 when its cursor is of another list.
+/// As [`actions::search`]; 400 with whatever is wrong with it.
 pub async fn made(
     app: &App,
     asked: Asked,
@@ -87,7 +87,7 @@ pub async fn made(
     headers: &HeaderMap,
     blank: &HeaderMap,
 ) -> Result<Response> {
-    let answer = answer(app, Viewer::default(), asked.demand, asked.search, uri).await?;
+    let answer = answer(app, Viewer::default(), asked.demand, asked.search?, uri).await?;
     Ok(filled_in(answer, headers, blank))
 }
 
