@@ -4,27 +4,19 @@
 //! `DUKA_FUZZ_SECONDS` says for how long each of them is tried (1).
 
 use std::{
-    io::Cursor,
+    fs,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     time::{Duration, Instant},
 };
 
-use duka::{
-    auth::{Role, Viewer, token::Keys},
-    import::{
-        row::parse_json,
-        source::{Format, Source},
-    },
-    money::Currency,
-    page::{Place, Span},
-    params,
-    payment::gateway::{card::event, mpesa::callback},
-    search::model::{Search, Suggest},
-};
-use duka_index::{Document, Engine, Lexicon, PriceStep};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
-use secrecy::SecretString;
-use tempfile::TempDir;
+
+use self::targets::{Cursors, Searches, Tokens};
+
+#[allow(dead_code, reason = "one of them is for the programs alone")]
+#[path = "../fuzz/targets.rs"]
+mod targets;
 
 /// What the slowest input may take of a processor. A debug build takes several times as long as what is shipped.
 const SLOWEST: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 50 });
@@ -102,11 +94,19 @@ fn processor_time(begun: Instant) -> Duration {
     had.map_or_else(|| begun.elapsed(), Duration::from_nanos)
 }
 
-/// Tries for as long as it is wanted.
-fn try_all(what: &str, corpus: &[&str], target: impl Fn(&[u8])) {
+/// What is known to reach far, in the order of its files' names.
+fn corpus(what: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus").join(what);
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files.iter().map(|file| fs::read(file).unwrap()).collect()
+}
+
+/// Tries for as long as it is wanted, beginning from its corpus and one more that is good.
+fn try_all(what: &str, good: Option<&str>, target: impl Fn(&[u8])) {
     let seconds = std::env::var("DUKA_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
     let mut random = StdRng::seed_from_u64(seconds);
-    let corpus: Vec<Vec<u8>> = corpus.iter().map(|text| text.as_bytes().to_vec()).collect();
+    let corpus: Vec<Vec<u8>> = corpus(what).into_iter().chain(good.map(Into::into)).collect();
     let (begun, mut tried, mut slowest) = (Instant::now(), 0_u64, (Duration::ZERO, Vec::new()));
     for good in &corpus {
         target(good);
@@ -139,118 +139,31 @@ fn try_all(what: &str, corpus: &[&str], target: impl Fn(&[u8])) {
     assert!(tried > 20, "{what}: only {tried}");
 }
 
-fn keys() -> Keys {
-    Keys::new(&SecretString::from("a secret that is long enough for tests"), None)
-}
-
-/// An index of some products.
-fn shelf() -> (TempDir, Engine) {
-    let folder = tempfile::tempdir().unwrap();
-    let engine = Engine::open(folder.path()).unwrap();
-    let mut writer = engine.writer(15_000_000).unwrap();
-    for id in 1..300 {
-        let prices = vec![PriceStep { from: i64::MIN, effective_price: 100 + id, discount: None }];
-        let (name, brand) = (format!("Wireless kettle {id} USB-C 4"), format!("Brand {}", id % 7));
-        let (sku, description) =
-            (format!("AB-{id}"), "A steel kettle for two, with a power cable".to_owned());
-        let document =
-            Document { id, name, brand, sku, description, prices, is_active: true, ..Document::default() };
-        writer.upsert(&document).unwrap();
-    }
-    writer.commit("").unwrap();
-    (folder, engine)
-}
-
 #[test]
 fn searches_are_read() {
-    let ((_folder, engine), keys, lexicon) = (shelf(), keys(), Lexicon::default());
-    let corpus = [
-        "q=wireless%20kettle&category=1&category=home&brand=Brand%201&price_min=1.00&price_max=99.99&in_stock=true",
-        "search=%22power%20cable%22%20-steel&ordering=price,-rating,name&facets=category,brand,price,rating,attr.color",
-        "q=usb-c+4&attr.color=red&attr.color=blue&rating_min=4&on_sale=true&highlight=true&page=3&page_size=100",
-        "vendor_id=7&min_version=1:2&cursor=AAAA&sort=-date_added",
-        "q=ketle+wireles&facets=none",
-    ];
-    try_all("a search", &corpus, |bytes| {
-        let text = String::from_utf8_lossy(bytes);
-        if let Ok(suggest) = params::read::<Suggest>(&text) {
-            engine.reader().suggest(&suggest.query, &lexicon).unwrap();
-        }
-        let Ok(search) = params::read::<Search>(&text) else { return };
-        let Ok(query) = search.query(Viewer::default(), &keys) else { return };
-        let hits = engine.reader().search(&query, &lexicon).unwrap();
-        assert!(hits.hits.len() <= 100);
-    });
+    let folder = tempfile::tempdir().unwrap();
+    let searches = Searches::new(folder.path());
+    try_all("searches", None, |bytes| searches.read(bytes));
 }
 
 #[test]
 fn cursors_are_opened() {
-    let keys = keys();
-    let place = (7_i64, "kettle".to_owned());
-    let span = Span { after: None::<(i64, String)>, offset: 0, limit: 2 };
-    let found = span.found(&keys, &"a list", vec![(), ()], 2, |()| place.clone()).unwrap();
-    let good = format!("cursor={}", found.next_cursor.unwrap());
-    let corpus = [good.as_str(), "cursor=", "page=2&page_size=24"];
-    try_all("a cursor", &corpus, |bytes| {
-        let Ok(read) = params::read::<Place>(&String::from_utf8_lossy(bytes)) else { return };
-        if let Ok(Span { after: Some(after), .. }) = read.open::<(i64, String)>(&keys, &"a list") {
-            assert_eq!(after, place, "nobody has sealed it");
-        }
-    });
+    let cursors = Cursors::new();
+    try_all("cursors", Some(&cursors.good), |bytes| cursors.read(bytes));
 }
 
 #[test]
 fn tokens_are_verified() {
-    let keys = keys();
-    let now =
-        i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs());
-    let good = keys.issue(7, 3, Role::Customer, now.unwrap()).unwrap();
-    let claims = keys.verify(&good).unwrap();
-    let corpus = [good.as_str(), "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0.", "a.b.c"];
-    try_all("a token", &corpus, |bytes| {
-        let Ok(text) = std::str::from_utf8(bytes) else { return };
-        // The last letter of a signature has bits that say nothing.
-        if let Some(read) = keys.verify(text) {
-            assert_eq!(read, claims, "{text}");
-        }
-    });
+    let tokens = Tokens::new();
+    try_all("tokens", Some(&tokens.good), |bytes| tokens.read(bytes));
 }
 
 #[test]
 fn rows_of_imports_are_read() {
-    let currency: Currency = "USD".parse().unwrap();
-    let corpus = [
-        "{\"sku\": \"A\", \"name\": \"Kanga, pair\", \"price\": \"12.50\", \"category_path\": [\"A\", \"B\"], \"stock\": 3}\n{\"sku\": \"B\", \"name\": \"n\", \"price\": 1e2, \"attributes\": {\"a\": [\"x\", 1.5, true]}, \"variants\": [{\"variant_name\": \"M\", \"sku\": \"B-M\"}]}",
-        "sku,name,price,category_path,attr.color,variants\nA,\"Kanga, \"\"pair\"\"\",12.50,A > B,red,\"[{\"\"variant_name\"\":\"\"M\"\",\"\"sku\"\":\"\"B\"\"}]\"\n'=B,n,1,,,\n",
-        "{\"external_id\": \"7\", \"name\": \"x\", \"price\": \"0.01\", \"rating\": 4.5, \"rating_count\": 3, \"date_added\": \"2026-01-01T00:00:00Z\"}",
-    ];
-    try_all("rows", &corpus, |bytes| {
-        for format in [Format::Ndjson, Format::Csv, Format::detect(bytes, "")] {
-            let Ok(source) = Source::open(Cursor::new(bytes), format, currency) else { continue };
-            for entry in source {
-                let Ok(entry) = entry else { break };
-                if let Ok(row) = entry.row {
-                    // What is exported is what was read.
-                    let again = parse_json(&row.to_json(currency), currency);
-                    assert_eq!(again.as_ref().ok(), Some(&row), "{again:?}");
-                }
-            }
-        }
-    });
+    try_all("rows", None, targets::rows);
 }
 
 #[test]
 fn messages_of_gateways_are_read() {
-    let corpus = [
-        r#"{"id":"evt_1","object":"event","type":"payment_intent.succeeded","data":{"object":{"id":"pi_1","amount_received":1250,"currency":"usd","status":"succeeded"}}}"#,
-        r#"{"id":"evt_2","type":"charge.refunded","data":{"object":{"payment_intent":"pi_1","amount_refunded":100,"refunds":{"data":[{"status":"failed"}]}}}}"#,
-        r#"{"Body":{"stkCallback":{"MerchantRequestID":"1","CheckoutRequestID":"ws_CO_1","ResultCode":0,"ResultDesc":"ok","CallbackMetadata":{"Item":[{"Name":"Amount","Value":1.00},{"Name":"MpesaReceiptNumber","Value":"R"}]}}}}"#,
-        r#"{"Result":{"ResultType":0,"ResultCode":"0","ConversationID":"AG_1","TransactionID":"T","ResultParameters":{"ResultParameter":[{"Key":"Amount","Value":"1"}]}}}"#,
-    ];
-    try_all("a message of a gateway", &corpus, |bytes| {
-        let Ok(value) = serde_json::from_slice(bytes) else { return };
-        let _ = event::id(&value);
-        let _ = event::subject(&value);
-        let _ = callback::read(&value);
-    });
+    try_all("messages", None, targets::messages);
 }
