@@ -79,14 +79,23 @@ impl Throttle {
     /// # Errors
     /// 429 when there have been too many from where the client is.
     pub fn count(&self, act: Act, client: Client) -> Result<()> {
-        let (meter, name) = match act {
+        let (meter, name) = self.meter(act);
+        let Some(meter) = meter else { return Ok(()) };
+        meter.count(client.network()).map_err(|wait| too_many(name, wait, "from your address"))
+    }
+
+    /// As [`count`](Self::count), for who asks again where it is false: whoever is refused counts once, and is told then.
+    pub fn lets(&self, act: Act, client: Client) -> bool {
+        self.meter(act).0.as_ref().is_none_or(|meter| meter.count(client.network()).is_ok())
+    }
+
+    fn meter(&self, act: Act) -> (&Option<Meter<[u8; 8]>>, &'static str) {
+        match act {
             Act::Login => (&self.login, "login"),
             Act::Register => (&self.register, "register"),
             Act::Refresh => (&self.refresh, "refresh"),
             Act::Search => (&self.search, "search"),
-        };
-        let Some(meter) = meter else { return Ok(()) };
-        meter.count(client.network()).map_err(|wait| too_many(name, wait, "from your address"))
+        }
     }
 
     /// Lets a password be tried for the account, which may be none that there is. It counts as a wrong one meanwhile, so that
@@ -278,6 +287,8 @@ impl<K: Hash + Eq + Send + Sync + 'static> Meter<K> {
 
 #[cfg(test)]
 mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
     use super::*;
     use crate::config::{Config, Settings};
 
@@ -324,6 +335,23 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
         });
         assert_eq!(admitted, 50);
+    }
+
+    #[test]
+    fn whoever_asks_again_is_counted_as_refused_once() {
+        let mut settings = Settings::default();
+        settings.limits.search_rate = Some("2/h".into());
+        let throttle = Throttle::new(&Config::new(&settings).unwrap().limits);
+        let recorder = PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let client = Client::default();
+            assert!(throttle.lets(Act::Search, client));
+            throttle.count(Act::Search, client).unwrap();
+            assert!(!throttle.lets(Act::Search, client));
+            throttle.count(Act::Search, client).unwrap_err();
+        });
+        let figures = recorder.handle().render();
+        assert!(figures.contains("duka_rate_limited_total{limit=\"search\"} 1\n"), "{figures}");
     }
 
     #[test]

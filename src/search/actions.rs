@@ -190,7 +190,9 @@ pub fn kept(
     let key =
         app.indexing.peek(|engine, tuning| key(question, engine.generation_and_price_epoch(at), tuning));
     let body = app.cache.get_now(&key.coded(encoding))?;
-    app.throttle.count(Act::Search, client).ok()?;
+    if !app.throttle.lets(Act::Search, client) {
+        return None;
+    }
     let outcome = Outcome::Hit;
     app.cache.count(outcome);
     let took = begun.elapsed();
