@@ -17,7 +17,7 @@ use super::{
     projection,
     store::{self, Present},
 };
-use crate::niceness::run_and_waited;
+use crate::{database, niceness::run_and_waited};
 
 /// What the writer may hold before it writes a segment: more than any batch of changes needs.
 const WRITER_BYTES: usize = 64 << 20;
@@ -241,7 +241,7 @@ impl Mirror {
 pub(super) async fn begin_lasting(
     pool: &PgPool,
 ) -> Result<(Transaction<'static, Postgres>, Present), IndexingError> {
-    let mut transaction = store::begin(pool).await?;
+    let mut transaction = database::begin_snapshot(pool).await?;
     let present = store::present(&mut transaction).await?;
     if let Some(place) = &present.unwritten {
         // Whoever commits writes it. Where nobody does, it may take long, so this does.

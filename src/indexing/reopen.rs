@@ -11,6 +11,7 @@ use super::{
     mirror::{Folder, Payload},
     store,
 };
+use crate::database;
 
 /// What an index must be for the worker to begin with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(super) enum Demand {
 
 /// A dump brings the log of the server that it was made on, whose transactions mean nothing here.
 pub(super) async fn forget_foreign_log(pool: &PgPool) -> Result<(), IndexingError> {
-    let mut transaction = store::begin(pool).await?;
+    let mut transaction = database::begin_snapshot(pool).await?;
     let foreign = store::has_foreign_log(&mut transaction).await?;
     transaction.rollback().await?;
     if foreign {
@@ -70,7 +71,7 @@ async fn open(pool: &PgPool, path: PathBuf, demand: Demand) -> Result<Mirror, In
         (Err(error), Demand::Something) => tracing::warn!(%error, "the index cannot be written yet"),
         (written, _) => written?,
     }
-    let mut transaction = store::begin(pool).await?;
+    let mut transaction = database::begin_snapshot(pool).await?;
     let present = store::present(&mut transaction).await?;
     transaction.rollback().await?;
     let known = Payload::of(&mirror.engine).is_some_and(|payload| payload.same_history(&present));

@@ -26,11 +26,6 @@ pub(super) struct Present {
     pub(super) settings_version: i64,
 }
 
-/// Opens the one snapshot in which log and rows are read.
-pub(super) async fn begin(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
-    database::begin_snapshot(pool).await
-}
-
 /// Counts the catalog anew for the planner.
 pub(super) async fn analyze(pool: &PgPool) -> sqlx::Result<()> {
     sqlx::raw_sql("analyze product, variant, category, discount, discount_product, price_rounding")

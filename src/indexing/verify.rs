@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
 use super::{IndexingError, Snapshot, build::CHUNK, mirror, mirror::Payload, projection, store};
+use crate::database;
 
 /// Ids that a report names at most, for each kind of difference.
 const NAMED: usize = 100;
@@ -138,7 +139,7 @@ async fn compare_all(
     engine: Engine,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, IndexingError> {
-    let mut db = store::begin(pool).await?;
+    let mut db = database::begin_snapshot(pool).await?;
     let present = store::present(&mut db).await?;
     let payload = payload(&engine)?;
     if !payload.same_history(&present) {
@@ -167,7 +168,7 @@ async fn compare_all(
 /// # Errors
 /// [`IndexingError::Unlike`] when they differ.
 pub(super) async fn spot_check(pool: &PgPool, engine: &Engine, sample: i32) -> Result<(), IndexingError> {
-    let mut db = store::begin(pool).await?;
+    let mut db = database::begin_snapshot(pool).await?;
     let since: Snapshot = payload(engine)?.snapshot.parse()?;
     let pending = store::changed_since(&mut db, &since).await?;
     let changed_live = projection::documents(&mut db, &pending).await?.len() as u64;

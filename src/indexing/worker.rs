@@ -18,7 +18,7 @@ use super::{
     reopen::{Demand, forget_foreign_log, reopen},
     store, tuning,
 };
-use crate::node;
+use crate::{database, node};
 
 /// How long a change that nobody announced may wait.
 const POLL: Duration = Duration::from_millis(250);
@@ -209,7 +209,7 @@ impl Worker {
     /// else.
     async fn tune_afresh(&mut self) -> Result<(), IndexingError> {
         self.settings_seen = None;
-        let mut transaction = store::begin(&self.sources.read).await?;
+        let mut transaction = database::begin_snapshot(&self.sources.read).await?;
         let present = store::present(&mut transaction).await?;
         self.tune(&mut transaction, present.settings_version).await?;
         transaction.rollback().await?;

@@ -190,9 +190,7 @@ pub fn kept(
     let key =
         app.indexing.peek(|engine, tuning| key(question, engine.generation_and_price_epoch(at), tuning));
     let body = app.cache.get_now(&key.coded(encoding))?;
-    if !app.throttle.lets(Act::Search, client) {
-        return None;
-    }
+    app.throttle.lets(Act::Search, client).then_some(())?;
     let outcome = Outcome::Hit;
     app.cache.count(outcome);
     let took = begun.elapsed();
