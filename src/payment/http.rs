@@ -166,7 +166,7 @@ struct NewBody {
     #[schema(inline, required = false)]
     payment_method: PaidBefore,
     /// Required for M-Pesa, and for nothing else: `2547…`, `2541…`, also as `07…`, `01…` or `+254…`.
-    #[schema(example = "0712345678", required = false)]
+    #[schema(example = "0712345678", max_length = 40, required = false)]
     phone_number: String,
 }
 
