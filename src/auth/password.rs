@@ -5,7 +5,8 @@
 //! left alone), the queue for them is bounded (a flood of sign-ins is refused, not stored up),
 //! and the 19 MiB that each one fills are kept for the next one, since asking the system for them anew costs
 //! half as much again. Each runs on a thread of its own that stands back behind everything else: a flood of
-//! sign-ins slows sign-ins, and not searches.
+//! sign-ins slows sign-ins, and of searches one in a hundred, which waits for up to a tick of the system's clock
+//! until such a thread makes way (4 ms at 250 Hz).
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
