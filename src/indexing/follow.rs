@@ -242,7 +242,14 @@ pub(super) async fn begin_lasting(
     pool: &PgPool,
 ) -> Result<(Transaction<'static, Postgres>, Present), IndexingError> {
     let mut transaction = database::begin_snapshot(pool).await?;
-    let present = store::present(&mut transaction).await?;
+    let mut present = store::present(&mut transaction).await?;
+    if present.is_standby {
+        // First what has ended, then what is seen: what ends in between is read, and read again the next time.
+        transaction.rollback().await?;
+        let snapshot = store::ended_on_standby(pool).await?;
+        transaction = database::begin_snapshot(pool).await?;
+        present = Present { snapshot, ..store::present(&mut transaction).await? };
+    }
     if let Some(place) = &present.unwritten {
         // Whoever commits writes it. Where nobody does, it may take long, so this does.
         sleep(WRITTEN_SOON).await;

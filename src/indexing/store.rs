@@ -60,6 +60,29 @@ pub(super) async fn present(db: &mut PgConnection) -> sqlx::Result<Present> {
     .await
 }
 
+/// What has ended on a standby, as a snapshot that whatever begins after this reaches. There `pg_current_snapshot` lists
+/// no open transactions (PostgreSQL keeps those of a recovery as subtransactions, which it does not print), so that each
+/// of them seems to have ended before it commits. Its status does not lie.
+pub(super) async fn ended_on_standby(db: impl PgExecutor<'_>) -> sqlx::Result<String> {
+    sqlx::query_scalar!(
+        r#"with present as materialized (
+               select pg_snapshot_xmin(now)::text::bigint as xmin, pg_snapshot_xmax(now)::text::bigint as xmax
+               from pg_current_snapshot() now
+           )
+           select format(
+               '%s:%s:%s',
+               xmin,
+               xmax,
+               (select string_agg(xid::text, ',' order by xid)
+                from generate_series(xmin, xmax - 1) xid
+                where pg_xact_status(xid::text::xid8) = 'in progress')
+           ) as "snapshot!"
+           from present"#
+    )
+    .fetch_one(db)
+    .await
+}
+
 /// Whether the server has written its own log to disk as far as this.
 pub(super) async fn is_written(db: &mut PgConnection, place: &str) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"select pg_current_wal_flush_lsn() >= ($1::text)::pg_lsn as "written!""#, place)

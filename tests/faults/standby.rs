@@ -214,6 +214,40 @@ async fn a_standby_that_lags_is_waited_for() {
     shop.close().await;
 }
 
+/// A standby does not say which transactions are open: what `pg_current_snapshot` lists on a primary, it leaves out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_hides_what_is_open_until_it_commits() {
+    let shop = Shop::open(200).await;
+    let Some(standby) = Standby::of(&shop).await else { return shop.close().await };
+    let (replica, dir) = (connect(&standby.endpoint, "duka").await, tempfile::tempdir().unwrap());
+    let id: i64 = sqlx::query_scalar("select min(id) from product").fetch_one(&shop.db).await.unwrap();
+    let rename = "update product set brand = $1 where id = $2";
+    let follower = Follower::of(&replica, dir.path()).await;
+    for round in 0..5 {
+        let (early, late) = (format!("early {round}"), format!("late {round}"));
+        let mut open = shop.db.begin().await.unwrap();
+        sqlx::query(rename).bind(&early).bind(id).execute(&mut *open).await.unwrap();
+        let version: String =
+            sqlx::query_scalar("select epoch || ':' || pg_current_xact_id() from index_epoch")
+                .fetch_one(&mut *open)
+                .await
+                .unwrap();
+        sqlx::query(rename).bind(&late).bind(id + 1).execute(&shop.db).await.unwrap();
+        until("the later one is found", SOON, async || follower.brand(id + 1) == late).await;
+        let version = version.parse().unwrap();
+        assert!(!follower.indexing.applied().holds(version), "it saw what is open");
+        open.commit().await.unwrap();
+        until("the earlier one is found", SOON, async || follower.brand(id) == early).await;
+        until("that is known", SOON, async || follower.indexing.applied().holds(version)).await;
+    }
+    let report = follower.indexing.verify(false).await.unwrap();
+    assert!(report.is_clean() && report.compared == 200, "{report:?}");
+    follower.close().await;
+    replica.close().await;
+    drop(standby);
+    shop.close().await;
+}
+
 /// A server that writes to the primary, and whose mirror reads a standby.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_whose_mirror_reads_a_standby_writes_to_the_primary() {
