@@ -17,7 +17,7 @@ pub(crate) fn bench(criterion: &mut Criterion, stage: &Stage) {
         documents.push(document);
         if documents.len() == BULK { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    stage.shop.app.indexing.engine().for_each(collect).unwrap();
+    stage.shop.app.indexing.engine().reader().for_each(collect).unwrap();
     let mut group = criterion.benchmark_group("indexing");
     group.sample_size(10);
 

@@ -164,7 +164,7 @@ impl Fields {
             writer.add_document(self.document(index, &document)).unwrap();
             ControlFlow::Continue(())
         };
-        stage.shop.app.indexing.engine().for_each(add).unwrap();
+        stage.shop.app.indexing.engine().reader().for_each(add).unwrap();
         writer.commit().unwrap();
         writer.wait_merging_threads().unwrap();
     }

@@ -52,7 +52,7 @@ impl Relational {
         let engine = stage.shop.app.indexing.engine();
         let reading = spawn_blocking(move || {
             let mut batch = Vec::with_capacity(BATCH);
-            engine.for_each(|document| {
+            engine.reader().for_each(|document| {
                 batch.push(document);
                 if batch.len() == BATCH {
                     sender.blocking_send(std::mem::take(&mut batch)).unwrap();

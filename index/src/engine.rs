@@ -2,7 +2,6 @@
 
 use std::{
     fmt, fs, mem,
-    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
@@ -10,9 +9,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use tantivy::{
-    Index, IndexMeta, IndexReader, IndexSettings, ReloadPolicy, Searcher, TantivyDocument, index::SegmentId,
-};
+use tantivy::{Index, IndexMeta, IndexReader, IndexSettings, ReloadPolicy, Searcher, index::SegmentId};
 
 use crate::{
     bulk::Bulk,
@@ -26,7 +23,6 @@ use crate::{
     hits::{Hits, Status},
     query::Query,
     reader::Reader,
-    record,
     schema::{self, Fields},
     settings::Lexicon,
     writer::Writer,
@@ -200,26 +196,6 @@ impl Engine {
         let generation = self.shared.current();
         let found = generation.find(id);
         found.map(|(segment, doc)| generation.document(segment, doc)).transpose()
-    }
-
-    /// Visits every document of the current generation, in no particular order, until `visit` breaks. Later
-    /// commits do not show. What is stored is what is visited: should the index hold an id twice, it comes twice.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] at the first document that cannot be read.
-    pub fn for_each(&self, mut visit: impl FnMut(Document) -> ControlFlow<()>) -> Result<(), Error> {
-        let generation = self.shared.current();
-        for segment in &generation.segments {
-            self.shared.health.trust_documents()?;
-            // One block at a time is all that reading in order needs.
-            let store = segment.reader.get_store_reader(1)?;
-            for stored in store.iter::<TantivyDocument>(segment.reader.alive_bitset()) {
-                if visit(record::decode(&stored?, &generation.fields)?).is_break() {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
     }
 
     /// When the last commit was written, as its file says.

@@ -1,14 +1,17 @@
 //! One generation of the index, held: what a caller asks several questions of, and keeps answers by.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
+
+use tantivy::TantivyDocument;
 
 use crate::{
+    document::Document,
     error::Error,
     found::Found,
     generation::Generation,
     hits::{Hits, Suggestions},
     query::{Query, SuggestQuery},
-    search,
+    record, search,
     settings::Lexicon,
 };
 
@@ -21,6 +24,40 @@ impl Reader {
     /// The generation's number; see [`Engine::generation`](crate::Engine::generation).
     pub fn generation(&self) -> u64 {
         self.0.number
+    }
+
+    /// What the generation's commit was given to remember; `None` before the first one.
+    pub fn payload(&self) -> Option<String> {
+        self.0.payload.clone()
+    }
+
+    /// How many documents it holds.
+    pub fn len(&self) -> u64 {
+        self.0.documents()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Visits every document of the generation, in no particular order, until `visit` breaks. What is stored is what is
+    /// visited: should the index hold an id twice, it comes twice.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] at the first document that cannot be read.
+    pub fn for_each(&self, mut visit: impl FnMut(Document) -> ControlFlow<()>) -> Result<(), Error> {
+        for segment in &self.0.segments {
+            self.0.health.trust_documents()?;
+            // One block at a time is all that reading in order needs.
+            let store = segment.reader.get_store_reader(1)?;
+            for stored in store.iter::<TantivyDocument>(segment.reader.alive_bitset()) {
+                if visit(record::decode(&stored?, &self.0.fields)?).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The last instant up to `at` (microseconds since the epoch) at which the price of any document changed;

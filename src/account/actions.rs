@@ -142,19 +142,26 @@ pub async fn change_password(
     user: Customer,
     change: PasswordChange,
 ) -> Result<()> {
+    // It hashes twice what a sign-in hashes once, also for who knows the password.
+    app.throttle.count(Act::Login, client)?;
+    app.passwords.demand_room()?;
     let login = store::login_of(&app.web, user.user_id()).await?.ok_or_else(|| Error::not_found("user"))?;
     if let Some((code, detail)) = weakness(change.new_password.expose_secret(), &login.username) {
         return Err(Error::field("/new_password", code, detail));
     }
     let attempt = app.throttle.attempt(&login.username, client).await?;
-    if !app.passwords.verify(change.old_password, Some(login.password_hash)).await? {
+    let is_another = || Error::field("/old_password", "value", "is not the present password");
+    if !app.passwords.verify(change.old_password, Some(login.password_hash.clone())).await? {
         attempt.was_wrong();
-        return Err(Error::field("/old_password", "value", "is not the present password"));
+        return Err(is_another());
     }
     drop(attempt);
     let hash = app.passwords.hash(change.new_password).await?;
     let mut transaction = auth::begin(&app.web, user).await?;
-    store::set_password(&mut *transaction, login.id, &hash).await?;
+    // Another session may have changed it since, and ended this one.
+    if !store::set_password(&mut *transaction, &login, &hash).await? {
+        return Err(is_another());
+    }
     store::revoke_others(&mut *transaction, login.id, user.session_id()).await?;
     transaction.commit().await?;
     Ok(())

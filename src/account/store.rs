@@ -101,15 +101,15 @@ pub(super) async fn login_of(db: impl PgExecutor<'_>, user_id: i64) -> Result<Op
     Ok(row.fetch_optional(db).await?)
 }
 
-pub(super) async fn set_password(db: impl PgExecutor<'_>, user_id: i64, hash: &str) -> Result<()> {
-    sqlx::query!(
-        "update users set password_hash = $2 where id = $1 and anonymised_at is null",
-        user_id,
-        hash
-    )
-    .execute(db)
-    .await?;
-    Ok(())
+/// False when the user's password is no more the one that was compared.
+pub(super) async fn set_password(db: impl PgExecutor<'_>, user: &Login, hash: &str) -> Result<bool> {
+    let set = sqlx::query!(
+        "update users set password_hash = $2 where id = $1 and is_active and password_hash = $3",
+        user.id,
+        hash,
+        user.password_hash
+    );
+    Ok(set.execute(db).await?.rows_affected() > 0)
 }
 
 /// A new family with its first refresh token, as long as the user's password is still the one that was compared.

@@ -227,9 +227,12 @@ pub(super) async fn set_discount(
     }
 }
 
-/// The discount that reads so, in whatever case.
+/// The code that reads so, in whatever case.
 pub(super) async fn find_code(db: &mut PgConnection, code: &str) -> Result<Option<i64>> {
-    let id = sqlx::query_scalar!("select id from discount where lower(code) = lower($1)", code);
+    let id = sqlx::query_scalar!(
+        "select id from discount where lower(code) = lower($1) and activation = 'code'",
+        code
+    );
     Ok(id.fetch_optional(db).await?)
 }
 
@@ -241,7 +244,8 @@ pub(super) async fn lock_code(db: &mut PgConnection, discount_id: i64) -> Result
     Ok(())
 }
 
-/// A code as this user finds it, with those of its products that are in the cart. An automatic discount has none.
+/// A code as this user finds it, with those of its products that are in the cart. One that has become an automatic
+/// discount since is in use no more.
 pub(super) async fn code(
     db: &mut PgConnection,
     discount_id: i64,
@@ -258,7 +262,7 @@ pub(super) async fn code(
                       'end_date', (extract(epoch from d.end_date) * 1000000)::bigint,
                       'unit', r.unit
                   ) as "terms!: Json<Discount>",
-                  d.is_active, d.usage_limit, d.usage_limit_per_user, d.times_used,
+                  d.is_active and d.activation = 'code' as "is_active!", d.usage_limit, d.usage_limit_per_user, d.times_used,
                   (select count(*) from discount_use u where u.discount_id = d.id and u.user_id = $2) as "used_by_user!",
                   exists (select from discount_product where discount_id = d.id) as "is_linked!",
                   array(
@@ -268,7 +272,7 @@ pub(super) async fn code(
                       )
                   ) as "product_ids!"
            from discount d cross join price_rounding r
-           where d.id = $1 and d.activation = 'code'"#,
+           where d.id = $1"#,
         discount_id,
         user_id,
         cart_id

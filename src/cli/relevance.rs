@@ -109,7 +109,7 @@ fn read(path: &Path) -> std::io::Result<String> {
 fn measure(judged: &[JudgedQuery], engine: &Engine, tuning: &Tuning) -> Result<Report, IndexingError> {
     let wanted: HashSet<&String> = judged.iter().flat_map(|query| query.grades.keys()).collect();
     let mut known = HashSet::new();
-    engine.for_each(|document| {
+    engine.reader().for_each(|document| {
         if document.is_active && wanted.contains(&document.sku) {
             known.insert(document.sku);
         }

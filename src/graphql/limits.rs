@@ -4,13 +4,16 @@
 //! known in the time that it takes to read it, and whatever would cost too much is refused without a step towards it.
 // over 400 lines: the limits measure one walk together, and their tests stand with them
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use async_graphql::{
     ServerError, Value, Variables,
     parser::{
         parse_query,
-        types::{ExecutableDocument, Field, Selection, SelectionSet},
+        types::{ExecutableDocument, Field, OperationType, Selection, SelectionSet},
     },
 };
 
@@ -76,7 +79,12 @@ const SCHEMA_LISTS: [&str; 8] =
 
 /// Reads a document, if it is within the limits.
 pub(super) fn read(query: &str, variables: &Variables) -> Result<ExecutableDocument, ServerError> {
-    let (brackets, words) = skim(query);
+    let Some((brackets, words)) = skim(query) else {
+        return Err(ServerError::new(
+            "A text in the document has no end: its closing quotes are missing.",
+            None,
+        ));
+    };
     if words > MOST_WORDS {
         return Err(refused(format!(
             "A document may have at most {MOST_WORDS} words, and this has {words}."
@@ -89,8 +97,16 @@ pub(super) fn read(query: &str, variables: &Variables) -> Result<ExecutableDocum
     let mut measuring = Measuring::new(&document, variables);
     for (_, operation) in document.operations.iter() {
         let variables = operation.node.variable_definitions.len() as u64;
-        let measure = measuring.set(&operation.node.selection_set.node, Place::Root, 0)?;
-        measure.and(Measure { fields: variables, ..Measure::default() }).within()?;
+        let set = &operation.node.selection_set.node;
+        let measure = measuring.set(set, Place::Root, 0)?;
+        // What is within the limits is short, fragments written out, so that this is too.
+        let again = repeated(&document, set, &mut HashSet::new());
+        if again > 0 && operation.node.ty == OperationType::Mutation {
+            return Err(refused(
+                "Each mutation may stand there once; give what is to be done again another name.".to_owned(),
+            ));
+        }
+        measure.and(Measure { fields: variables, aliases: again, ..Measure::default() }).within()?;
     }
     // Also those that nobody spreads: they are validated like the others.
     for name in document.fragments.keys() {
@@ -100,14 +116,36 @@ pub(super) fn read(query: &str, variables: &Variables) -> Result<ExecutableDocum
     Ok(document)
 }
 
+/// How many of an operation's own fields stand there again, under the same name. Their answers are merged, but each is
+/// made for itself: one more costs as much as one under another name.
+fn repeated<'a>(
+    document: &'a ExecutableDocument,
+    set: &'a SelectionSet,
+    known: &mut HashSet<&'a str>,
+) -> u64 {
+    let again = set.items.iter().map(|item| match &item.node {
+        Selection::Field(field) => {
+            let name = field.node.response_key().node.as_str();
+            u64::from(!known.insert(name) && field.node.name.node != "__typename")
+        }
+        Selection::InlineFragment(inline) => repeated(document, &inline.node.selection_set.node, known),
+        Selection::FragmentSpread(spread) => {
+            let fragment = document.fragments.get(&spread.node.fragment_name.node);
+            fragment.map_or(0, |fragment| repeated(document, &fragment.node.selection_set.node, known))
+        }
+    });
+    again.sum()
+}
+
 /// What can be seen of a document without reading it: how deep its brackets stand within each other, and how many words
-/// it has. Texts and comments are left out.
-fn skim(query: &str) -> (usize, usize) {
+/// it has. Texts and comments are left out. `None` when a text has no end: for each, the parser would look for one as far
+/// as the document goes.
+fn skim(query: &str) -> Option<(usize, usize)> {
     let (mut depth, mut deepest, mut words) = (0_usize, 0, 0);
     let mut rest = query;
     while let Some(c) = rest.chars().next() {
         let behind = match c {
-            '"' => behind_text(rest),
+            '"' => behind_text(rest)?,
             '#' => rest.find(['\n', '\r']).unwrap_or(rest.len()),
             '{' | '[' | '(' => {
                 depth += 1;
@@ -126,29 +164,30 @@ fn skim(query: &str) -> (usize, usize) {
         };
         rest = &rest[behind..];
     }
-    (deepest, words)
+    Some((deepest, words))
 }
 
 fn is_of_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// How long the text is at which this begins, its quotes included.
-fn behind_text(text: &str) -> usize {
-    let quotes = if text.starts_with("\"\"\"") { "\"\"\"" } else { "\"" };
-    let mut at = quotes.len();
-    while let Some(found) = text[at..].find(['"', '\\']) {
-        at += found;
-        if text[at..].starts_with('\\') {
-            // Whatever is escaped ends nothing.
-            at += 1 + text[at + 1..].chars().next().map_or(0, char::len_utf8);
-        } else if text[at..].starts_with(quotes) {
-            return at + quotes.len();
-        } else {
-            at += 1;
-        }
+/// How long the text is at which this begins, its quotes included, as the grammar has it (GraphQL, October 2021, 2.9.4):
+/// within three quotes only those are escaped, and one ends with its line. `None` when it has no end.
+fn behind_text(text: &str) -> Option<usize> {
+    const BLOCK: &str = "\"\"\"";
+    let (mut at, is_block) = if text.starts_with(BLOCK) { (BLOCK.len(), true) } else { (1, false) };
+    loop {
+        at += text[at..].find(['"', '\\', '\n', '\r'])?;
+        let rest = &text[at..];
+        at += match (rest.as_bytes()[0], is_block) {
+            (b'"', false) => return Some(at + 1),
+            (b'\\', false) => 1 + rest[1..].chars().next()?.len_utf8(),
+            (_, false) => return None,
+            (b'"', true) if rest.starts_with(BLOCK) => return Some(at + BLOCK.len()),
+            (b'\\', true) if rest[1..].starts_with(BLOCK) => 1 + BLOCK.len(),
+            (_, true) => 1,
+        };
     }
-    text.len()
 }
 
 fn refused(detail: String) -> ServerError {
@@ -320,7 +359,9 @@ impl<'a> Measuring<'a> {
                 let action = of(&ACTIONS).unwrap_or_default();
                 let cost = match of(&PAGES) {
                     Some(default) => {
-                        let rows = inner.row.saturating_mul(self.first(field, default));
+                        // Of the search alone rows are fetched only for who asks for them.
+                        let row = inner.row.max(u64::from(name != "products"));
+                        let rows = row.saturating_mul(self.first(field, default));
                         rows.saturating_add(inner.cost).saturating_add(1)
                     }
                     None => whole.saturating_mul(of(&LISTS).unwrap_or(1)),
@@ -418,10 +459,16 @@ mod tests {
 
     #[test]
     fn a_document_is_skimmed_without_its_texts() {
-        assert_eq!(skim("{ a(b: [1, \"({[ \\\" x\"]) # {{{\n { c } }"), (3, 4));
-        assert_eq!(skim("{ a(b: \"\"\"two \" { words\\\"\"\" {\"\"\", c: 1) }"), (2, 4));
-        assert_eq!(skim("\"open { \\"), (0, 0));
-        assert_eq!(skim("é}}{\u{1F600}{"), (2, 0));
+        assert_eq!(skim("{ a(b: [1, \"({[ \\\" x\"]) # {{{\n { c } }"), Some((3, 4)));
+        assert_eq!(skim("{ a(b: \"\"\"two \" {\n words\\\"\"\" {\"\"\", c: 1) }"), Some((2, 4)));
+        assert_eq!(skim("{ a(b: \"\"\"no escape \\\\\"\"\" [\"\"\\\"\"\"\"x"), None);
+        assert_eq!(skim("(\"\"\"\\é\"\"\"\"\"[\"\"\"\"\"\"{"), Some((3, 0)));
+        assert_eq!(skim("é}}{\u{1F600}{"), Some((2, 0)));
+        for endless in
+            ["\"open { \\", "\"", "\"of two\nlines\"", "\"\"\"open\"\"", "\"\"\"\\\"\"\"", "\"\"\" \\"]
+        {
+            assert_eq!(skim(endless), None, "{endless}");
+        }
     }
 
     #[test]
@@ -436,6 +483,7 @@ mod tests {
         assert_eq!(cost("{ __typename }"), 0);
         assert_eq!(cost("{ me { id username } }"), 1);
         assert_eq!(cost("{ products { totalCount } }"), 1);
+        assert_eq!(cost("{ categories(first: 10) { totalCount } }"), 11);
         assert_eq!(cost("{ products(first: 10) { nodes { id category { name } } } }"), 21);
         assert_eq!(cost("{ products(first: 10) { edges { node { id category { name } } } } }"), 21);
         assert_eq!(cost("{ products(first: 10) { facets { brand { value } } nodes { id } } }"), 13);

@@ -46,7 +46,11 @@ impl Payload {
     }
 
     pub(super) fn of(engine: &Engine) -> Option<Self> {
-        serde_json::from_str(&engine.payload()?).ok()
+        Self::in_commit(engine.payload())
+    }
+
+    pub(super) fn in_commit(payload: Option<String>) -> Option<Self> {
+        serde_json::from_str(&payload?).ok()
     }
 
     /// Whether the log of the present database leads from here to there.

@@ -17,6 +17,7 @@ pub(super) struct Present {
     /// The database, and the table that the epoch stands in: a dump that is restored over itself brings the epoch back,
     /// but in a table of its own.
     pub(super) database: i64,
+    /// Until its first checkpoint, minutes later, a server that was promoted tells it where its recovery ended.
     pub(super) timeline: i32,
     pub(super) floor: String,
     pub(super) is_standby: bool,
@@ -42,7 +43,7 @@ pub(super) async fn present(db: &mut PgConnection) -> sqlx::Result<Present> {
                   s.system_identifier as "system_identifier!",
                   ((select oid::bigint from pg_database where datname = current_database()) << 32)
                       | e.tableoid::bigint as "database!",
-                  c.timeline_id as "timeline!",
+                  greatest(c.timeline_id, r.min_recovery_end_timeline) as "timeline!",
                   f.floor::text as "floor!",
                   pg_is_in_recovery() as "is_standby!",
                   case when not pg_is_in_recovery() then (
@@ -54,7 +55,8 @@ pub(super) async fn present(db: &mut PgConnection) -> sqlx::Result<Present> {
                       where inserted > flushed
                   ) end as unwritten,
                   (select coalesce(max(version), 0) from search_settings) as "settings_version!"
-           from index_epoch e, change_floor f, pg_control_system() s, pg_control_checkpoint() c"#
+           from index_epoch e, change_floor f, pg_control_system() s, pg_control_checkpoint() c,
+                pg_control_recovery() r"#
     )
     .fetch_one(db)
     .await

@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use duka_index::{Damage, Document, Engine};
+use duka_index::{Damage, Document, Engine, Reader};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 use tokio::sync::mpsc;
@@ -20,6 +20,8 @@ use crate::database;
 
 /// Ids that a report names at most, for each kind of difference.
 const NAMED: usize = 100;
+/// What nobody knows the time of cannot be compared.
+const UNKNOWN: IndexingError = IndexingError::Outlived("its commit has no payload");
 
 /// What a comparison found. The index is right when [`is_clean`](Self::is_clean).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -139,19 +141,22 @@ async fn compare_all(
     engine: Engine,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, IndexingError> {
+    // Held before the snapshot is taken, or it may hold what that does not see, which no log tells of.
+    let reader = engine.reader();
+    drop(engine);
     let mut db = database::begin_snapshot(pool).await?;
     let present = store::present(&mut db).await?;
-    let payload = payload(&engine)?;
+    let payload = Payload::in_commit(reader.payload()).ok_or(UNKNOWN)?;
     if !payload.same_history(&present) {
         return Err(IndexingError::Outlived("it mirrors another history than this database's"));
     }
     let since: Snapshot = payload.snapshot.parse()?;
     let pending: HashSet<i64> = store::changed_since(&mut db, &since).await?.into_iter().collect();
     let mut report = Report { pending: pending.len() as u64, ..Report::default() };
-    let total = engine.len();
+    let total = reader.len();
 
     let (chunks, mut received) = mpsc::channel(2);
-    let reader = tokio::task::spawn_blocking(move || read_all(&engine, &chunks));
+    let reader = tokio::task::spawn_blocking(move || read_all(&reader, &chunks));
     let mut seen = HashSet::new();
     while let Some(chunk) = received.recv().await {
         compare(&mut db, chunk, &pending, &mut seen, &mut report).await?;
@@ -199,12 +204,12 @@ pub(super) async fn spot_check(pool: &PgPool, engine: &Engine, sample: i32) -> R
 }
 
 fn payload(engine: &Engine) -> Result<Payload, IndexingError> {
-    Payload::of(engine).ok_or(IndexingError::Outlived("its commit has no payload"))
+    Payload::of(engine).ok_or(UNKNOWN)
 }
 
-fn read_all(engine: &Engine, chunks: &mpsc::Sender<Vec<Document>>) -> Result<(), duka_index::Error> {
+fn read_all(reader: &Reader, chunks: &mpsc::Sender<Vec<Document>>) -> Result<(), duka_index::Error> {
     let mut chunk = Vec::with_capacity(CHUNK);
-    engine.for_each(|document| {
+    reader.for_each(|document| {
         chunk.push(document);
         let full = chunk.len() == CHUNK;
         if full && chunks.blocking_send(std::mem::take(&mut chunk)).is_err() {

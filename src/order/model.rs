@@ -174,8 +174,10 @@ pub struct State {
 impl State {
     /// Whether parcels of it may be made and sent.
     pub fn may_ship(&self) -> bool {
-        let covered =
-            self.payment_status.holds_money() || self.payment_method == PaymentMethod::CashOnDelivery;
+        // What was paid in advance and sent back is not paid on delivery any more.
+        let is_cash = self.payment_method == PaymentMethod::CashOnDelivery
+            && self.payment_status != PaymentStatus::Refunded;
+        let covered = self.payment_status.holds_money() || is_cash;
         covered && matches!(self.status, Status::Confirmed | Status::Shipped)
     }
 

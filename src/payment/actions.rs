@@ -91,7 +91,8 @@ struct Attempt {
 async fn begin(app: &App, user: Customer, new: &NewPayment, request: Option<&Request>) -> Result<Opened> {
     let gateways = gateways(app)?;
     let mut transaction = auth::begin(&app.web, user).await?;
-    match opened(&mut transaction, &gateways, user, new, request).await {
+    let currency = app.config.currency.code();
+    match opened(&mut transaction, &gateways, currency, user, new, request).await {
         Ok(begun @ Opened::Begun(..)) => transaction.commit().await.map(|()| begun).map_err(Into::into),
         // Before it is answered: whoever sends the key again then is not told that it is still in use.
         other => transaction.rollback().await.map_err(Into::into).and(other),
@@ -101,6 +102,7 @@ async fn begin(app: &App, user: Customer, new: &NewPayment, request: Option<&Req
 async fn opened(
     transaction: &mut PgConnection,
     gateways: &Gateways,
+    currency: &str,
     user: Customer,
     new: &NewPayment,
     request: Option<&Request>,
@@ -113,6 +115,13 @@ async fn opened(
     demand_payable(&due)?;
     let method = new.method.unwrap_or(due.state.payment_method);
     let gateway = offered(gateways, method)?;
+    // A telephone is asked for a number of the account's currency, whatever the order's is.
+    if method == PaymentMethod::Mpesa && due.currency != currency {
+        return Err(Error::new(
+            Kind::PaymentMethodUnavailable,
+            format!("The order is in {}, which M-Pesa does not move; choose another way.", due.currency),
+        ));
+    }
     let phone_number = phone_of(method, new)?;
     let amount = gateway.charge(due.total_amount);
     if amount.hundredths() > MOST {

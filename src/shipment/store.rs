@@ -40,7 +40,7 @@ pub(super) async fn insert(
     Ok(row.fetch_one(db).await?)
 }
 
-/// Each date is set once.
+/// Each date is set once. A transaction's clock stands where it began, which may be before one whose lock it waited for.
 pub(super) async fn update(
     db: &mut PgConnection,
     id: i64,
@@ -52,7 +52,7 @@ pub(super) async fn update(
         r#"update shipment
            set tracking_number = coalesce($2, tracking_number), carrier = coalesce($3, carrier), status = $4,
                shipped_at = coalesce(shipped_at, case when $5 then now() end),
-               delivered_at = coalesce(delivered_at, case when $6 then now() end)
+               delivered_at = coalesce(delivered_at, case when $6 then greatest(now(), shipped_at) end)
            where id = $1
            returning id, order_id, tracking_number, carrier, status as "status: ShipmentStatus", shipped_at, delivered_at"#,
         id,

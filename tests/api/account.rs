@@ -212,6 +212,38 @@ async fn tokens_are_verified_whichever_kind_they_are() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_changed_meanwhile_is_not_changed_back() {
+    with_shop(async |shop| {
+        let ada = shop.user("ada", Role::Customer).await;
+        let mut change = shop.db.begin().await.unwrap();
+        let sql = "update users set password_hash = password_hash || 'x' where id = $1 returning password_hash";
+        let hash: String = sqlx::query_scalar(sql).bind(ada.id).fetch_one(&mut *change).await.unwrap();
+        let again = json!({"old_password": PASSWORD, "new_password": "another passphrase"});
+        let changing_back = async {
+            let refused = shop.post_as(&ada, "/api/auth/password/", again.clone()).await.expect(422);
+            assert_eq!(refused.faults(), ["/old_password"]);
+        };
+        let changing = async {
+            let waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like 'update users set password_hash%')";
+            eventually(async || {
+                let waits: bool = sqlx::query_scalar(waits).fetch_one(&shop.db).await.unwrap();
+                if waits { Ok(()) } else { Err("it does not wait for the change".to_owned()) }
+            })
+            .await;
+            change.commit().await.unwrap();
+        };
+        tokio::join!(changing_back, changing);
+        let kept: String = sqlx::query_scalar("select password_hash from users where id = $1")
+            .bind(ada.id)
+            .fetch_one(&shop.db)
+            .await
+            .unwrap();
+        assert_eq!(kept, hash);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_changed_password_ends_every_other_session() {
     with_shop(async |shop| {
         let here = shop.user("ada", Role::Customer).await;

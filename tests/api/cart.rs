@@ -211,6 +211,33 @@ async fn a_code_says_why_it_does_not_apply() {
 }
 
 #[tokio::test]
+async fn a_code_that_becomes_automatic_is_told_of_before_the_whole_price_is_asked() {
+    with_shop(async |shop| {
+        let (admin, ada) = (shop.admin().await, shop.user("ada", Role::Customer).await);
+        let (_, tea) = shop.shelve(&admin, "TEA", "10.00", 50).await;
+        shop.put(&ada, tea, 1).await.expect(201);
+        let tenth = json!({"code": "SAVE", "discount_type": "percentage", "discount_value": "10"});
+        let id = coupon(shop, &admin, tenth).await;
+        let cart = shop.post_as(&ada, "/api/cart/discount/", json!({"code": "SAVE"})).await.expect(200).json;
+        assert_eq!(cart["total"], "9.00");
+        let path = format!("/api/discount/{id}/");
+        shop.patch_as(&admin, &path, json!({"activation": "automatic"})).await.expect(200);
+        let cart = shop.get_as(&ada, "/api/cart/").await.json;
+        assert_eq!(
+            (&cart["warnings"], &cart["total"]),
+            (&json!(["discount-not-applicable"]), &json!("10.00"))
+        );
+        let home = shop.home_of(&ada).await;
+        let order = json!({"payment_method": "cash_on_delivery", "address_id": home});
+        let refused = shop.post_as(&ada, "/api/order/", order).await.expect(422);
+        assert_eq!(refused.json["type"], "/problems/discount-not-applicable");
+        let again = shop.post_as(&ada, "/api/cart/discount/", json!({"code": "SAVE"})).await.expect(422);
+        assert_eq!(again.json["errors"][0]["code"], "unknown");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn search_detail_and_cart_have_one_price_to_the_microsecond() {
     let present = micros(OffsetDateTime::now_utc()) / 1_000_000 * 1_000_000;
     with_clock(Settings::default(), Clock::fixed(present), async |shop| {

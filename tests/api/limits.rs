@@ -199,6 +199,22 @@ async fn wrong_passwords_are_limited_by_account_and_address() {
 }
 
 #[tokio::test]
+async fn changing_passwords_counts_as_signing_in() {
+    let limits = LimitSettings { login_rate: Some("4/h".into()), ..LimitSettings::default() };
+    with_settings(limited(limits), async |shop| {
+        let ada = shop.user("ada", Role::Customer).await;
+        let same = json!({"old_password": PASSWORD, "new_password": PASSWORD});
+        let mut answers = Vec::new();
+        for _ in 0..6 {
+            answers.push(shop.post_as(&ada, "/api/auth/password/", same.clone()).await);
+        }
+        assert!((1..=4).contains(&answers.iter().filter(|answer| answer.status == 204).count()));
+        assert_too_many(&answers[5]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_address_acts_so_often() {
     let limits = LimitSettings {
         login_rate: Some("4/h".into()),

@@ -1,9 +1,17 @@
 //! The mirror: every write arrives, whoever makes it, and nothing is ever read that was not written.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use duka::indexing::{verify, verify::Report};
 use serde_json::json;
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{UnixListener, UnixStream},
+};
 
 use crate::support::{TestShop, with_shop};
 
@@ -144,6 +152,62 @@ async fn verify_finds_every_kind_of_difference() {
         let report = verified(shop).await;
         assert_eq!((report.stale, report.surplus, report.missing), (2, 1, 1), "{report:?}");
         assert_eq!(report.stale_ids.len(), 2);
+    })
+    .await;
+}
+
+/// The shop's database, of which every answer comes so late.
+async fn far_away(shop: &TestShop, late: Duration, dir: &Path) -> PgPool {
+    let options = (*shop.db.connect_options()).clone();
+    let name = format!(".s.PGSQL.{}", options.get_port());
+    let (near, listener) =
+        (options.get_socket().unwrap().join(&name), UnixListener::bind(dir.join(&name)).unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (asks, tells) = listener.accept().await.unwrap().0.into_split();
+            let (heard, asked) = UnixStream::connect(&near).await.unwrap().into_split();
+            for (mut from, mut to, late) in [(asks, asked, Duration::ZERO), (heard, tells, late)] {
+                tokio::spawn(async move {
+                    let mut some = vec![0; 1 << 16];
+                    while let Ok(length @ 1..) = from.read(&mut some).await {
+                        tokio::time::sleep(late).await;
+                        if to.write_all(&some[..length]).await.is_err() {
+                            break;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    PgPoolOptions::new().connect_with(options.socket(dir)).await.unwrap()
+}
+
+/// A comparison of the index that answers finds nothing wrong in what is written meanwhile, however long it takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verify_is_exact_while_products_are_written() {
+    with_shop(async |shop| {
+        fill(shop, 50).await;
+        shop.settled().await;
+        let (dir, late) = (tempfile::tempdir().unwrap(), Duration::from_millis(30));
+        let slow = far_away(shop, late, dir.path()).await;
+        let (db, indexing) = (shop.db.clone(), shop.shop.app.indexing.clone());
+        let writing = tokio::spawn(async move {
+            loop {
+                let sql = "update product set price = price + 1 where id = (select min(id) + floor(random() * 50)::int from product)";
+                sqlx::query(sql).execute(&db).await.unwrap();
+                indexing.changed();
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let mut compared = 0;
+        for _ in 0..10 {
+            let engine = shop.shop.app.indexing.engine();
+            let report = verify::verify(&slow, engine, |_, _| {}).await.unwrap();
+            assert!(report.is_clean(), "{report:?}");
+            compared += report.compared;
+        }
+        writing.abort();
+        assert!(compared > 100, "{compared}");
     })
     .await;
 }

@@ -110,6 +110,11 @@ async fn only_what_is_paid_or_cash_ships() {
         let late = shop.patch_as(&admin, &one, json!({"status": "shipped"})).await.expect(409);
         assert_eq!(late.json["detail"], "The order's money has been sent back.");
         shop.post_as(&admin, &path, json!({})).await.expect(409);
+        // Not even where cash was to be paid at first.
+        let agree = "update orders set payment_method = $2 where id = $1";
+        sqlx::query(agree).bind(order).bind("cash_on_delivery").execute(&shop.db).await.unwrap();
+        let late = shop.post_as(&admin, &path, json!({})).await.expect(409);
+        assert_eq!(late.json["detail"], "The order's money has been sent back.");
         for status in ["in_transit", "returned"] {
             shop.patch_as(&admin, &format!("{path}{left}/"), json!({"status": status})).await.expect(200);
         }

@@ -248,6 +248,73 @@ async fn a_standby_hides_what_is_open_until_it_commits() {
     shop.close().await;
 }
 
+/// After a failover the numbers of transactions that were lost are given out again. Until its first checkpoint, minutes
+/// later, the server that was promoted calls itself of the old timeline there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_promoted_standby_is_another_history_at_once() {
+    let shop = Shop::open(200).await;
+    let Some(standby) = Standby::of(&shop).await else { return shop.close().await };
+    let (replica, dir) = (connect(&standby.endpoint, "duka").await, tempfile::tempdir().unwrap());
+    let id: i64 = sqlx::query_scalar("select min(id) from product").fetch_one(&shop.db).await.unwrap();
+    let rename = "update product set brand = $1 where id = $2";
+    // Its first checkpoint takes the longer the more there is to be written.
+    for round in 0..5 {
+        let sql = "update product set description = repeat(md5(id::text || $1), 200)";
+        sqlx::query(sql).bind(round.to_string()).execute(&shop.db).await.unwrap();
+    }
+    sqlx::query(rename).bind("before").bind(id).execute(&shop.db).await.unwrap();
+    until("it has replayed that", SOON, async || {
+        let brand = sqlx::query_scalar::<_, String>("select brand from product where id = $1").bind(id);
+        brand.fetch_one(&replica).await.unwrap() == "before"
+    })
+    .await;
+    let cut = "alter system set primary_conninfo = ''; select pg_reload_conf()";
+    for statement in cut.split("; ") {
+        sqlx::raw_sql(statement).execute(&replica).await.unwrap();
+    }
+    until("it is cut off", SOON, async || {
+        let receivers = sqlx::query_scalar::<_, i64>("select count(*) from pg_stat_wal_receiver");
+        receivers.fetch_one(&replica).await.unwrap() == 0
+    })
+    .await;
+    // What is written now is lost, after the mirror has taken it.
+    let follower = Follower::of(&shop.db, dir.path()).await;
+    for _ in 0..20 {
+        sqlx::query(rename).bind("lost").bind(id).execute(&shop.db).await.unwrap();
+    }
+    until("the mirror follows", SOON, async || follower.brand(id) == "lost").await;
+    follower.close().await;
+
+    sqlx::query_scalar::<_, bool>("select pg_promote()").fetch_one(&replica).await.unwrap();
+    for _ in 0..200 {
+        sqlx::query(rename).bind("kept").bind(id + 1).execute(&replica).await.unwrap();
+    }
+    sqlx::query(rename).bind("last").bind(id + 2).execute(&replica).await.unwrap();
+    let before: i32 = sqlx::query_scalar("select timeline_id from pg_control_checkpoint()")
+        .fetch_one(&replica)
+        .await
+        .unwrap();
+    let follower = Follower::of(&replica, dir.path()).await;
+    until("the mirror is level", SOON, async || follower.brand(id + 2) == "last").await;
+    assert_eq!((before, follower.brand(id + 1).as_str()), (1, "kept"));
+    assert_eq!(follower.brand(id), "before", "what was lost is still there");
+    let report = follower.indexing.verify(false).await.unwrap();
+    assert!(report.is_clean() && report.compared == 200, "{report:?}");
+    let index = fs::read_to_string(dir.path().join("index/current")).unwrap();
+    sqlx::raw_sql("checkpoint").execute(&replica).await.unwrap();
+    sqlx::query(rename).bind("after").bind(id).execute(&replica).await.unwrap();
+    until("the mirror goes on", SOON, async || follower.brand(id) == "after").await;
+    assert_eq!(
+        fs::read_to_string(dir.path().join("index/current")).unwrap(),
+        index,
+        "it is the same history"
+    );
+    follower.close().await;
+    replica.close().await;
+    drop(standby);
+    shop.close().await;
+}
+
 /// A server that writes to the primary, and whose mirror reads a standby.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_whose_mirror_reads_a_standby_writes_to_the_primary() {

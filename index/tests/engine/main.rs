@@ -271,7 +271,7 @@ fn visiting_stops_when_told() {
         visited += 1;
         if visited == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    engine.for_each(visit).unwrap();
+    engine.reader().for_each(visit).unwrap();
     assert_eq!(visited, 2);
 }
 

@@ -98,7 +98,7 @@ fn check_content(engine: &Engine, catalog: &Catalog, context: &str) {
         assert_eq!(stored.insert(document.id, document), None, "{context}: twice");
         ControlFlow::Continue(())
     };
-    engine.for_each(keep).unwrap();
+    engine.reader().for_each(keep).unwrap();
     assert_eq!(&stored, catalog, "{context}");
     assert_eq!(engine.len(), catalog.len() as u64, "{context}");
     for id in [-1, 1, 7, 100] {

@@ -84,7 +84,7 @@ async fn resume(
         let Some(key_id) = claim.id() else { return Ok(None) };
         let Some(id) = store::refund::of_key(&mut transaction, key_id).await? else { return Ok(None) };
         let (refund, _) = one_refund(&mut transaction, id).await?;
-        if matches!(refund.status, RefundStatus::Pending) {
+        if is_being_sent(app, &refund) {
             return Ok(None);
         }
         let paid = paying::payment_status(&mut transaction, refund.order_id, None).await?;
@@ -94,6 +94,17 @@ async fn resume(
         Ok::<_, Error>(Some(Answered::Again(kept)))
     };
     resumed.await.unwrap_or_default()
+}
+
+/// Whether the request for it is yet to be sent, or was so just now, and nobody has heard what became of it.
+fn is_being_sent(app: &App, refund: &Refund) -> bool {
+    let is_named = refund.gateway_refund_id.is_some() || refund.gateway_request_id.is_some();
+    let since = refund.sent_at.map(|at| clock::from_micros(app.clock.micros()) - at);
+    match refund.status {
+        RefundStatus::Pending => true,
+        RefundStatus::Processing => !is_named && since.is_some_and(|since| since < HOLD),
+        _ => false,
+    }
 }
 
 enum Opened {

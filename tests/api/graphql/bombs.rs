@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::{TestShop, with_shop};
+use duka::auth::Role;
 
 /// How long a refusal may take.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -43,6 +44,8 @@ async fn bombs_are_refused_within_fifty_milliseconds() {
         ),
         ("aliases by fragment", "products { nodes { ...A ...A ...A } }".to_owned(), "too-complex"),
         ("fields", "__typename ".repeat(501), "too-complex"),
+        ("the same again", "me { id } ".repeat(22), "too-complex"),
+        ("pages that are only counted", "categories(first: 100) { totalCount } ".repeat(6), "too-complex"),
         (
             "depth",
             "categories { nodes { children { children { children { children { children { name } } } } } } }"
@@ -154,6 +157,48 @@ async fn what_is_no_request_is_a_problem_and_what_is_no_query_an_error() {
             .post("/graphql", json!({"query": "{ __typename }", "operationName": null, "extensions": {}}))
             .await;
         assert_eq!(answer.expect(200).json, json!({"data": {"__typename": "Query"}}));
+    })
+    .await;
+}
+
+/// Of each text that begins and does not end, the library looks for the end as far as the document goes.
+#[tokio::test]
+async fn texts_without_an_end_are_refused_within_fifty_milliseconds() {
+    let begun = "\\\"\"\"\"\"".repeat(2_700);
+    let bombs = [
+        format!("{{a(b:[\"\"\"{begun}#{}", "a".repeat(31_000)),
+        format!("{{a(b:[\"\"\" \" {}", "[".repeat(60_000)),
+        format!("{{a(b:\"{}", "\\\"".repeat(12_000)),
+        "{a(b:\"of two\nlines\")}".to_owned(),
+    ];
+    with_shop(async |shop| {
+        for bomb in bombs {
+            let (codes, took) = refused(shop, &bomb, json!({})).await;
+            assert_eq!(codes, ["malformed-request"], "{}", &bomb[..20]);
+            assert!(took < PATIENCE, "{}: refused after {took:?}", &bomb[..20]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_stands_there_twice_is_not_done_twice() {
+    with_shop(async |shop| {
+        let (admin, ada) = (shop.admin().await, shop.user("ada", Role::Customer).await);
+        let (_, variant) = shop.shelve(&admin, "TEA", "2.50", 10).await;
+        let add = format!("addToCart(input: {{variantId: {variant}}}) {{ total }}");
+        for document in [
+            format!("mutation {{ {add} {add} }}"),
+            format!("mutation {{ {add} ... on Mutation {{ {add} }} }}"),
+            format!("mutation {{ ...F ...F }} fragment F on Mutation {{ {add} }}"),
+        ] {
+            let answer = shop.graph(Some(&ada), &document, json!({})).await.expect(200);
+            assert_eq!(answer.codes(), ["too-complex"], "{document}");
+        }
+        assert_eq!(shop.get_as(&ada, "/api/cart/").await.json["items"], json!([]));
+        let both =
+            shop.data(Some(&ada), "{ me { id } ...F } fragment F on Query { me { username } }", json!({}));
+        assert_eq!(both.await["me"], json!({"id": ada.id.to_string(), "username": "ada"}));
     })
     .await;
 }

@@ -58,6 +58,18 @@ async fn a_phone_pays_an_order() {
 }
 
 #[tokio::test]
+async fn an_order_in_another_currency_is_not_asked_for_in_shillings() {
+    with_gateway(async |shop, gateway| {
+        let buyer = Buyer::new(shop, "mpesa").await;
+        sqlx::query("update orders set currency = 'USD'").execute(&shop.db).await.unwrap();
+        let refused = buyer.pay(shop, json!({"phone_number": PHONE})).await.expect(409);
+        assert_eq!(refused.json["type"], "/problems/payment-method-unavailable");
+        assert_eq!(gateway.made("pushes"), 0);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn whoever_leaves_leaves_no_phone() {
     with_gateway(async |shop, gateway| {
         let buyer = Buyer::new(shop, "mpesa").await;

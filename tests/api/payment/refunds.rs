@@ -182,6 +182,13 @@ async fn a_refund_whose_process_died_is_answered_as_it_stands() {
         let again = send().await.expect(201);
         assert_eq!((&again.json, again.header("idempotency-replayed")), (&first.json, "true"));
         assert_eq!((gateway.made("refunds"), ledger(shop).await), (1, (1, 1, 1120)));
+        // One that may be on its way to the gateway has no answer yet.
+        sqlx::query(forget).execute(&shop.db).await.unwrap();
+        let is_sent = "update refund set status = 'processing', gateway_refund_id = null, finished_at = null, sent_at = now() - $1::interval";
+        sqlx::query(is_sent).bind("5 seconds").execute(&shop.db).await.unwrap();
+        assert_eq!(send().await.expect(409).json["type"], "/problems/idempotency-key-in-use");
+        sqlx::query(is_sent).bind("31 seconds").execute(&shop.db).await.unwrap();
+        assert_eq!(send().await.expect(201).json["status"], "processing");
     })
     .await;
 }
