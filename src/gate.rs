@@ -31,6 +31,9 @@ const SLICE: Duration = Duration::from_micros(100);
 /// How long the wait in a queue that stands may be, by what work takes at the time: one that nobody notices, and no
 /// more than what those wait who come when there is just enough room.
 const QUEUE: Duration = Duration::from_millis(8);
+/// How old who is in such a queue may become while others wait behind: beside a runtime that is busy turning away, it
+/// takes two or three times as long as its work does.
+const AGE: Duration = Duration::from_millis(6);
 /// A queue stands when it has not been empty for this long.
 const STANDING: Duration = Duration::from_millis(50);
 /// For how long after that any other is taken for one that stands.
@@ -147,7 +150,7 @@ impl Gate {
                 let _ = sender.send(work());
             }
         });
-        let ticket = Arc::new(Ticket(Mutex::new(State::Waiting(work))));
+        let ticket = Arc::new(Ticket { come: Instant::now(), state: Mutex::new(State::Waiting(work)) });
         let inner = &self.0.0;
         if !inner.queue(&ticket) {
             return Err(Undone::TurnedAway);
@@ -204,7 +207,10 @@ impl Line {
 }
 
 /// Somebody's place in the queue.
-struct Ticket(Mutex<State>);
+struct Ticket {
+    come: Instant,
+    state: Mutex<State>,
+}
 
 enum State {
     Waiting(Box<dyn FnOnce() + Send>),
@@ -214,7 +220,7 @@ enum State {
 
 impl Ticket {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_begun(&self) -> bool {
@@ -308,24 +314,31 @@ impl Inner {
     /// The next in the queue, once there is one; `None` at the end.
     fn next(&self) -> Option<Arc<Ticket>> {
         let mut line = self.line();
+        let mut late = VecDeque::new();
         line.idle += 1;
         let next = loop {
             if line.is_closed {
                 return None;
             }
             match line.waiting.pop_front() {
+                Some(next) if self.is_late(&mut line, &next) => late.push_back(next),
                 Some(next) => break next,
                 None => line = self.come.wait(line).unwrap_or_else(PoisonError::into_inner),
             }
         };
         line.idle -= 1;
-        let too_many = self.cut(&mut line);
-        self.tell_full(!too_many.is_empty());
+        late.append(&mut self.cut(&mut line));
+        self.tell_full(!late.is_empty());
         drop(line);
-        for ticket in too_many {
+        for ticket in late {
             ticket.turn_away();
         }
         Some(next)
+    }
+
+    /// Whether who was first has waited for too long, and enough others have come since.
+    fn is_late(&self, line: &mut Line, first: &Ticket) -> bool {
+        line.waiting.len() > ALWAYS * self.places && first.come.elapsed() > AGE && line.stands()
     }
 
     /// Those at the end of a queue that has turned out to stand, and is longer than it may be then.

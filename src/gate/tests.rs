@@ -120,6 +120,24 @@ async fn a_burst_that_turns_out_to_be_overload_is_cut_back() {
     assert_eq!(done(asking).await, ALWAYS + 1, "the first one was at the place already");
 }
 
+#[test]
+fn who_has_become_old_makes_way_for_those_behind() {
+    let gate = Gate::new(1).unwrap();
+    let ago = |age: Duration| Instant::now().checked_sub(age).unwrap();
+    let ticket = |age| Ticket { come: ago(age), state: Mutex::new(State::Waiting(Box::new(|| ()))) };
+    let is_late = |age, behind, since| {
+        let waiting = (0..behind).map(|_| Arc::new(ticket(Duration::ZERO))).collect();
+        let since = Some(ago(since));
+        let mut line =
+            Line { waiting, idle: 0, since, stood: None, typical: Duration::ZERO, is_closed: false };
+        gate.0.0.is_late(&mut line, &ticket(age))
+    };
+    assert!(is_late(2 * AGE, ALWAYS + 1, 2 * STANDING));
+    assert!(!is_late(AGE / 2, ALWAYS + 1, 2 * STANDING), "it is young");
+    assert!(!is_late(2 * AGE, ALWAYS, 2 * STANDING), "a few are no overload");
+    assert!(!is_late(2 * AGE, ALWAYS + 1, STANDING / 2), "a burst");
+}
+
 #[tokio::test]
 async fn who_has_left_leaves_no_queue() {
     let gate = Gate::new(1).unwrap();

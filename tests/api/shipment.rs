@@ -4,7 +4,7 @@ use duka::auth::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::with_shop;
+use crate::{payment::eventually, support::with_shop};
 
 #[tokio::test]
 async fn parcels_move_their_order_along() {
@@ -133,6 +133,41 @@ async fn only_what_is_paid_or_cash_ships() {
         let late = shop.patch_as(&admin, &one, json!({"status": "shipped"})).await.expect(409);
         assert_eq!(late.json["detail"], "The order has been cancelled.");
         assert_eq!(shop.stock_of(tea).await, 10);
+    })
+    .await;
+}
+
+/// Whoever waits for another's update began before it, by the database's clock.
+#[tokio::test]
+async fn a_parcel_arrives_although_its_sending_was_told_meanwhile() {
+    with_shop(async |shop| {
+        let (admin, ada) = (shop.admin().await, shop.user("ada", Role::Customer).await);
+        let (_, tea) = shop.shelve(&admin, "TEA", "2.50", 10).await;
+        let home = shop.home_of(&ada).await;
+        shop.put(&ada, tea, 1).await.expect(201);
+        let order = shop.order(&ada, home, "cash_on_delivery").await.expect(201).id();
+        let path = format!("/api/shipments/{order}/");
+        let parcel = shop.post_as(&admin, &path, json!({})).await.expect(201).id();
+        let mut other = shop.db.begin().await.unwrap();
+        let lock = "select id from orders where id = $1 for update";
+        sqlx::query(lock).bind(order).execute(&mut *other).await.unwrap();
+        let arriving = async {
+            let one = format!("{path}{parcel}/");
+            shop.patch_as(&admin, &one, json!({"status": "delivered"})).await.expect(200).json
+        };
+        let sending = async {
+            let waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%from orders%')";
+            eventually(async || {
+                let waits: bool = sqlx::query_scalar(waits).fetch_one(&shop.db).await.unwrap();
+                if waits { Ok(()) } else { Err("it does not wait for the order".to_owned()) }
+            })
+            .await;
+            let ship = "update shipment set status = 'shipped', shipped_at = clock_timestamp() where id = $1";
+            sqlx::query(ship).bind(parcel).execute(&mut *other).await.unwrap();
+            other.commit().await.unwrap();
+        };
+        let (arrived, ()) = tokio::join!(arriving, sending);
+        assert_eq!((&arrived["status"], &arrived["delivered_at"]), (&json!("delivered"), &arrived["shipped_at"]));
     })
     .await;
 }
