@@ -299,9 +299,9 @@ impl<'a> Measuring<'a> {
     }
 
     fn fragment(&mut self, name: &str, nested: usize) -> Result<Measure, ServerError> {
-        // One that is not there is refused by the validation.
+        // One that is not there is refused by the validation; it counts, or what spreads it could be endless.
         let Some((name, fragment)) = self.document.fragments.get_key_value(name) else {
-            return Ok(Measure::default());
+            return Ok(Measure { fields: 1, ..Measure::default() });
         };
         match self.fragments.get(name.as_str()) {
             Some(Some(known)) => return Ok(*known),
