@@ -40,7 +40,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// What is counted by address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Signing in.
+    /// Signing in, and changing the password: both hash.
     Login,
     /// Making an account.
     Register,

@@ -18,7 +18,7 @@ pub struct LimitSettings {
     /// Connections at a time; more are answered 503 [default: 16384, or what the system's descriptors allow]
     #[arg(long, env = "DUKA_MAX_CONNECTIONS", value_name = "NUMBER", global = true)]
     pub max_connections: Option<String>,
-    /// Sign-ins from one address [default: 6000/10m]
+    /// Sign-ins and changes of passwords from one address [default: 6000/10m]
     #[arg(long, env = "DUKA_LOGIN_RATE", value_name = "RATE", global = true)]
     pub login_rate: Option<String>,
     /// Wrong passwords for one account from one address; ten times as many from all addresses [default: 50/10m]
