@@ -33,12 +33,12 @@ const SLICE: Duration = Duration::from_micros(100);
 const QUEUE: Duration = Duration::from_millis(8);
 /// How old who is in such a queue may become while others wait behind: beside a runtime that is busy turning away, it
 /// takes two or three times as long as its work does.
-const AGE: Duration = Duration::from_millis(6);
+const AGE: Duration = Duration::from_millis(4);
 /// A queue stands when it has not been empty for this long.
 const STANDING: Duration = Duration::from_millis(50);
 /// For how long after that any other is taken for one that stands.
 const AT_REST: Duration = Duration::from_secs(2);
-/// How long the wait in any other may be. Whoever is not in after it is turned away: estimates may be wrong.
+/// Whoever is not in after this is turned away, whatever was expected: estimates may be wrong.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// For each place, those who may always wait: the first estimate is none, and a few are no overload, however slow the
 /// machine.
@@ -109,6 +109,7 @@ impl Gate {
             idle: 0,
             since: None,
             stood: None,
+            full: None,
             typical: Duration::ZERO,
             is_closed: false,
         };
@@ -191,12 +192,21 @@ struct Line {
     since: Option<Instant>,
     /// When the queue was last seen to stand.
     stood: Option<Instant>,
+    /// When as many as may were last seen to wait.
+    full: Option<Instant>,
     /// How long work takes, lately.
     typical: Duration,
     is_closed: bool,
 }
 
 impl Line {
+    /// Notes that nobody waits, unless there would be somebody, had not so many been turned away.
+    fn note_empty(&mut self) {
+        if self.waiting.is_empty() && self.full.is_none_or(|full| full.elapsed() > STANDING) {
+            self.since = None;
+        }
+    }
+
     /// Whether the queue stands, or did just now.
     fn stands(&mut self) -> bool {
         if self.since.is_some_and(|since| since.elapsed() > STANDING) {
@@ -262,6 +272,7 @@ impl Inner {
     /// Lets somebody in or into the queue, if the wait is not too long.
     fn queue(&self, ticket: &Arc<Ticket>) -> bool {
         let mut line = self.line();
+        line.note_empty();
         if line.idle > line.waiting.len() {
             line.waiting.push_back(Arc::clone(ticket));
             drop(line);
@@ -275,13 +286,19 @@ impl Inner {
         if is_let_in {
             line.waiting.push_back(Arc::clone(ticket));
         }
-        self.tell_full(line.waiting.len() >= most);
+        let is_full = line.waiting.len() >= most;
+        if is_full {
+            line.full = Some(Instant::now());
+        }
+        self.tell_full(is_full);
         is_let_in
     }
 
-    /// How many may wait.
+    /// How many may wait: in a queue that has only just formed, those who would be let in before it is one that stands,
+    /// or soon enough after. Whoever else came would be turned away then.
     fn most(&self, line: &Line, stands: bool) -> usize {
-        let longest = if stands { QUEUE } else { PATIENCE };
+        let left = STANDING.saturating_sub(line.since.map_or(Duration::ZERO, |since| since.elapsed()));
+        let longest = if stands { QUEUE } else { left + QUEUE };
         let in_time = longest.as_nanos() * self.places as u128 / line.typical.as_nanos().max(1);
         usize::try_from(in_time).unwrap_or(usize::MAX).max(ALWAYS * self.places)
     }
@@ -291,9 +308,7 @@ impl Inner {
         let mut line = self.line();
         line.waiting.retain(|waiting| !Arc::ptr_eq(waiting, ticket));
         self.tell_full(false);
-        if line.waiting.is_empty() {
-            line.since = None;
-        }
+        line.note_empty();
         drop(line);
         ticket.turn_away()
     }
@@ -328,6 +343,9 @@ impl Inner {
         };
         line.idle -= 1;
         late.append(&mut self.cut(&mut line));
+        if !late.is_empty() {
+            line.full = Some(Instant::now());
+        }
         self.tell_full(!late.is_empty());
         drop(line);
         for ticket in late {
@@ -343,9 +361,7 @@ impl Inner {
 
     /// Those at the end of a queue that has turned out to stand, and is longer than it may be then.
     fn cut(&self, line: &mut Line) -> VecDeque<Arc<Ticket>> {
-        if line.waiting.is_empty() {
-            line.since = None;
-        }
+        line.note_empty();
         if !line.stands() {
             return VecDeque::new();
         }

@@ -79,29 +79,29 @@ async fn a_queue_that_stands_is_short() {
 #[tokio::test]
 async fn a_burst_is_no_overload() {
     let gate = Gate::new(1).unwrap();
-    learn(&gate, Duration::from_millis(5)).await;
+    learn(&gate, Duration::from_millis(1)).await;
     let busy = occupy(&gate).await;
-    let asking = ask(&gate, 60).await;
+    let asking = ask(&gate, 20).await;
     assert_eq!(answered(&asking), 0);
     assert!(!gate.is_full());
     drop(busy);
-    assert_eq!(done(asking).await, 60);
+    assert_eq!(done(asking).await, 20);
 }
 
 #[tokio::test]
 async fn soon_after_overload_nothing_is_a_burst() {
     let gate = Gate::new(1).unwrap();
-    learn(&gate, Duration::from_millis(5)).await;
+    learn(&gate, Duration::from_millis(1)).await;
     let busy = occupy(&gate).await;
     let mut asking = ask(&gate, 1).await;
     tokio::time::sleep(STANDING).await;
     asking.extend(ask(&gate, 1).await);
     drop(busy);
     assert_eq!(done(asking).await, 2, "all are answered, and nobody waits");
-    for (allowed, then) in [(ALWAYS, AT_REST), (60, Duration::ZERO)] {
+    for (allowed, then) in [(ALWAYS, AT_REST), (20, Duration::ZERO)] {
         let busy = occupy(&gate).await;
-        let asking = ask(&gate, 60).await;
-        assert_eq!(answered(&asking), 60 - allowed);
+        let asking = ask(&gate, 20).await;
+        assert_eq!(answered(&asking), 20 - allowed);
         drop(busy);
         assert_eq!(done(asking).await, allowed);
         tokio::time::sleep(then).await;
@@ -109,11 +109,32 @@ async fn soon_after_overload_nothing_is_a_burst() {
 }
 
 #[tokio::test]
+async fn nor_while_it_goes_on_with_an_empty_queue_between() {
+    let gate = Gate::new(1).unwrap();
+    learn(&gate, Duration::from_millis(1)).await;
+    let busy = occupy(&gate).await;
+    let mut asking = ask(&gate, 1).await;
+    tokio::time::sleep(STANDING).await;
+    asking.extend(ask(&gate, 1).await);
+    drop(busy);
+    assert_eq!(done(asking).await, 2);
+    let begun = Instant::now();
+    while begun.elapsed() < AT_REST + 2 * STANDING {
+        let busy = occupy(&gate).await;
+        let asking = ask(&gate, 20).await;
+        assert_eq!(answered(&asking), 20 - ALWAYS, "after {:?}", begun.elapsed());
+        drop(busy);
+        assert_eq!(done(asking).await, ALWAYS, "the queue is empty");
+        tokio::time::sleep(STANDING / 10).await;
+    }
+}
+
+#[tokio::test]
 async fn a_burst_that_turns_out_to_be_overload_is_cut_back() {
     let gate = Gate::new(1).unwrap();
-    learn(&gate, Duration::from_millis(5)).await;
+    learn(&gate, Duration::from_millis(1)).await;
     let busy = occupy(&gate).await;
-    let asking = ask(&gate, 60).await;
+    let asking = ask(&gate, 20).await;
     assert_eq!(answered(&asking), 0);
     tokio::time::sleep(STANDING).await;
     drop(busy);
@@ -128,8 +149,15 @@ fn who_has_become_old_makes_way_for_those_behind() {
     let is_late = |age, behind, since| {
         let waiting = (0..behind).map(|_| Arc::new(ticket(Duration::ZERO))).collect();
         let since = Some(ago(since));
-        let mut line =
-            Line { waiting, idle: 0, since, stood: None, typical: Duration::ZERO, is_closed: false };
+        let mut line = Line {
+            waiting,
+            idle: 0,
+            since,
+            stood: None,
+            full: None,
+            typical: Duration::ZERO,
+            is_closed: false,
+        };
         gate.0.0.is_late(&mut line, &ticket(age))
     };
     assert!(is_late(2 * AGE, ALWAYS + 1, 2 * STANDING));
@@ -141,13 +169,13 @@ fn who_has_become_old_makes_way_for_those_behind() {
 #[tokio::test]
 async fn who_has_left_leaves_no_queue() {
     let gate = Gate::new(1).unwrap();
-    learn(&gate, Duration::from_millis(5)).await;
+    learn(&gate, Duration::from_millis(1)).await;
     let busy = occupy(&gate).await;
     assert_eq!(gate.run(|| ()).await, Err(Undone::TurnedAway), "after as long as anybody waits");
-    let asking = ask(&gate, 60).await;
+    let asking = ask(&gate, 20).await;
     assert_eq!(answered(&asking), 0, "a burst");
     drop(busy);
-    assert_eq!(done(asking).await, 60);
+    assert_eq!(done(asking).await, 20);
 }
 
 #[tokio::test]
