@@ -48,7 +48,7 @@ const NICENESS: i32 = 5;
 /// For how long a thread of the runtime that has nothing to do rests while the queue is full: what comes meanwhile is
 /// turned away together. By itself each takes the processor from a search, for twice as long as it needs.
 const REST: Duration = Duration::from_millis(1);
-/// How fast the estimate follows: the last work counts an eighth.
+/// How fast the estimate follows: the last work counts an eighth, and no more than if it had taken eight times as long.
 const SMOOTHING: u32 = 8;
 
 /// Whether the queue is full, of the gate that a process has; of several, of any that changed last.
@@ -192,7 +192,7 @@ struct Line {
     since: Option<Instant>,
     /// When the queue was last seen to stand.
     stood: Option<Instant>,
-    /// When as many as may were last seen to wait.
+    /// When somebody was last turned away, for too many waited.
     full: Option<Instant>,
     /// How long work takes, lately.
     typical: Duration,
@@ -200,11 +200,17 @@ struct Line {
 }
 
 impl Line {
-    /// Notes that nobody waits, unless there would be somebody, had not so many been turned away.
+    /// Notes that nobody waits, unless somebody still would who was turned away just now.
     fn note_empty(&mut self) {
-        if self.waiting.is_empty() && self.full.is_none_or(|full| full.elapsed() > STANDING) {
+        if self.waiting.is_empty() && self.full.is_none_or(|full| full.elapsed() > QUEUE) {
             self.since = None;
         }
+    }
+
+    /// Learns how long work took. One that was held up for once is no rule.
+    fn learn(&mut self, took: Duration) {
+        let took = if self.typical.is_zero() { took } else { took.min(SMOOTHING * self.typical) };
+        self.typical = self.typical - self.typical / SMOOTHING + took / SMOOTHING;
     }
 
     /// Whether the queue stands, or did just now.
@@ -286,11 +292,10 @@ impl Inner {
         if is_let_in {
             line.waiting.push_back(Arc::clone(ticket));
         }
-        let is_full = line.waiting.len() >= most;
-        if is_full {
+        if !is_let_in {
             line.full = Some(Instant::now());
         }
-        self.tell_full(is_full);
+        self.tell_full(line.waiting.len() >= most);
         is_let_in
     }
 
@@ -321,8 +326,7 @@ impl Inner {
             // It has told of itself already; whoever waits for it is told by what it leaves behind.
             let _ = catch_unwind(AssertUnwindSafe(work));
             let took = begun.elapsed();
-            let mut line = self.line();
-            line.typical = line.typical - line.typical / SMOOTHING + took / SMOOTHING;
+            self.line().learn(took);
         }
     }
 
