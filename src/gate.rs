@@ -291,8 +291,7 @@ impl Inner {
         let is_let_in = line.waiting.len() < most;
         if is_let_in {
             line.waiting.push_back(Arc::clone(ticket));
-        }
-        if !is_let_in {
+        } else {
             line.full = Some(Instant::now());
         }
         self.tell_full(line.waiting.len() >= most);

@@ -4,7 +4,7 @@
 //! every one of them down, and each slows what the other cores do, since all share one memory: half of the cores are
 //! left alone), the queue for them is bounded (a flood of sign-ins is refused, not stored up),
 //! and the 19 MiB that each one fills are kept for the next one, since asking the system for them anew costs
-//! half as much again. They run on threads that stand back behind everything else, and stay. A thread for each hash
+//! half as much again. They run on threads that stand back behind whatever answers, and stay. A thread for each hash
 //! would begin with its whole share still to be had, and take it in one piece, up to a tick of the system's clock
 //! (4 ms at 250 Hz), before whoever wakes meanwhile: under a flood of sign-ins the slowest hundredth of searches took
 //! eight times as long. One that has been running in whatever others left makes way at once: a fifth longer.
@@ -172,6 +172,8 @@ fn digest(memory: &mut Vec<Block>, password: &[u8], salt: &[u8], params: &Params
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::OnceCell, time::Duration};
+
     use super::*;
 
     #[tokio::test]
@@ -187,10 +189,10 @@ mod tests {
     #[tokio::test]
     async fn a_thread_outlasts_a_panic_and_ends_with_the_last_clone() {
         let passwords = Passwords::new(1).unwrap();
-        let (sender, ended) = std::sync::mpsc::channel::<()>();
+        let (sender, ended) = mpsc::channel::<()>();
         let broken = passwords.run(move |_| {
             // Dropped when the thread ends.
-            thread_local!(static KEPT: std::cell::OnceCell<mpsc::Sender<()>> = const { std::cell::OnceCell::new() });
+            thread_local!(static KEPT: OnceCell<mpsc::Sender<()>> = const { OnceCell::new() });
             KEPT.with(|kept| kept.set(sender).unwrap());
             panic!("broken")
         });
@@ -198,7 +200,7 @@ mod tests {
         passwords.clone().hash("another".into()).await.unwrap();
         assert_eq!(ended.try_recv(), Err(mpsc::TryRecvError::Empty));
         drop(passwords);
-        let told = ended.recv_timeout(std::time::Duration::from_secs(10));
+        let told = ended.recv_timeout(Duration::from_secs(10));
         assert_eq!(told, Err(mpsc::RecvTimeoutError::Disconnected));
     }
 

@@ -34,19 +34,33 @@ async fn occupy(gate: &Gate) -> mpsc::Sender<()> {
     go
 }
 
-/// So many who ask at once.
+/// So many who ask at once, all of whom have been let in or turned away.
 async fn ask(gate: &Gate, many: usize) -> Vec<JoinHandle<Result<(), Undone>>> {
     let asking = come(gate, many);
     tokio::time::sleep(Duration::from_millis(20)).await;
     asking
 }
 
+/// So many who ask at once.
 fn come(gate: &Gate, many: usize) -> Vec<JoinHandle<Result<(), Undone>>> {
     let one = |_| {
         let gate = gate.clone();
         tokio::spawn(async move { gate.run(|| ()).await })
     };
     (0..many).map(one).collect()
+}
+
+/// A gate whose queue stood until just now; nobody waits any more.
+async fn overloaded() -> Gate {
+    let gate = Gate::new(1).unwrap();
+    expect(&gate, Duration::from_millis(1));
+    let busy = occupy(&gate).await;
+    let mut asking = ask(&gate, 1).await;
+    tokio::time::sleep(STANDING).await;
+    asking.extend(ask(&gate, 1).await);
+    drop(busy);
+    assert_eq!(done(asking).await, 2, "all are answered");
+    gate
 }
 
 fn answered(asking: &[JoinHandle<Result<(), Undone>>]) -> usize {
@@ -91,14 +105,7 @@ async fn a_burst_is_no_overload() {
 
 #[tokio::test]
 async fn soon_after_overload_nothing_is_a_burst() {
-    let gate = Gate::new(1).unwrap();
-    expect(&gate, Duration::from_millis(1));
-    let busy = occupy(&gate).await;
-    let mut asking = ask(&gate, 1).await;
-    tokio::time::sleep(STANDING).await;
-    asking.extend(ask(&gate, 1).await);
-    drop(busy);
-    assert_eq!(done(asking).await, 2, "all are answered, and nobody waits");
+    let gate = overloaded().await;
     for (allowed, then) in [(ALWAYS, AT_REST), (20, Duration::ZERO)] {
         let busy = occupy(&gate).await;
         expect(&gate, Duration::from_millis(1));
@@ -112,14 +119,7 @@ async fn soon_after_overload_nothing_is_a_burst() {
 
 #[tokio::test]
 async fn nor_while_it_goes_on_with_an_empty_queue_between() {
-    let gate = Gate::new(1).unwrap();
-    expect(&gate, Duration::from_millis(1));
-    let busy = occupy(&gate).await;
-    let mut asking = ask(&gate, 1).await;
-    tokio::time::sleep(STANDING).await;
-    asking.extend(ask(&gate, 1).await);
-    drop(busy);
-    assert_eq!(done(asking).await, 2);
+    let gate = overloaded().await;
     let begun = Instant::now();
     while begun.elapsed() < AT_REST + 2 * STANDING {
         let busy = occupy(&gate).await;
