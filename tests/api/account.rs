@@ -3,10 +3,7 @@
 use duka::auth::Role;
 use serde_json::json;
 
-use crate::{
-    payment::eventually,
-    support::{PASSWORD, with_shop},
-};
+use crate::support::{PASSWORD, with_shop};
 
 #[tokio::test]
 async fn a_registration_makes_a_customer_who_can_sign_in() {
@@ -122,12 +119,7 @@ async fn a_sign_in_with_a_password_that_is_being_changed_comes_to_nothing() {
         };
         let changing = async {
             // Long enough for the old password to be compared.
-            let waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%unchanged%')";
-            eventually(async || {
-                let waits: bool = sqlx::query_scalar(waits).fetch_one(&shop.db).await.unwrap();
-                if waits { Ok(()) } else { Err("it does not wait for the change".to_owned()) }
-            })
-            .await;
+            shop.waits("unchanged").await;
             change.commit().await.unwrap();
         };
         tokio::join!(signing_in, changing);
@@ -216,7 +208,8 @@ async fn a_password_that_is_changed_meanwhile_is_not_changed_back() {
     with_shop(async |shop| {
         let ada = shop.user("ada", Role::Customer).await;
         let mut change = shop.db.begin().await.unwrap();
-        let sql = "update users set password_hash = password_hash || 'x' where id = $1 returning password_hash";
+        let sql =
+            "update users set password_hash = password_hash || 'x' where id = $1 returning password_hash";
         let hash: String = sqlx::query_scalar(sql).bind(ada.id).fetch_one(&mut *change).await.unwrap();
         let again = json!({"old_password": PASSWORD, "new_password": "another passphrase"});
         let changing_back = async {
@@ -224,12 +217,7 @@ async fn a_password_that_is_changed_meanwhile_is_not_changed_back() {
             assert_eq!(refused.faults(), ["/old_password"]);
         };
         let changing = async {
-            let waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like 'update users set password_hash%')";
-            eventually(async || {
-                let waits: bool = sqlx::query_scalar(waits).fetch_one(&shop.db).await.unwrap();
-                if waits { Ok(()) } else { Err("it does not wait for the change".to_owned()) }
-            })
-            .await;
+            shop.waits("update users set password_hash").await;
             change.commit().await.unwrap();
         };
         tokio::join!(changing_back, changing);

@@ -4,7 +4,7 @@ use duka::auth::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{payment::eventually, support::with_shop};
+use crate::support::with_shop;
 
 #[tokio::test]
 async fn parcels_move_their_order_along() {
@@ -156,18 +156,16 @@ async fn a_parcel_arrives_although_its_sending_was_told_meanwhile() {
             shop.patch_as(&admin, &one, json!({"status": "delivered"})).await.expect(200).json
         };
         let sending = async {
-            let waits = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%from orders%')";
-            eventually(async || {
-                let waits: bool = sqlx::query_scalar(waits).fetch_one(&shop.db).await.unwrap();
-                if waits { Ok(()) } else { Err("it does not wait for the order".to_owned()) }
-            })
-            .await;
+            shop.waits("from orders").await;
             let ship = "update shipment set status = 'shipped', shipped_at = clock_timestamp() where id = $1";
             sqlx::query(ship).bind(parcel).execute(&mut *other).await.unwrap();
             other.commit().await.unwrap();
         };
         let (arrived, ()) = tokio::join!(arriving, sending);
-        assert_eq!((&arrived["status"], &arrived["delivered_at"]), (&json!("delivered"), &arrived["shipped_at"]));
+        assert_eq!(
+            (&arrived["status"], &arrived["delivered_at"]),
+            (&json!("delivered"), &arrived["shipped_at"])
+        );
     })
     .await;
 }

@@ -31,7 +31,8 @@ impl TestShop {
         holder.rollback().await.unwrap();
     }
 
-    async fn waits(&self, statement: &str) {
+    /// Returns once a statement that has this in it waits for a lock.
+    pub async fn waits(&self, statement: &str) {
         let begun = Instant::now();
         loop {
             let waiting: bool = sqlx::query_scalar(
