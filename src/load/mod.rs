@@ -66,47 +66,51 @@ pub async fn run(
     progress: &Arc<Progress>,
     stop: &CancellationToken,
 ) -> Result<Report, Fault> {
-    let mut wires = Vec::with_capacity(plan.connections);
-    for _ in 0..plan.connections {
-        wires.push(Wire::open(&plan.target).await?);
+    // Before the first is due: what times are kept in takes long enough to make that whoever came meanwhile would wait
+    // for it, and that a connection would be idle for too long.
+    let mut askers: Vec<Asker> =
+        (0..plan.connections).map(|number| Asker::new(plan, mix, progress, number)).collect();
+    for asker in &mut askers {
+        asker.wire = Some(Wire::open(&plan.target).await?);
     }
     let begun = Instant::now();
     let slots = Slots::open(plan.pace, begun, plan.length, stop.clone());
     let mut asking = JoinSet::new();
-    for (number, wire) in (0..).zip(wires) {
-        let asker = Asker {
-            target: plan.target.clone(),
-            wire: Some(wire),
-            mix: mix.shuffled(number),
-            slots: slots.clone(),
-            progress: Arc::clone(progress),
-            times: Times::new(),
-        };
-        asking.spawn(asker.run());
+    for asker in askers {
+        asking.spawn(asker.run(slots.clone()));
     }
-    let mut report = Report::default();
+    let mut asked = Vec::with_capacity(plan.connections);
     while let Some(times) = asking.join_next().await {
-        report.searches.add(&times.map_err(|error| Fault::Task(error.to_string()))?);
+        asked.push(times.map_err(|error| Fault::Task(error.to_string()))?);
     }
-    report.took = begun.elapsed();
-    report.late = slots.late();
+    let mut report = Report { took: begun.elapsed(), late: slots.late(), ..Report::default() };
+    asked.iter().for_each(|times| report.searches.add(times));
     Ok(report)
 }
 
 /// One connection, and what it asks.
 struct Asker {
     target: Target,
-    /// None after it failed.
+    /// None before the first, and after it failed.
     wire: Option<Wire>,
     mix: Mix,
-    slots: Slots,
     progress: Arc<Progress>,
     times: Times,
 }
 
 impl Asker {
-    async fn run(mut self) -> Times {
-        while let Some(due) = self.slots.next().await {
+    fn new(plan: &Plan, mix: &Mix, progress: &Arc<Progress>, number: usize) -> Self {
+        Self {
+            target: plan.target.clone(),
+            wire: None,
+            mix: mix.shuffled(number as u64),
+            progress: Arc::clone(progress),
+            times: Times::new(),
+        }
+    }
+
+    async fn run(mut self, slots: Slots) -> Times {
+        while let Some(due) = slots.next().await {
             let sent = Instant::now();
             let answer = tokio::time::timeout(PATIENCE, self.ask()).await.unwrap_or(Err(Fault::Silent));
             let now = Instant::now();
