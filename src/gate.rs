@@ -33,7 +33,7 @@ const SLICE: Duration = Duration::from_micros(100);
 const QUEUE: Duration = Duration::from_millis(8);
 /// How old who is in such a queue may become while others wait behind: beside a runtime that is busy turning away, it
 /// takes two or three times as long as its work does.
-const AGE: Duration = Duration::from_millis(4);
+const AGE: Duration = Duration::from_millis(3);
 /// A queue stands when it has not been empty for this long.
 const STANDING: Duration = Duration::from_millis(50);
 /// For how long after that any other is taken for one that stands.

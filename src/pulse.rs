@@ -27,14 +27,15 @@ use tokio_util::sync::CancellationToken;
 use crate::gate::Gate;
 
 /// How often the pulse is taken, and how often while nobody comes.
-const BEAT: Duration = Duration::from_millis(3);
+const BEAT: Duration = Duration::from_millis(2);
 const ASLEEP: Duration = Duration::from_millis(50);
 /// A beat that is later than this is late: everybody waits for as long before anything is done for them.
 const LATE: Duration = Duration::from_millis(3);
 /// The runtime's clock ticks so often, and a beat in time is up to a tick late. Whoever comes later still while the line
 /// is known to be too long is turned away: let in for as much longer as [`LATE`], as many are as make the line as long again.
 const TICK: Duration = Duration::from_millis(1);
-/// For how long beats must have been late, after a first one: a burst is gone before anybody minds.
+/// For how long beats must have been late, more than one of them: a burst is gone before anybody minds, and a machine that
+/// stood still makes one beat late, however long it did.
 const STANDING: Duration = Duration::from_millis(50);
 /// For how long they must have been in time, for all to be let in again: overload comes in waves, and each would be taken
 /// for a burst at first.
@@ -60,6 +61,8 @@ struct Beat {
     /// How many of them were let in, and how many want a place of their own.
     let_in: AtomicU32,
     placed: AtomicU32,
+    /// For how long beats have been late, in microseconds; 0 when the last one was not.
+    late_for: AtomicU64,
     /// Whether the line is known to be too long.
     is_overloaded: AtomicBool,
     /// Whether nearly all want a place.
@@ -74,6 +77,7 @@ impl Default for Pulse {
             come: AtomicU32::new(0),
             let_in: AtomicU32::new(0),
             placed: AtomicU32::new(0),
+            late_for: AtomicU64::new(0),
             is_overloaded: AtomicBool::new(false),
             is_placed: AtomicBool::new(false),
         }))
@@ -84,13 +88,26 @@ impl Pulse {
     /// Whether one more search is let in, for which there may be a place at the gate. Each is asked for once.
     pub fn lets_in(&self, gate: &Gate) -> bool {
         let before = self.0.come.fetch_add(1, Ordering::Relaxed);
-        let is_in_time =
-            before < LEAST || !self.0.is_overloaded.load(Ordering::Relaxed) || self.since() < BEAT + TICK;
-        let is_let_in = is_in_time && !(self.0.is_placed.load(Ordering::Relaxed) && gate.is_full());
+        let is_late = before >= LEAST && self.is_too_late(before);
+        let is_let_in = !is_late && !(self.0.is_placed.load(Ordering::Relaxed) && gate.is_full());
         if is_let_in {
             self.0.let_in.fetch_add(1, Ordering::Relaxed);
         }
         is_let_in
+    }
+
+    /// Whether the line is too long for whoever comes now, after so many others in this beat: it stands, or this beat will
+    /// find it so when it comes, which takes as long as the line.
+    fn is_too_late(&self, before: u32) -> bool {
+        if self.is_overloaded() {
+            return self.since() >= BEAT + TICK;
+        }
+        let late_for = Duration::from_micros(self.0.late_for.load(Ordering::Relaxed));
+        if late_for.is_zero() || before < CROWD {
+            return false;
+        }
+        let since = self.since();
+        since > BEAT + LATE && late_for + since > STANDING
     }
 
     /// Says that a search that was let in wants a place.
@@ -117,8 +134,7 @@ impl Pulse {
     /// One beat, which was to come so long after the last; how long it is until the next.
     fn beat(&self, overload: &mut Overload, due: Duration) -> Duration {
         let took = self.since();
-        let now = u64::try_from(self.0.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.0.last.store(now, Ordering::Relaxed);
+        self.0.last.store(micros(self.0.begun.elapsed()), Ordering::Relaxed);
         let come = self.0.come.swap(0, Ordering::Relaxed);
         if self.0.let_in.load(Ordering::Relaxed) >= KNOWN {
             let let_in = self.0.let_in.swap(0, Ordering::Relaxed);
@@ -127,6 +143,7 @@ impl Pulse {
         }
         let stands = overload.stands(took, took.saturating_sub(due), come);
         self.0.is_overloaded.store(stands, Ordering::Relaxed);
+        self.0.late_for.store(micros(overload.late_for.unwrap_or_default()), Ordering::Relaxed);
         // After a long pause all would be turned away, as if the line were long, who come before the next beat.
         if come == 0 && !stands { ASLEEP } else { BEAT }
     }
@@ -136,6 +153,10 @@ impl Pulse {
         let last = Duration::from_micros(self.0.last.load(Ordering::Relaxed));
         self.0.begun.elapsed().saturating_sub(last)
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Waits until all that can go on now has been let go on. Whoever is woken by a timer is let go on at once, past all
@@ -164,10 +185,11 @@ impl Overload {
     /// Whether it stands, after a beat that took so long, of which it was so late, and in which so many came.
     fn stands(&mut self, took: Duration, late: Duration, come: u32) -> bool {
         let is_late = late > LATE && come >= CROWD;
-        self.late_for = is_late.then(|| self.late_for.map_or(Duration::ZERO, |before| before + took));
+        let before = self.late_for;
+        self.late_for = is_late.then(|| before.unwrap_or_default() + took);
         self.in_time_for = if is_late { Duration::ZERO } else { self.in_time_for + took };
         if is_late {
-            self.stands |= self.late_for > Some(STANDING);
+            self.stands |= before.is_some() && self.late_for > Some(STANDING);
         } else if self.in_time_for > AT_REST {
             self.stands = false;
         }
@@ -193,10 +215,11 @@ mod tests {
     #[test]
     fn a_burst_a_slow_machine_and_a_crowd_in_time_are_no_overload() {
         let mut overload = Overload::default();
-        assert!(!overload.late(1_000));
-        assert!(!overload.late(1_000), "not for long enough yet");
+        let brief = |overload: &mut Overload| overload.stands(BEAT + LATE * 2, LATE * 2, 1_000);
+        assert!((0..6).all(|_| !brief(&mut overload)), "not for long enough yet");
         for _ in 0..100 {
             assert!(!overload.in_time(1_000));
+            assert!(!overload.stands(STANDING * 4, STANDING * 3, 1_000), "one is no rule");
             assert!(!overload.late(CROWD - 1));
         }
     }
@@ -205,7 +228,7 @@ mod tests {
     fn it_stands_until_beats_have_been_in_time_for_a_while() {
         let mut overload = Overload::default();
         let late: Vec<bool> = (0..4).map(|_| overload.late(1_000)).collect();
-        assert_eq!(late, [false, false, true, true]);
+        assert_eq!(late, [false, true, true, true]);
         // As soon as the line is short again, it is because others were turned away.
         assert!((0..200).all(|_| overload.in_time(1_000)));
         assert!(overload.late(1_000) && overload.in_time(10));
@@ -240,6 +263,21 @@ mod tests {
         assert_eq!(lets_in(1_000), 1_000);
         stop.cancel();
         taking.await.unwrap();
+    }
+
+    #[test]
+    fn nobody_waits_for_a_second_late_beat_to_come() {
+        let (pulse, gate) = (Pulse::default(), Gate::new(1).unwrap());
+        let mut overload = Overload::default();
+        let mut come_in_a_late_beat = || {
+            std::thread::sleep(STANDING);
+            let let_in = (0..1_000).filter(|_| pulse.lets_in(&gate)).count();
+            pulse.beat(&mut overload, BEAT);
+            let_in
+        };
+        assert_eq!(come_in_a_late_beat(), 1_000, "the machine may have stood still");
+        assert_eq!(come_in_a_late_beat(), CROWD as usize);
+        assert_eq!(come_in_a_late_beat(), LEAST as usize, "it stands");
     }
 
     #[test]
