@@ -1,4 +1,4 @@
-//! Threads and processes that stand back behind those that answer.
+//! Threads and processes that stand back behind those that answer, and make way for them.
 
 use std::{io, time::Duration};
 
@@ -35,6 +35,32 @@ pub fn take_slices(process: Option<Pid>, length: Duration) -> io::Result<()> {
     Ok(())
 }
 
+/// Until it is dropped, its thread makes way every so often.
+#[must_use = "the thread makes way for as long as there is this"]
+pub struct MakingWay {
+    #[cfg(target_os = "linux")]
+    _timer: kernel::Timer,
+}
+
+/// Lets others that wait for this thread's processor have it every so often, whatever the thread does meanwhile. Who wakes
+/// and has had a moment more than its share lately is not let in at once, and then Linux looks again only at the next
+/// tick of its clock, 4 ms later at 250 Hz. Each time the thread gives up what is left of its slice, which therefore should
+/// be shorter still ([`take_slices`]), or it gets next to nothing of a processor that others want too.
+///
+/// The thread is told by a signal, SIGURG, which nobody minds who does not ask for it: Go's threads are told by the same
+/// (see its `runtime/signal_unix.go`). Elsewhere than on Linux this does nothing.
+///
+/// # Errors
+/// When the system gives no timer, or does not let signals be handled.
+pub fn make_way(every: Duration) -> io::Result<MakingWay> {
+    #[cfg(not(target_os = "linux"))]
+    let _ = every;
+    Ok(MakingWay {
+        #[cfg(target_os = "linux")]
+        _timer: kernel::Timer::start(every)?,
+    })
+}
+
 /// For how long this thread has run, and for how long it has waited until it could; `None` where the system does not
 /// tell (Linux does, see `Documentation/scheduler/sched-stats.rst` of the kernel).
 pub fn run_and_waited() -> Option<(Duration, Duration)> {
@@ -43,14 +69,23 @@ pub fn run_and_waited() -> Option<(Duration, Duration)> {
     Some((nanos.next()?, nanos.next()?))
 }
 
-/// Two calls that neither the standard library nor a well-kept crate has.
+/// Calls that neither the standard library has nor a well-kept crate for every Linux.
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "calls of the kernel with a pointer to a value that is owned here")]
 mod kernel {
-    use std::io;
+    use std::{
+        io,
+        mem::{self, MaybeUninit},
+        ptr,
+        sync::LazyLock,
+        time::Duration,
+    };
 
-    use libc::{SYS_sched_getattr, SYS_sched_setattr, sched_attr, syscall};
-    use rustix::process::Pid;
+    use libc::{
+        CLOCK_MONOTONIC, SIGEV_THREAD_ID, SIGURG, SYS_sched_getattr, SYS_sched_setattr, c_long, itimerspec,
+        sched_attr, sigevent, syscall, time_t, timer_create, timer_delete, timer_settime, timer_t, timespec,
+    };
+    use rustix::{process::Pid, thread::sched_yield};
 
     #[expect(clippy::cast_possible_truncation, reason = "it is 48")]
     const SIZE: u32 = size_of::<sched_attr>() as u32;
@@ -77,11 +112,54 @@ mod kernel {
         done(unsafe { syscall(SYS_sched_setattr, id(process), &raw const *attributes, 0) })
     }
 
+    /// What tells the thread that started it, again and again, to let others have its processor.
+    pub(super) struct Timer(timer_t);
+
+    impl Timer {
+        pub(super) fn start(every: Duration) -> io::Result<Self> {
+            // SAFETY: a call of the kernel that changes no memory is all that is done, which a handler may do.
+            static HANDLED: LazyLock<bool> = LazyLock::new(|| unsafe {
+                signal_hook_registry::register(SIGURG, sched_yield)
+                    .inspect_err(|error| tracing::debug!(%error, "a signal cannot be handled"))
+                    .is_ok()
+            });
+            if !*HANDLED {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            // SAFETY: numbers and pointers that may be null.
+            let mut event: sigevent = unsafe { mem::zeroed() };
+            event.sigev_notify = SIGEV_THREAD_ID;
+            event.sigev_signo = SIGURG;
+            event.sigev_notify_thread_id = rustix::thread::gettid().as_raw_pid();
+            let mut timer = MaybeUninit::uninit();
+            // SAFETY: the event is read, and the timer written when there is no error.
+            let timer = unsafe {
+                done(timer_create(CLOCK_MONOTONIC, &raw mut event, timer.as_mut_ptr()).into())?;
+                Self(timer.assume_init())
+            };
+            let every = timespec {
+                tv_sec: time_t::try_from(every.as_secs()).unwrap_or(time_t::MAX),
+                tv_nsec: every.subsec_nanos().into(),
+            };
+            let times = itimerspec { it_interval: every, it_value: every };
+            // SAFETY: the times are read; what they were before is not wanted.
+            done(unsafe { timer_settime(timer.0, 0, &raw const times, ptr::null_mut()) }.into())?;
+            Ok(timer)
+        }
+    }
+
+    impl Drop for Timer {
+        fn drop(&mut self) {
+            // SAFETY: it is one, and nobody else's.
+            unsafe { timer_delete(self.0) };
+        }
+    }
+
     fn id(process: Option<Pid>) -> libc::pid_t {
         process.map_or(0, Pid::as_raw_pid)
     }
 
-    fn done(answer: libc::c_long) -> io::Result<()> {
+    fn done(answer: c_long) -> io::Result<()> {
         if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 }
@@ -124,6 +202,42 @@ mod tests {
         let (ran, waited) = (after.0 - before, after.1 - waited);
         assert!(ran + waited >= Duration::from_millis(40), "{ran:?} and {waited:?}");
         assert!(ran > Duration::ZERO && ran <= begun.elapsed() + Duration::from_millis(10), "{ran:?}");
+    }
+
+    /// How often a thread of two that want the same processor had to let go of it in so long.
+    #[cfg(target_os = "linux")]
+    fn turns(makes_way: bool) -> u64 {
+        use rustix::thread::{CpuSet, sched_getcpu, sched_setaffinity};
+        let mut here = CpuSet::new();
+        here.set(sched_getcpu());
+        let taken = || {
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
+            line.unwrap().trim().parse::<u64>().unwrap()
+        };
+        let work = || {
+            sched_setaffinity(None, &here).unwrap();
+            let every = Duration::from_micros(300);
+            let _ = makes_way.then(|| take_slices(None, every));
+            let _making_way = makes_way.then(|| make_way(every).unwrap());
+            let (begun, before) = (std::time::Instant::now(), taken());
+            while begun.elapsed() < Duration::from_millis(100) {}
+            taken() - before
+        };
+        std::thread::scope(|scope| {
+            [scope.spawn(work), scope.spawn(work)].map(|thread| thread.join().unwrap())
+        })[0]
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_thread_makes_way_more_often_than_the_clock_ticks() {
+        if let Err(error) = make_way(Duration::from_millis(1)) {
+            return eprintln!("skipped: {error}");
+        }
+        // Others may want the processor too, for a while.
+        let tried: Vec<_> = (0..10).map(|_| (turns(false), turns(true))).collect();
+        assert!(tried.iter().any(|(before, after)| *after > 3 * before.max(&10)), "{tried:?}");
     }
 
     #[cfg(target_os = "linux")]

@@ -4,15 +4,14 @@
 //! every one of them down, and each slows what the other cores do, since all share one memory: half of the cores are
 //! left alone), the queue for them is bounded (a flood of sign-ins is refused, not stored up),
 //! and the 19 MiB that each one fills are kept for the next one, since asking the system for them anew costs
-//! half as much again. They run on threads that stand back behind whatever answers, and stay. A thread for each hash
-//! would begin with its whole share still to be had, and take it in one piece, up to a tick of the system's clock
-//! (4 ms at 250 Hz), before whoever wakes meanwhile: under a flood of sign-ins the slowest hundredth of searches took
-//! eight times as long. One that has been running in whatever others left makes way at once: a fifth longer.
+//! half as much again. They run on threads that stand back behind whatever answers, and make way for it more often than
+//! the system's clock ticks: under a flood of sign-ins the slowest hundredth of searches took up to seven times as long.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
+    time::Duration,
 };
 
 use argon2::{
@@ -25,14 +24,18 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::{
     error::{Error, Result},
-    niceness::stand_back,
+    niceness::{make_way, stand_back, take_slices},
 };
 
 /// Sign-ins that may wait for a place; with a place for every two cores and 30 ms a hash the last one waits
 /// two seconds.
 const QUEUE: usize = 64;
 /// How far hashing stands back: it gets what others leave, and a ninth of a core that they would take whole.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 8;
+/// How often a hash makes way, and the slices that it takes, of which it gives one up each time, in use or not: with longer
+/// ones a sign-in takes two seconds where searches want more than there is, and with these a quarter of one.
+const TURN: Duration = Duration::from_micros(300);
+const SLICE: Duration = Duration::from_micros(100);
 /// Bytes of a salt (RFC 9106 §3.1 recommends 16) and of a hash.
 const SALT: usize = 16;
 const HASH: usize = 32;
@@ -126,9 +129,15 @@ impl Passwords {
 /// What a thread does until nobody has any more work for it.
 fn work_off(received: &Mutex<mpsc::Receiver<Work>>) {
     stand_back(NICENESS);
+    let is_in_turns = take_slices(None, SLICE)
+        .inspect_err(|error| tracing::debug!(%error, "a thread that hashes takes slices of the usual length"))
+        .is_ok();
     let mut memory = Vec::new();
     let next = || received.lock().unwrap_or_else(PoisonError::into_inner).recv();
     while let Ok(work) = next() {
+        let _making_way = is_in_turns.then(|| {
+            make_way(TURN).inspect_err(|error| tracing::debug!(%error, "a thread that hashes makes no way"))
+        });
         // Whoever waits for it is told by what it leaves behind.
         let _ = catch_unwind(AssertUnwindSafe(|| work(&mut memory)));
     }
