@@ -89,7 +89,7 @@ impl Pulse {
     pub fn lets_in(&self, gate: &Gate) -> bool {
         let before = self.0.come.fetch_add(1, Ordering::Relaxed);
         let is_late = before >= LEAST && self.is_too_late(before);
-        let is_let_in = !is_late && !(self.0.is_placed.load(Ordering::Relaxed) && gate.is_full());
+        let is_let_in = !(is_late || self.0.is_placed.load(Ordering::Relaxed) && gate.is_full());
         if is_let_in {
             self.0.let_in.fetch_add(1, Ordering::Relaxed);
         }
