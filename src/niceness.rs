@@ -17,22 +17,26 @@ pub fn stand_back(steps: i32) {
 /// Lets a process's first thread (none is this thread) have the processor for so long at a time, from 0.1 to 100 ms, and
 /// those that it will start. It does not have less of it: others wait less until it makes way, and it is let in sooner
 /// when it wakes. Linux does so since 6.12 (see `sched_setattr(2)`); elsewhere everything is left as it is, as is a thread
-/// that somebody has put under another rule.
+/// that somebody has put under another rule, and this is false.
 ///
 /// # Errors
 /// When the process is gone, or somebody else's.
-pub fn take_slices(process: Option<Pid>, length: Duration) -> io::Result<()> {
+pub fn take_slices(process: Option<Pid>, length: Duration) -> io::Result<bool> {
     #[cfg(target_os = "linux")]
     {
         let mut attributes = kernel::attributes(process)?;
-        if matches!(i32::try_from(attributes.sched_policy), Ok(libc::SCHED_OTHER | libc::SCHED_BATCH)) {
+        let is_usual =
+            matches!(i32::try_from(attributes.sched_policy), Ok(libc::SCHED_OTHER | libc::SCHED_BATCH));
+        // A kernel that has no slices tells of none.
+        if is_usual && attributes.sched_runtime > 0 {
             attributes.sched_runtime = u64::try_from(length.as_nanos()).unwrap_or(u64::MAX);
             kernel::set_attributes(process, &attributes)?;
+            return Ok(true);
         }
     }
     #[cfg(not(target_os = "linux"))]
     let _ = (process, length);
-    Ok(())
+    Ok(false)
 }
 
 /// Until it is dropped, its thread makes way every so often.
@@ -71,7 +75,10 @@ pub fn run_and_waited() -> Option<(Duration, Duration)> {
 
 /// Calls that neither the standard library has nor a well-kept crate for every Linux.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "calls of the kernel with a pointer to a value that is owned here")]
+#[expect(
+    unsafe_code,
+    reason = "calls of the kernel with pointers to values that are owned here, one of them when a signal comes"
+)]
 mod kernel {
     use std::{
         io,
@@ -236,8 +243,13 @@ mod tests {
             return eprintln!("skipped: {error}");
         }
         // Others may want the processor too, for a while.
-        let tried: Vec<_> = (0..10).map(|_| (turns(false), turns(true))).collect();
-        assert!(tried.iter().any(|(before, after)| *after > 3 * before.max(&10)), "{tried:?}");
+        let mut tried = Vec::new();
+        let is_more_often = (0..10).any(|_| {
+            let (before, after) = (turns(false), turns(true));
+            tried.push((before, after));
+            after > 3 * before.max(10)
+        });
+        assert!(is_more_often, "{tried:?}");
     }
 
     #[cfg(target_os = "linux")]
@@ -248,11 +260,11 @@ mod tests {
             return eprintln!("skipped: this system does not tell how threads are scheduled");
         };
         let here = std::thread::spawn(|| {
-            take_slices(None, Duration::from_micros(300)).unwrap();
-            kernel::attributes(None).unwrap()
+            (take_slices(None, Duration::from_micros(300)).unwrap(), kernel::attributes(None).unwrap())
         });
-        let here = here.join().unwrap();
-        if before.sched_runtime == 0 {
+        let (is_taken, here) = here.join().unwrap();
+        assert_eq!(is_taken, before.sched_runtime > 0);
+        if !is_taken {
             return eprintln!("skipped: this kernel has no slices");
         }
         assert_eq!(here.sched_runtime, 300_000);

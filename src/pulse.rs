@@ -34,9 +34,11 @@ const LATE: Duration = Duration::from_millis(3);
 /// The runtime's clock ticks so often, and a beat in time is up to a tick late. Whoever comes later still while the line
 /// is known to be too long is turned away: let in for as much longer as [`LATE`], as many are as make the line as long again.
 const TICK: Duration = Duration::from_millis(1);
-/// For how long beats must have been late, more than one of them: a burst is gone before anybody minds, and a machine that
-/// stood still makes one beat late, however long it did.
+/// For how long beats must have been late: a burst is gone before anybody minds.
 const STANDING: Duration = Duration::from_millis(50);
+/// What the first late beat counts of that at most: a machine that stood still makes it late too, and the next a little, by
+/// what has gathered meanwhile.
+const FIRST: Duration = Duration::from_millis(40);
 /// For how long they must have been in time, for all to be let in again: overload comes in waves, and each would be taken
 /// for a burst at first.
 const AT_REST: Duration = Duration::from_secs(10);
@@ -185,11 +187,11 @@ impl Overload {
     /// Whether it stands, after a beat that took so long, of which it was so late, and in which so many came.
     fn stands(&mut self, took: Duration, late: Duration, come: u32) -> bool {
         let is_late = late > LATE && come >= CROWD;
-        let before = self.late_for;
-        self.late_for = is_late.then(|| before.unwrap_or_default() + took);
+        let late_for = self.late_for.map_or(late.min(FIRST), |before| before + took);
+        self.late_for = is_late.then_some(late_for);
         self.in_time_for = if is_late { Duration::ZERO } else { self.in_time_for + took };
         if is_late {
-            self.stands |= before.is_some() && self.late_for > Some(STANDING);
+            self.stands |= late_for > STANDING;
         } else if self.in_time_for > AT_REST {
             self.stands = false;
         }
@@ -216,10 +218,12 @@ mod tests {
     fn a_burst_a_slow_machine_and_a_crowd_in_time_are_no_overload() {
         let mut overload = Overload::default();
         let brief = |overload: &mut Overload| overload.stands(BEAT + LATE * 2, LATE * 2, 1_000);
-        assert!((0..6).all(|_| !brief(&mut overload)), "not for long enough yet");
+        assert!(!overload.stands(ASLEEP + LATE * 2, LATE * 2, 1_000), "nobody was waiting for most of it");
+        assert!((0..5).all(|_| !brief(&mut overload)), "not for long enough yet");
         for _ in 0..100 {
             assert!(!overload.in_time(1_000));
-            assert!(!overload.stands(STANDING * 4, STANDING * 3, 1_000), "one is no rule");
+            assert!(!overload.stands(STANDING * 4, STANDING * 3, 1_000), "the machine stood still");
+            assert!(!brief(&mut overload), "and much had gathered");
             assert!(!overload.late(CROWD - 1));
         }
     }
