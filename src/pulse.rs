@@ -22,13 +22,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::gate::Gate;
 
-/// How often the pulse is taken, and how often while nobody comes.
+/// How often the pulse is taken, from when somebody comes until nobody does.
 const BEAT: Duration = Duration::from_millis(2);
-const ASLEEP: Duration = Duration::from_millis(50);
 /// A beat that is later than this is late: everybody waits for as long before anything is done for them.
 const LATE: Duration = Duration::from_millis(3);
 /// The runtime's clock ticks so often, and a beat in time is up to a tick late. Whoever comes later still while the line
@@ -58,8 +58,9 @@ struct Beat {
     begun: Instant,
     /// The last one, in microseconds since.
     last: AtomicU64,
-    /// How many searches have come since.
+    /// How many searches have come since, and what the first of them wakes.
     come: AtomicU32,
+    first: Notify,
     /// How many of them were let in, and how many want a place of their own.
     let_in: AtomicU32,
     placed: AtomicU32,
@@ -77,6 +78,7 @@ impl Default for Pulse {
             begun: Instant::now(),
             last: AtomicU64::new(0),
             come: AtomicU32::new(0),
+            first: Notify::new(),
             let_in: AtomicU32::new(0),
             placed: AtomicU32::new(0),
             late_for: AtomicU64::new(0),
@@ -90,6 +92,9 @@ impl Pulse {
     /// Whether one more search is let in, for which there may be a place at the gate. Each is asked for once.
     pub fn lets_in(&self, gate: &Gate) -> bool {
         let before = self.0.come.fetch_add(1, Ordering::Relaxed);
+        if before == 0 {
+            self.0.first.notify_one();
+        }
         let is_late = before >= LEAST && self.is_too_late(before);
         let is_let_in = !(is_late || self.0.is_placed.load(Ordering::Relaxed) && gate.is_full());
         if is_let_in {
@@ -124,17 +129,22 @@ impl Pulse {
 
     /// Takes the pulse until `stop`.
     pub async fn take(self, stop: CancellationToken) {
-        let (mut overload, mut beat) = (Overload::default(), BEAT);
-        self.beat(&mut overload, beat);
+        let mut overload = Overload::default();
         while !stop.is_cancelled() {
-            tokio::time::sleep(beat).await;
+            if !self.beat(&mut overload) {
+                tokio::select! {
+                    () = self.0.first.notified() => {}
+                    () = stop.cancelled() => return,
+                }
+                self.0.last.store(micros(self.0.begun.elapsed()), Ordering::Relaxed);
+            }
+            tokio::time::sleep(BEAT).await;
             end_of_line().await;
-            beat = self.beat(&mut overload, beat);
         }
     }
 
-    /// One beat, which was to come so long after the last; how long it is until the next.
-    fn beat(&self, overload: &mut Overload, due: Duration) -> Duration {
+    /// One beat, [`BEAT`] after the last if it is in time; whether the next one comes although nobody should wake it.
+    fn beat(&self, overload: &mut Overload) -> bool {
         let took = self.since();
         self.0.last.store(micros(self.0.begun.elapsed()), Ordering::Relaxed);
         let come = self.0.come.swap(0, Ordering::Relaxed);
@@ -143,11 +153,10 @@ impl Pulse {
             let placed = self.0.placed.swap(0, Ordering::Relaxed);
             self.0.is_placed.store(placed >= let_in - let_in / 10, Ordering::Relaxed);
         }
-        let stands = overload.stands(took, took.saturating_sub(due), come);
+        let stands = overload.stands(took, took.saturating_sub(BEAT), come);
         self.0.is_overloaded.store(stands, Ordering::Relaxed);
         self.0.late_for.store(micros(overload.late_for.unwrap_or_default()), Ordering::Relaxed);
-        // After a long pause all would be turned away, as if the line were long, who come before the next beat.
-        if come == 0 && !stands { ASLEEP } else { BEAT }
+        come > 0 || stands
     }
 
     /// How long ago the last beat was.
@@ -218,7 +227,7 @@ mod tests {
     fn a_burst_a_slow_machine_and_a_crowd_in_time_are_no_overload() {
         let mut overload = Overload::default();
         let brief = |overload: &mut Overload| overload.stands(BEAT + LATE * 2, LATE * 2, 1_000);
-        assert!(!overload.stands(ASLEEP + LATE * 2, LATE * 2, 1_000), "nobody was waiting for most of it");
+        assert!(!overload.stands(STANDING + LATE * 2, LATE * 2, 1_000), "nobody was waiting for most of it");
         assert!((0..5).all(|_| !brief(&mut overload)), "not for long enough yet");
         for _ in 0..100 {
             assert!(!overload.in_time(1_000));
@@ -247,13 +256,13 @@ mod tests {
         let late = || std::thread::sleep(BEAT + LATE);
         late();
         assert_eq!(lets_in(1_000), 1_000, "at rest all are let in");
-        pulse.beat(&mut Overload { stands: true, ..Overload::default() }, BEAT);
-        let next = pulse.beat(&mut Overload { stands: true, ..Overload::default() }, BEAT);
-        assert_eq!(next, BEAT, "and it is looked again soon, although nobody came");
+        pulse.beat(&mut Overload { stands: true, ..Overload::default() });
+        let goes_on = pulse.beat(&mut Overload { stands: true, ..Overload::default() });
+        assert!(goes_on, "although nobody came");
         assert!(lets_in(LEAST) == LEAST as usize, "a few always");
         late();
         assert_eq!(lets_in(100), 0);
-        pulse.beat(&mut Overload { stands: true, ..Overload::default() }, BEAT);
+        pulse.beat(&mut Overload { stands: true, ..Overload::default() });
         assert!(
             lets_in(LEAST + 1) > LEAST as usize || pulse.since() >= BEAT + TICK,
             "the line is short again"
@@ -276,12 +285,33 @@ mod tests {
         let mut come_in_a_late_beat = || {
             std::thread::sleep(STANDING);
             let let_in = (0..1_000).filter(|_| pulse.lets_in(&gate)).count();
-            pulse.beat(&mut overload, BEAT);
+            pulse.beat(&mut overload);
             let_in
         };
         assert_eq!(come_in_a_late_beat(), 1_000, "the machine may have stood still");
         assert_eq!(come_in_a_late_beat(), CROWD as usize);
         assert_eq!(come_in_a_late_beat(), LEAST as usize, "it stands");
+    }
+
+    #[tokio::test]
+    async fn it_sleeps_until_somebody_comes() {
+        let (pulse, gate) = (Pulse::default(), Gate::new(1).unwrap());
+        let stop = CancellationToken::new();
+        let taking = tokio::spawn(pulse.clone().take(stop.clone()));
+        let last = || pulse.0.last.load(Ordering::Relaxed);
+        for _ in 0..2 {
+            tokio::time::sleep(BEAT * 20).await;
+            let before = last();
+            tokio::time::sleep(BEAT * 20).await;
+            assert_eq!(last(), before, "it sleeps");
+            assert!(pulse.lets_in(&gate));
+            while pulse.0.come.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(BEAT).await;
+            }
+            assert!(last() > before);
+        }
+        stop.cancel();
+        taking.await.unwrap();
     }
 
     #[test]
@@ -290,7 +320,7 @@ mod tests {
         let beat = |let_in: u32, placed: u32| {
             assert!((0..let_in).all(|_| pulse.lets_in(&gate)), "there is room");
             (0..placed).for_each(|_| pulse.count_placed());
-            pulse.beat(&mut Overload::default(), BEAT);
+            pulse.beat(&mut Overload::default());
         };
         let lets_in = |is_full| {
             gate.seem_full(is_full);
@@ -298,11 +328,11 @@ mod tests {
         };
         beat(20, 17);
         assert!(lets_in(true), "many are answered without a place");
-        pulse.beat(&mut Overload::default(), BEAT);
+        pulse.beat(&mut Overload::default());
         gate.seem_full(false);
         beat(20, 19);
         assert!(!lets_in(true));
-        pulse.beat(&mut Overload::default(), BEAT);
+        pulse.beat(&mut Overload::default());
         assert!(!lets_in(true), "nobody has come to tell otherwise");
         assert!(lets_in(false));
     }
