@@ -5,8 +5,8 @@
 //! left alone), the queue for them is bounded (a flood of sign-ins is refused, not stored up),
 //! and the 19 MiB that each one fills are kept for the next one, since asking the system for them anew costs
 //! half as much again. They run on threads that stand back behind whatever answers, and make way for it more often than
-//! the system's clock ticks: without that the slowest hundredth of searches took up to seven times as long under a flood of
-//! sign-ins, and takes at most half as long again.
+//! the system's clock ticks, where the system lets them: without that the slowest hundredth of searches took up to seven
+//! times as long under a flood of sign-ins, and takes at most half as long again.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
