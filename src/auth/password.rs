@@ -6,7 +6,7 @@
 //! and the 19 MiB that each one fills are kept for the next one, since asking the system for them anew costs
 //! half as much again. They run on threads that stand back behind whatever answers, and make way for it more often than
 //! the system's clock ticks, where the system lets them: without that the slowest hundredth of searches took up to seven
-//! times as long under a flood of sign-ins, and takes at most half as long again.
+//! times as long under a flood of sign-ins, and takes up to half as long again now.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
